@@ -1,0 +1,34 @@
+# The libraries that ferry stands on, all found through pkg-config or the compiler; and the protobuf code made from our .proto.
+find_package(PkgConfig REQUIRED)
+pkg_check_modules(PROTOBUF_C REQUIRED IMPORTED_TARGET libprotobuf-c)
+pkg_check_modules(TURBOJPEG REQUIRED IMPORTED_TARGET libturbojpeg)
+pkg_check_modules(XXHASH REQUIRED IMPORTED_TARGET libxxhash)
+pkg_check_modules(JANSSON REQUIRED IMPORTED_TARGET jansson)
+# Debian ships spng's pkg-config file under either of two names.
+pkg_search_module(SPNG REQUIRED IMPORTED_TARGET spng libspng)
+find_path(PTHREADPOOL_INCLUDE pthreadpool.h REQUIRED)
+find_library(PTHREADPOOL_LIBRARY pthreadpool REQUIRED)
+find_package(Threads REQUIRED)
+find_program(PROTOC_C protoc-c REQUIRED)
+
+add_library(ferry_dependencies INTERFACE)
+target_include_directories(ferry_dependencies INTERFACE ${PTHREADPOOL_INCLUDE})
+target_link_libraries(ferry_dependencies INTERFACE PkgConfig::PROTOBUF_C PkgConfig::TURBOJPEG PkgConfig::SPNG
+                      PkgConfig::XXHASH PkgConfig::JANSSON ${PTHREADPOOL_LIBRARY} Threads::Threads m)
+
+set(FERRY_GENERATED_DIR ${CMAKE_CURRENT_BINARY_DIR}/generated)
+set(FERRY_GENERATED_SOURCES)
+file(GLOB FERRY_PROTOS CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/src/import/*/*.proto)
+foreach(proto ${FERRY_PROTOS})
+  get_filename_component(name ${proto} NAME_WE)
+  get_filename_component(folder ${proto} DIRECTORY)
+  set(generated ${FERRY_GENERATED_DIR}/${name}.pb-c.c)
+  add_custom_command(
+    OUTPUT ${generated} ${FERRY_GENERATED_DIR}/${name}.pb-c.h
+    COMMAND ${CMAKE_COMMAND} -E make_directory ${FERRY_GENERATED_DIR}
+    COMMAND ${PROTOC_C} --proto_path=${folder} --c_out=${FERRY_GENERATED_DIR} ${proto}
+    DEPENDS ${proto}
+    VERBATIM)
+  set_source_files_properties(${generated} PROPERTIES COMPILE_OPTIONS "-w")
+  list(APPEND FERRY_GENERATED_SOURCES ${generated} ${FERRY_GENERATED_DIR}/${name}.pb-c.h)
+endforeach()

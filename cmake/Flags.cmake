@@ -1,0 +1,22 @@
+# Compiler and linker flags that every target of the project shares.
+add_library(ferry_flags INTERFACE)
+# Contraction is off everywhere: a fused multiply-add is written where it is meant (docs/INT8.md).
+target_compile_options(ferry_flags INTERFACE -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla
+                                             -Wpointer-arith -Wwrite-strings -ffp-contract=off -fvisibility=hidden
+                                             -fno-math-errno)
+target_compile_definitions(ferry_flags INTERFACE _GNU_SOURCE)
+if(FERRY_WERROR)
+  target_compile_options(ferry_flags INTERFACE -Werror)
+endif()
+if(FERRY_SANITIZE)
+  target_compile_options(ferry_flags INTERFACE -fsanitize=${FERRY_SANITIZE} -fno-omit-frame-pointer
+                                               -fno-sanitize-recover=all)
+  target_link_options(ferry_flags INTERFACE -fsanitize=${FERRY_SANITIZE})
+endif()
+if(FERRY_COVERAGE)
+  target_compile_options(ferry_flags INTERFACE --coverage -fprofile-update=atomic)
+  target_link_options(ferry_flags INTERFACE --coverage)
+endif()
+if(FERRY_BUILD_FUZZERS)
+  target_compile_options(ferry_flags INTERFACE -fsanitize=fuzzer-no-link)
+endif()
