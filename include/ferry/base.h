@@ -98,7 +98,8 @@ typedef enum ferry_severity {
     FERRY_SEVERITY_VERBOSE = 3
 } ferry_severity;
 
-/// Where messages go. `log` may be called from any thread; `text` is one line without a line end, borrowed for the call.
+/// Where messages go. `log` may be called from any thread; `text` is one line without a line end, borrowed for the
+/// call.
 typedef struct ferry_logger {
     void (*log)(void *user, ferry_severity severity, const char *text); ///< NULL: nothing is logged
     void *user;
@@ -107,16 +108,17 @@ typedef struct ferry_logger {
 
 /// What long work reports as it goes.
 typedef struct ferry_progress_report {
-    const char *phase;   ///< "import", "calibrate", "time tactics", ...; borrowed for the call
-    uint64_t done;       ///< units finished in this phase
-    uint64_t total;      ///< units of this phase; 0 when not known
-    double elapsed_s;    ///< since the phase began
-    double remaining_s;  ///< estimate from the units done so far; negative when not known
+    const char *phase;  ///< "import", "calibrate", "time tactics", ...; borrowed for the call
+    uint64_t done;      ///< units finished in this phase
+    uint64_t total;     ///< units of this phase; 0 when not known
+    double elapsed_s;   ///< since the phase began
+    double remaining_s; ///< estimate from the units done so far; negative when not known
 } ferry_progress_report;
 
 /// Called on the thread that does the work, at most some ten times a second and at the start and end of a phase.
 typedef struct ferry_progress {
-    /// Returns 0 to go on; anything else cancels: the call in progress fails with FERRY_ERR_CANCELLED and leaves nothing.
+    /// Returns 0 to go on; anything else cancels: the call in progress fails with FERRY_ERR_CANCELLED and leaves
+    /// nothing.
     int (*update)(void *user, const ferry_progress_report *report); ///< NULL: no reports
     void *user;
 } ferry_progress;

@@ -22,8 +22,8 @@ void *ferry_heap_alloc_array(const ferry_heap *heap, size_t count, size_t elem_b
 /// Frees; `bytes` is what was asked for. NULL is accepted.
 void ferry_heap_free(const ferry_heap *heap, void *pointer, size_t bytes);
 
-/// Makes room for `need` elements in the array `*data` of `*capacity` elements, growing by half; new elements are zeroed.
-/// Returns false when memory is gone; the array is then as it was.
+/// Makes room for `need` elements in the array `*data` of `*capacity` elements, growing by half; new elements are
+/// zeroed. Returns false when memory is gone; the array is then as it was.
 bool ferry_heap_reserve(const ferry_heap *heap, void **data, size_t *capacity, size_t elem_bytes, size_t need);
 
 /// A copy of the string that is freed with ferry_heap_free(heap, s, strlen(s) + 1); NULL when memory is gone.

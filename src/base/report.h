@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A list of findings, for stages that can go on after a problem: a model with ten unsupported layers deserves ten lines.
+// A list of findings, for stages that can go on after a problem: a model with ten unsupported layers deserves ten
+// lines.
 #ifndef FERRY_SRC_BASE_REPORT_H_
 #define FERRY_SRC_BASE_REPORT_H_
 

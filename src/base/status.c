@@ -17,18 +17,30 @@ const char *ferry_version(void)
 const char *ferry_status_name(ferry_status status)
 {
     switch (status) {
-    case FERRY_OK: return "ok";
-    case FERRY_ERR_INVALID_ARGUMENT: return "invalid argument";
-    case FERRY_ERR_OUT_OF_MEMORY: return "out of memory";
-    case FERRY_ERR_IO: return "input/output error";
-    case FERRY_ERR_BAD_MODEL: return "bad model";
-    case FERRY_ERR_UNSUPPORTED: return "unsupported";
-    case FERRY_ERR_BAD_ENGINE: return "bad engine";
-    case FERRY_ERR_UNAVAILABLE: return "unavailable";
-    case FERRY_ERR_CANCELLED: return "cancelled";
-    case FERRY_ERR_BAD_DATA: return "bad data";
-    case FERRY_ERR_NOT_READY: return "not ready";
-    case FERRY_ERR_INTERNAL: return "internal error";
+    case FERRY_OK:
+        return "ok";
+    case FERRY_ERR_INVALID_ARGUMENT:
+        return "invalid argument";
+    case FERRY_ERR_OUT_OF_MEMORY:
+        return "out of memory";
+    case FERRY_ERR_IO:
+        return "input/output error";
+    case FERRY_ERR_BAD_MODEL:
+        return "bad model";
+    case FERRY_ERR_UNSUPPORTED:
+        return "unsupported";
+    case FERRY_ERR_BAD_ENGINE:
+        return "bad engine";
+    case FERRY_ERR_UNAVAILABLE:
+        return "unavailable";
+    case FERRY_ERR_CANCELLED:
+        return "cancelled";
+    case FERRY_ERR_BAD_DATA:
+        return "bad data";
+    case FERRY_ERR_NOT_READY:
+        return "not ready";
+    case FERRY_ERR_INTERNAL:
+        return "internal error";
     }
     return "unknown status";
 }

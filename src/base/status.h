@@ -5,10 +5,12 @@
 
 #include "ferry/base.h"
 
-/// Writes the reason into `err` (NULL allowed) and returns `status`. The innermost code states the fact with both numbers.
+/// Writes the reason into `err` (NULL allowed) and returns `status`. The innermost code states the fact with both
+/// numbers.
 ferry_status ferry_fail(ferry_error *err, ferry_status status, const char *format, ...) FERRY_PRINTF(3, 4);
 
-/// Puts "where: " before the text that is already in `err` and returns `status`: each outer level adds what it alone knows.
+/// Puts "where: " before the text that is already in `err` and returns `status`: each outer level adds what it alone
+/// knows.
 ferry_status ferry_within(ferry_error *err, ferry_status status, const char *format, ...) FERRY_PRINTF(3, 4);
 
 /// FERRY_ERR_OUT_OF_MEMORY with a standard text that names what the memory was for.

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // The IR: values joined by nodes. It knows neither file formats nor devices.
 //
-// Values and nodes are named by index, so that a graph can be copied, grown and written to a file without pointer surgery.
-// All memory except the three tables lives in the graph's arena and dies with the graph; large constants may instead be
-// borrowed from a file map that the graph keeps alive (see ferry_graph_keep).
+// Values and nodes are named by index, so that a graph can be copied, grown and written to a file without pointer
+// surgery. All memory except the three tables lives in the graph's arena and dies with the graph; large constants may
+// instead be borrowed from a file map that the graph keeps alive (see ferry_graph_keep).
 #ifndef FERRY_SRC_GRAPH_GRAPH_H_
 #define FERRY_SRC_GRAPH_GRAPH_H_
 
@@ -28,11 +28,11 @@ typedef struct ferry_shape {
 
 /// How integers stand for reals: real = scale * (integer - zero_point). All pointers live in the graph's arena.
 typedef struct ferry_quant {
-    ferry_dtype dtype;           // of the stored integers; FERRY_DTYPE_NONE: not quantised
-    int32_t axis;                // the dimension that scales and zero points run along; -1: one for the whole tensor
-    int32_t count;               // of scales
-    const float *scales;         // [count], > 0
-    const int32_t *zero_points;  // [count], or NULL when all are 0
+    ferry_dtype dtype;          // of the stored integers; FERRY_DTYPE_NONE: not quantised
+    int32_t axis;               // the dimension that scales and zero points run along; -1: one for the whole tensor
+    int32_t count;              // of scales
+    const float *scales;        // [count], > 0
+    const int32_t *zero_points; // [count], or NULL when all are 0
 } ferry_quant;
 
 /// A tensor: a graph input, a constant, or an output of exactly one node.
@@ -40,8 +40,8 @@ typedef struct ferry_value {
     const char *name; // the model's own name; unique, never NULL or empty
     ferry_dtype dtype;
     ferry_shape shape;
-    const void *data;     // NULL unless constant: row-major, little-endian, in the arena or in a kept file map
-    size_t data_bytes;    // of data
+    const void *data;  // NULL unless constant: row-major, little-endian, in the arena or in a kept file map
+    size_t data_bytes; // of data
     ferry_quant quant;
     ferry_node_id producer; // FERRY_NO_NODE for inputs and constants
     bool is_input, is_output;
@@ -116,11 +116,12 @@ typedef struct ferry_tensor {
 void ferry_graph_init(ferry_graph *graph, const ferry_heap *heap);
 void ferry_graph_deinit(ferry_graph *graph); // a zeroed graph is accepted
 
-/// A deep copy of everything but constant data and kept resources, which both share (the kept ones are reference-counted).
+/// A deep copy of everything but constant data and kept resources, which both share (the kept ones are
+/// reference-counted).
 ferry_status ferry_graph_copy(const ferry_graph *from, ferry_graph *out, ferry_error *err);
 
-/// Keeps something alive until the last graph that shares it is gone; `release` is then called. Takes ownership at once:
-/// on failure `release` has been called.
+/// Keeps something alive until the last graph that shares it is gone; `release` is then called. Takes ownership at
+/// once: on failure `release` has been called.
 ferry_status ferry_graph_keep(ferry_graph *graph, void *object, void (*release)(void *object), ferry_error *err);
 
 // --- Building ------------------------------------------------------------------------------------------------------
@@ -135,7 +136,8 @@ ferry_status ferry_graph_add_constant(ferry_graph *graph, const char *name, ferr
 /// Small helper: a 1-D int64 constant (or a scalar when count < 0).
 ferry_status ferry_graph_add_constant_s64(ferry_graph *graph, const char *name, const int64_t *values, int32_t count,
                                           ferry_value_id *out, ferry_error *err);
-/// A new node at the end of the list; arrays and attributes are copied (attribute payloads too). Sets the outputs' producer.
+/// A new node at the end of the list; arrays and attributes are copied (attribute payloads too). Sets the outputs'
+/// producer.
 ferry_status ferry_graph_add_node(ferry_graph *graph, const struct ferry_op *op, const char *name,
                                   const ferry_value_id *inputs, int32_t n_inputs, const ferry_value_id *outputs,
                                   int32_t n_outputs, const ferry_attr *attrs, int32_t n_attrs, ferry_node_id *out,
@@ -151,8 +153,8 @@ ferry_status ferry_node_set_attr(ferry_graph *graph, ferry_node_id node, const f
 
 // --- Changing ------------------------------------------------------------------------------------------------------
 
-/// Every use of `from`, graph outputs too, becomes a use of `to`. When `from` is a graph output, the two values exchange
-/// names, so that outputs keep the model's names.
+/// Every use of `from`, graph outputs too, becomes a use of `to`. When `from` is a graph output, the two values
+/// exchange names, so that outputs keep the model's names.
 void ferry_graph_replace_uses(ferry_graph *graph, ferry_value_id from, ferry_value_id to);
 /// Marks a node deleted; its outputs lose their producer.
 void ferry_graph_remove_node(ferry_graph *graph, ferry_node_id node);
@@ -179,7 +181,7 @@ bool ferry_shape_is_known(const ferry_shape *shape);
 /// Elements of a fully known shape; false when unknown or when the product overflows.
 bool ferry_shape_elements(const ferry_shape *shape, size_t *out);
 bool ferry_shape_equal(const ferry_shape *a, const ferry_shape *b); // dims only, unknown equals unknown
-ferry_shape ferry_shape_of(int32_t rank, const int64_t *dims);       // no symbols
+ferry_shape ferry_shape_of(int32_t rank, const int64_t *dims);      // no symbols
 ferry_shape ferry_shape_unknown(void);
 /// "1x3x224x224", "Nx3x?x?", "scalar", "unknown rank". Always terminated.
 void ferry_shape_text(const ferry_graph *graph, const ferry_shape *shape, char *out, size_t out_bytes);

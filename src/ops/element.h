@@ -11,8 +11,8 @@ bool ferry_dtype_is_signed(ferry_dtype dtype); // floats and signed integers
 /// Element `i` as double (exact for all types but 64-bit integers beyond 2^53) or int64 (floats truncate).
 double ferry_load_f64(const ferry_tensor *tensor, size_t i);
 int64_t ferry_load_s64(const ferry_tensor *tensor, size_t i);
-/// Stores with one rounding to nearest even for floats; integers take the value truncated toward zero and wrapped, as C does for
-/// values in range; bool stores value != 0.
+/// Stores with one rounding to nearest even for floats; integers take the value truncated toward zero and wrapped, as C
+/// does for values in range; bool stores value != 0.
 void ferry_store_f64(ferry_tensor *tensor, size_t i, double value);
 void ferry_store_s64(ferry_tensor *tensor, size_t i, int64_t value);
 

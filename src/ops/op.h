@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // What an operator is: a row with schema, shape inference and a reference kernel.
 //
-// Operators are ONNX's, in the form of its newest opset that ferry knows: the importer rewrites older forms (attributes that
-// became inputs, changed defaults), so that everything behind it meets one form. ferry's own operators (fused and integer
-// ones, made by passes) have the domain "ferry".
+// Operators are ONNX's, in the form of its newest opset that ferry knows: the importer rewrites older forms (attributes
+// that became inputs, changed defaults), so that everything behind it meets one form. ferry's own operators (fused and
+// integer ones, made by passes) have the domain "ferry".
 #ifndef FERRY_SRC_OPS_OP_H_
 #define FERRY_SRC_OPS_OP_H_
 
@@ -15,10 +15,11 @@ typedef struct ferry_infer {
     const ferry_node *node;
     const ferry_shape *in_shapes; // rank unknown where not known; undefined where the input is absent
     const ferry_dtype *in_dtypes; // FERRY_DTYPE_NONE where the input is absent
-    const ferry_tensor *in_data;  // data == NULL unless the input's elements are known (constants, folded shape arithmetic)
-    ferry_shape *out_shapes;      // preset to unknown rank
-    ferry_dtype *out_dtypes;      // preset to FERRY_DTYPE_NONE
-    bool bounded;                 // set to true when out dims are upper bounds that only the data decides (NonMaxSuppression)
+    const ferry_tensor
+        *in_data;            // data == NULL unless the input's elements are known (constants, folded shape arithmetic)
+    ferry_shape *out_shapes; // preset to unknown rank
+    ferry_dtype *out_dtypes; // preset to FERRY_DTYPE_NONE
+    bool bounded; // set to true when out dims are upper bounds that only the data decides (NonMaxSuppression)
 } ferry_infer;
 
 /// What a reference kernel reads and writes. Inputs that are absent have data == NULL and dtype FERRY_DTYPE_NONE.
@@ -54,8 +55,8 @@ typedef struct ferry_attr_schema {
 } ferry_attr_schema;
 
 typedef struct ferry_op {
-    const char *name;   // NULL ends a family's table
-    const char *domain; // "" for ONNX, "ferry" for our own
+    const char *name;                 // NULL ends a family's table
+    const char *domain;               // "" for ONNX, "ferry" for our own
     int16_t min_inputs, max_inputs;   // max -1: any number
     int16_t min_outputs, max_outputs; // max -1: any number
     int16_t since, until;             // opsets whose form the importer takes; until 0: no end
