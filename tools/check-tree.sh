@@ -1,0 +1,59 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# Looks at the tracked files before anything is built: licence lines, formatting, sizes, left-overs.
+set -uo pipefail
+cd "$(dirname "$0")/.."
+failures=0
+complain() {
+    [ -n "$2" ] || return 0
+    printf 'check-tree: %s:\n%s\n' "$1" "$2" >&2
+    failures=$((failures + 1))
+}
+# A source tree unpacked from an archive has no .git; then everything outside build folders is looked at.
+files() {
+    if git rev-parse --is-inside-work-tree >/dev/null 2>&1; then
+        git ls-files -co --exclude-standard -- "$@" | while read -r f; do [ -f "$f" ] && printf '%s\n' "$f"; done
+    else
+        for pattern in "$@"; do
+            find . -path './build*' -prune -o -path './.venv*' -prune -o -path './out' -prune -o -type f -name "$pattern" -print
+        done
+    fi
+}
+
+mapfile -t c_files < <(files '*.c' '*.h' '*.inc')
+mapfile -t scripts < <(files '*.sh' '*.py' '*.proto' | grep -v '__init__')
+
+without=()
+for f in "${c_files[@]}" "${scripts[@]}"; do
+    head -n 3 "$f" | grep -q 'SPDX-License-Identifier: Apache-2.0' || without+=("$f")
+done
+complain "no SPDX-License-Identifier in the first lines of" "$(printf '%s\n' "${without[@]}")"
+
+# Text only: an absolute path or a ticket number means nothing to a reader of the project.
+# (The words are spelled in pieces so that this file passes its own check.)
+complain "a path of one machine, or a ticket, is named" "$(files '*' |
+    xargs -d '\n' grep -nIE "/wor[k]/|/hom[e]/[a-z]|[.]librar[y]|\bissu[e] #?[0-9]+" -- 2>/dev/null)"
+complain "files over 1 MiB" "$(files '*' | xargs -d '\n' du -k -- 2>/dev/null | awk '$1 > 1024')"
+complain "trailing blanks, or no newline at the end" "$(files '*.c' '*.h' '*.inc' '*.sh' '*.py' '*.cmake' '*.md' |
+    while read -r f; do
+        grep -nHE '[[:blank:]]+$' "$f" | head -n 3
+        [ ! -s "$f" ] || [ -z "$(tail -c 1 "$f")" ] || echo "$f: no newline at the end"
+    done)"
+
+# Only the version that the tree is kept with can judge: newer ones lay a few things out differently.
+clang_format=
+for candidate in clang-format-14 clang-format; do
+    if command -v $candidate >/dev/null && $candidate --version | grep -q 'version 14\.'; then
+        clang_format=$candidate
+        break
+    fi
+done
+if [ -n "$clang_format" ]; then
+    complain "not formatted (clang-format -i)" \
+        "$("$clang_format" --dry-run -Werror "${c_files[@]}" 2>&1 | grep -E 'error:' | cut -d: -f1 | sort -u)"
+else
+    echo "check-tree: no clang-format 14 here: formatting not looked at"
+fi
+
+[ $failures -eq 0 ] || exit 1
+echo "check-tree: ${#c_files[@]} C files, ${#scripts[@]} scripts: nothing to complain about"
