@@ -91,6 +91,10 @@ typedef struct ferry_heap {
     void *user; ///< passed back to both; borrowed for as long as any object made with these hooks lives
 } ferry_heap;
 
+/// Frees a text that a call handed out to the caller (every *_to_json does). `heap` is the one that call was given,
+/// NULL for the default. NULL text is accepted. Thread-safe.
+FERRY_API void ferry_text_free(const ferry_heap *heap, char *text);
+
 typedef enum ferry_severity {
     FERRY_SEVERITY_ERROR = 0,
     FERRY_SEVERITY_WARNING = 1,

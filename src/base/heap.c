@@ -79,3 +79,8 @@ char *ferry_heap_strdup(const ferry_heap *heap, const char *text)
     if (copy) memcpy(copy, text, bytes);
     return copy;
 }
+
+void ferry_text_free(const ferry_heap *heap, char *text)
+{
+    if (text) ferry_heap_free(ferry_heap_or_default(heap), text, strlen(text) + 1);
+}
