@@ -21,10 +21,10 @@ typedef struct ferry_tensor_view {
 
 /// The number of elements; 0 when a dimension is 0, -1 when the view is not valid (rank, a negative dimension, or more
 /// than INT64_MAX elements). Thread-safe.
-FERRY_API int64_t ferry_tensor_elements(const ferry_tensor_view *view);
+FERRY_API int64_t ferry_tensor_view_elements(const ferry_tensor_view *view);
 
 /// Writes e.g. "f32 [1, 3, 224, 224]" into `text` (always terminated, cut if need be) and returns `text`. Thread-safe.
-FERRY_API char *ferry_tensor_describe(const ferry_tensor_view *view, char *text, size_t text_bytes);
+FERRY_API char *ferry_tensor_view_describe(const ferry_tensor_view *view, char *text, size_t text_bytes);
 
 #ifdef __cplusplus
 }

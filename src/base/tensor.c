@@ -5,7 +5,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-int64_t ferry_tensor_elements(const ferry_tensor_view *view)
+int64_t ferry_tensor_view_elements(const ferry_tensor_view *view)
 {
     if (view->rank < 0 || view->rank > FERRY_MAX_RANK) return -1;
     int64_t count = 1;
@@ -19,7 +19,7 @@ int64_t ferry_tensor_elements(const ferry_tensor_view *view)
     return count;
 }
 
-char *ferry_tensor_describe(const ferry_tensor_view *view, char *text, size_t text_bytes)
+char *ferry_tensor_view_describe(const ferry_tensor_view *view, char *text, size_t text_bytes)
 {
     if (text_bytes == 0) return text;
     int n = snprintf(text, text_bytes, "%s [", ferry_dtype_name(view->dtype));

@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+// From a model file to an engine: network, build options, calibration, build.
+#ifndef FERRY_BUILD_H_
+#define FERRY_BUILD_H_
+
+#include "ferry/calibrate.h"
+#include "ferry/runtime.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+// --- Network -------------------------------------------------------------------------------------------------------
+
+typedef struct ferry_network ferry_network; ///< an imported model. One thread at a time; may be built from many times.
+
+typedef struct ferry_network_options {
+    size_t size;                ///< sizeof(ferry_network_options)
+    const char *weights;        ///< the second file of formats that have two (Caffe); NULL
+    const ferry_heap *heap;     ///< NULL: the process heap
+    const ferry_logger *logger; ///< NULL: silence; each finding about the model is logged, errors too
+} ferry_network_options;
+
+/// Imports a model file. All of the model's problems are found in one go: each is logged, and as many as fit are in
+/// `error`.
+/// @return FERRY_ERR_IO, FERRY_ERR_BAD_MODEL (damaged) or FERRY_ERR_UNSUPPORTED (the text says the way round).
+FERRY_API ferry_status ferry_network_load(const char *path, const ferry_network_options *options, ferry_network **out,
+                                          ferry_error *error);
+FERRY_API void ferry_network_release(ferry_network *network); ///< NULL accepted
+
+/// Inputs first, then outputs, in the model's order. min/opt/max_dims repeat dims.
+FERRY_API int32_t ferry_network_binding_count(const ferry_network *network);
+FERRY_API ferry_status ferry_network_binding(const ferry_network *network, int32_t index, ferry_binding_info *out,
+                                             ferry_error *error);
+/// A metadata value of the model by key, or NULL. Owned by the network.
+FERRY_API const char *ferry_network_metadata(const ferry_network *network, const char *key);
+
+// --- Build ---------------------------------------------------------------------------------------------------------
+
+/// Precisions that the builder may use besides FP32.
+enum {
+    FERRY_PRECISION_FP16 = 1 << 0,
+    FERRY_PRECISION_BF16 = 1 << 1,
+    FERRY_PRECISION_INT8 = 1 << 2,
+};
+
+/// Shapes of one dynamic input. A fixed shape is min = opt = max.
+typedef struct ferry_profile_shape {
+    const char *input;
+    int32_t rank;
+    int64_t min_dims[FERRY_MAX_RANK], opt_dims[FERRY_MAX_RANK], max_dims[FERRY_MAX_RANK];
+} ferry_profile_shape;
+
+/// Keeps layers in a precision, whatever the flags allow: "GLOB=fp32".
+typedef struct ferry_layer_precision {
+    const char *glob;      ///< matched against node names and the names of the tensors they make; '*' and '?'
+    const char *precision; ///< "fp32", "fp16", "bf16" or "int8"
+} ferry_layer_precision;
+
+typedef struct ferry_text_pair {
+    const char *key, *value;
+} ferry_text_pair;
+
+/// Zero means the default in every field.
+typedef struct ferry_build_options {
+    size_t size;                       ///< sizeof(ferry_build_options)
+    uint32_t precisions;               ///< FERRY_PRECISION_*; 0: FP32 only
+    const ferry_profile_shape *shapes; ///< [n_shapes] of the dynamic inputs
+    size_t n_shapes;
+    const ferry_layer_precision *layer_precisions; ///< [n_layer_precisions]; a glob without a match fails the build
+    size_t n_layer_precisions;
+    const char *numeric_plan; ///< text of a numeric plan to replay; NULL: decide anew
+    const ferry_calibration_options
+        *calibration; ///< where INT8 scales come from; NULL: only from Q/DQ nodes in the model
+    const char *preprocess_json, *decoder_json, *labels_json, *task; ///< stored in the engine as they are; NULL: none
+    const char *name;                                                ///< of the engine; NULL: the model's
+    const ferry_text_pair *metadata;                                 ///< [n_metadata] free texts to store
+    size_t n_metadata;
+    uint64_t workspace_bytes; ///< most scratch memory of one tactic; 0: no cap
+    uint64_t
+        memory_bytes; ///< most memory for one context (activations and scratch); 0: no cap. Refused with the numbers
+    const char *timing_cache;           ///< file of measured tactic times, read and rewritten; NULL: none
+    int32_t threads;                    ///< host threads for tactic timing and calibration; 0: one for each core
+    bool no_fusion;                     ///< plan the graph as it was imported: every tensor of the model exists
+    bool strip_portable;                ///< leave out what only planning for another device needs
+    const char *const *disabled_passes; ///< [n_disabled_passes] names of rewrites to skip, for finding faults
+    size_t n_disabled_passes;
+    const ferry_logger *logger;     ///< NULL: the runtime's
+    const ferry_progress *progress; ///< NULL: none; a callback that returns non-zero cancels
+} ferry_build_options;
+
+/// Builds an engine for the runtime's device. Takes seconds to minutes and reports progress.
+/// @return FERRY_ERR_CANCELLED, FERRY_ERR_UNSUPPORTED (with every layer that can't run), FERRY_ERR_OUT_OF_MEMORY (a
+/// cap, with the
+///         numbers), or what the model, calibrator or files are guilty of.
+FERRY_API ferry_status ferry_build(ferry_runtime *runtime, const ferry_network *network,
+                                   const ferry_build_options *options, ferry_engine **out, ferry_error *error);
+
+/// Runs calibration alone and returns the text of a TensorRT calibration cache, to be freed with ferry_bytes_free(text,
+/// len + 1). `options->calibration` is required; its cache file is written too when it names one.
+FERRY_API ferry_status ferry_calibrate(ferry_runtime *runtime, const ferry_network *network,
+                                       const ferry_build_options *options, char **out_text, ferry_error *error);
+
+/// The rewrites in their order: name and one line on what it does. NULL beyond the end. Static storage.
+FERRY_API const char *ferry_pass_name(size_t index, const char **out_what);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif // FERRY_BUILD_H_
