@@ -2,13 +2,13 @@
 // Strict getters over jansson, whose own errors know neither the file's words nor the way out.
 #include "base/json.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/file_map.h"
 #include "base/heap.h"
 
 ferry_status ferry_json_parse(const char *text, size_t length, json_t **out, ferry_error *err)
@@ -22,32 +22,12 @@ ferry_status ferry_json_parse(const char *text, size_t length, json_t **out, fer
 ferry_status ferry_json_parse_file(const char *path, size_t max_bytes, json_t **out, ferry_error *err)
 {
     *out = NULL;
-    FILE *f = fopen(path, "rb");
-    if (!f) return ferry_fail(err, FERRY_ERR_IO, "%s: %s", path, strerror(errno));
-    ferry_status status = FERRY_OK;
-    size_t capacity = 4096, used = 0;
-    char *text = malloc(capacity);
-    while (text && status == FERRY_OK) {
-        used += fread(text + used, 1, capacity - used, f);
-        if (used < capacity) break;
-        if (used > max_bytes) break;
-        capacity *= 2;
-        char *grown = realloc(text, capacity);
-        if (!grown) free(text);
-        text = grown;
-    }
-    if (!text) {
-        status = ferry_fail_memory(err, path);
-    } else if (ferror(f)) {
-        status = ferry_fail(err, FERRY_ERR_IO, "%s: cannot be read", path);
-    } else if (used > max_bytes) {
-        status = ferry_fail(err, FERRY_ERR_BAD_DATA, "%s: longer than %zu bytes", path, max_bytes);
-    } else {
-        status = ferry_json_parse(text, used, out, err);
-        if (status != FERRY_OK) status = ferry_within(err, status, "%s", path);
-    }
-    free(text);
-    fclose(f);
+    char *text = NULL;
+    size_t bytes = 0;
+    FERRY_TRY(ferry_file_read(ferry_heap_default(), path, max_bytes, &text, &bytes, err));
+    ferry_status status = ferry_json_parse(text, bytes, out, err);
+    if (status != FERRY_OK) status = ferry_within(err, status, "%s", path);
+    ferry_heap_free(ferry_heap_default(), text, bytes + 1);
     return status;
 }
 
