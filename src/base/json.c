@@ -8,12 +8,42 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/atomic_file.h"
 #include "base/file_map.h"
 #include "base/heap.h"
+
+// Finds the bracket that nests too deep, before jansson's recursion does.
+static bool too_deep(const char *text, size_t length, size_t *out_line)
+{
+    size_t depth = 0, line = 1;
+    bool in_string = false;
+    for (size_t i = 0; i < length; i++) {
+        const char c = text[i];
+        line += c == '\n';
+        if (in_string) {
+            if (c == '\\') i++;
+            if (c == '"') in_string = false;
+        } else if (c == '"') {
+            in_string = true;
+        } else if (c == '[' || c == '{') {
+            if (++depth > FERRY_JSON_MAX_DEPTH) break;
+        } else if ((c == ']' || c == '}') && depth > 0) {
+            depth--;
+        }
+    }
+    *out_line = line;
+    return depth > FERRY_JSON_MAX_DEPTH;
+}
 
 ferry_status ferry_json_parse(const char *text, size_t length, json_t **out, ferry_error *err)
 {
     json_error_t e;
+    size_t line = 0;
+    *out = NULL;
+    if (too_deep(text, length, &line)) {
+        return ferry_fail(err, FERRY_ERR_BAD_DATA, "not valid JSON here: line %zu nests deeper than %d levels", line,
+                          FERRY_JSON_MAX_DEPTH);
+    }
     *out = json_loadb(text, length, JSON_REJECT_DUPLICATES, &e);
     if (*out) return FERRY_OK;
     return ferry_fail(err, FERRY_ERR_BAD_DATA, "not valid JSON at line %d, column %d: %s", e.line, e.column, e.text);
@@ -173,4 +203,29 @@ ferry_status ferry_json_write(const json_t *value, const ferry_heap *heap, char 
     *out = ferry_heap_strdup(ferry_heap_or_default(heap), text);
     free(text);
     return *out ? FERRY_OK : ferry_fail_memory(err, "JSON text");
+}
+
+typedef struct file_sink {
+    ferry_atomic_file file;
+    ferry_error *err;
+    ferry_status status;
+} file_sink;
+
+static int append_to_file(const char *text, size_t bytes, void *user)
+{
+    file_sink *sink = user;
+    sink->status = ferry_atomic_file_append(&sink->file, text, bytes, sink->err);
+    return sink->status == FERRY_OK ? 0 : -1;
+}
+
+ferry_status ferry_json_save(const json_t *value, const char *path, ferry_error *err)
+{
+    file_sink sink = {.err = err, .status = FERRY_OK};
+    FERRY_TRY(ferry_atomic_file_open(&sink.file, ferry_heap_default(), path, err));
+    const int failed = json_dump_callback(value, append_to_file, &sink, JSON_INDENT(2) | JSON_ENCODE_ANY);
+    if (sink.status == FERRY_OK && failed) sink.status = ferry_fail_memory(err, path);
+    if (sink.status == FERRY_OK) append_to_file("\n", 1, &sink);
+    if (sink.status == FERRY_OK) return ferry_atomic_file_commit(&sink.file, false, err);
+    ferry_atomic_file_abandon(&sink.file);
+    return sink.status;
 }

@@ -8,6 +8,9 @@
 
 #include "base/status.h"
 
+/// Nesting that is deeper than this is refused: jansson recurses.
+#define FERRY_JSON_MAX_DEPTH 64
+
 /// Parses `length` bytes. Keys that occur twice are refused. *out is to be released with json_decref.
 /// FERRY_ERR_BAD_DATA with line and column.
 ferry_status ferry_json_parse(const char *text, size_t length, json_t **out, ferry_error *err);
@@ -37,5 +40,8 @@ ferry_status ferry_json_get_word(const json_t *object, const char *key, const ch
 
 /// The value as compact JSON text in `heap` (to be freed with ferry_text_free); keys stay in the order of insertion.
 ferry_status ferry_json_write(const json_t *value, const ferry_heap *heap, char **out, ferry_error *err);
+
+/// Writes the value as an indented file, atomically; keys stay in the order of insertion. FERRY_ERR_IO with the path.
+ferry_status ferry_json_save(const json_t *value, const char *path, ferry_error *err);
 
 #endif // FERRY_SRC_BASE_JSON_H_
