@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0
+// Where each buffer of a plan lies, for concrete shapes: one arena a device, shared by buffers that are never alive
+// together.
+#ifndef FERRY_SRC_PLAN_MEMORY_PLAN_H_
+#define FERRY_SRC_PLAN_MEMORY_PLAN_H_
+
+#include "plan/plan.h"
+
+typedef struct ferry_buffer_place {
+    uint64_t offset; // in the device's arena; of a buffer with a binding: 0
+    uint64_t bytes;
+} ferry_buffer_place;
+
+typedef struct ferry_memory_plan {
+    ferry_buffer_place *places;                        // [plan->n_buffers]; aliases repeat their root's
+    uint64_t arena_bytes[FERRY_PLAN_MAX_DEVICES];      // buffers and workspace
+    uint64_t workspace_offset[FERRY_PLAN_MAX_DEVICES]; // one scratch area a device, shared by its kernels
+    uint64_t sum_bytes;                                // what the buffers would need without sharing, for reports
+} ferry_memory_plan;
+
+/// bytes[i]: size of buffer i (a multiple of 64). workspace_bytes[d]: most scratch of a kernel on device d.
+/// keep_all: no sharing, so that every buffer can be looked at after the run. Arrays are made in `arena`.
+ferry_status ferry_memory_plan_make(const ferry_plan *plan, const uint64_t *bytes, const uint64_t *workspace_bytes,
+                                    bool keep_all, ferry_arena *arena, ferry_memory_plan *out, ferry_error *err);
+
+#endif // FERRY_SRC_PLAN_MEMORY_PLAN_H_

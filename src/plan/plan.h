@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+// How a graph is run on given devices: which tactic runs which region, in which layouts, in which order.
+//
+// A plan names values and nodes of the portable graph by index and holds no pointer into a device, so that it can be
+// written to an engine file and read back. Sizes and addresses are decided later, for concrete shapes (memory_plan.h).
+#ifndef FERRY_SRC_PLAN_PLAN_H_
+#define FERRY_SRC_PLAN_PLAN_H_
+
+#include "backend/backend.h"
+#include "base/log.h"
+
+typedef int32_t ferry_buffer_id; // index into ferry_plan.buffers
+#define FERRY_NO_BUFFER ((ferry_buffer_id)-1)
+#define FERRY_PLAN_MAX_DEVICES 4
+
+typedef enum ferry_step_kind {
+    FERRY_STEP_REGION = 0,   ///< runs a tactic
+    FERRY_STEP_REFORMAT = 1, ///< changes the layout of one value on one device
+    FERRY_STEP_COPY = 2      ///< moves one value between devices, in plain layout
+} ferry_step_kind;
+
+/// A value as it lies in the memory of one device in one layout. A value may have several.
+typedef struct ferry_plan_buffer {
+    ferry_value_id value;
+    ferry_layout layout;
+    int32_t device;           // index into ferry_plan.devices
+    ferry_buffer_id alias_of; // lies in that buffer's memory (a view, or computed in place); lower than its own index
+    int32_t binding;          // the caller's memory: inputs first, then outputs; -1: planned memory
+} ferry_plan_buffer;
+
+typedef struct ferry_plan_step {
+    ferry_step_kind kind;
+    int32_t device;     // that runs it; of a copy: the one that is not the host
+    const char *tactic; // "" unless a region
+    const char *name;   // the model's node names, joined with " + "; of a reformat or copy: the value's name
+    ferry_node_id *nodes;
+    ferry_buffer_id *inputs, *outputs; // of a region: in the order of ferry_region
+    int32_t n_nodes, n_inputs, n_outputs;
+    uint64_t packed_offset, packed_bytes; // in ferry_plan.packed; bytes 0: none
+    double measured_us;                   // negative: not measured
+} ferry_plan_step;
+
+typedef struct ferry_plan_device {
+    const char *backend;     // "cpu"
+    const char *fingerprint; // of the device it was made for
+} ferry_plan_device;
+
+typedef struct ferry_plan {
+    ferry_arena arena;                                 // of everything below but `packed` when that is borrowed
+    ferry_plan_device devices[FERRY_PLAN_MAX_DEVICES]; // the last is the CPU when there are several
+    int32_t n_devices;
+    int32_t threads; // that tactics were timed with
+    ferry_plan_buffer *buffers;
+    ferry_plan_step *steps;
+    size_t n_buffers, n_steps;
+    const uint8_t *packed; // 64-byte aligned blobs of packed constants
+    uint64_t packed_bytes;
+    bool packed_owned; // from the arena's heap; else borrowed from a file map
+} ferry_plan;
+
+void ferry_plan_init(ferry_plan *plan, const ferry_heap *heap);
+void ferry_plan_deinit(ferry_plan *plan); // a zeroed plan is accepted
+
+typedef struct ferry_timing_cache ferry_timing_cache; // timing_cache.h
+
+typedef struct ferry_plan_options {
+    bool time_tactics;           // measure on the device where there is a choice; else the backends' cost models decide
+    ferry_timing_cache *timings; // read and added to; may be NULL
+    uint64_t workspace_bytes;    // most scratch of one kernel; 0: no cap
+    int32_t threads;             // host threads of the measurements
+    const ferry_logger *logger;
+    const ferry_progress *progress;
+} ferry_plan_options;
+
+/// Makes a plan for `graph`, whose shapes are those to optimise for (all known, or bounded). devices[0] is preferred;
+/// what it has no tactic for goes to the next one. Every node that no device takes is put into `report`, with the
+/// reasons. The packed constants are made too.
+ferry_status ferry_plan_make(const ferry_graph *graph, ferry_device *const *devices, int32_t n_devices,
+                             const ferry_plan_options *options, ferry_plan *out, ferry_report *report,
+                             ferry_error *err);
+
+/// Every rule that a plan must keep with its graph: indices in range, buffers made before they are read, aliases that
+/// point back, every output made. A plan read from a file is checked with it before use.
+ferry_status ferry_plan_verify(const ferry_plan *plan, const ferry_graph *graph, ferry_error *err);
+
+#endif // FERRY_SRC_PLAN_PLAN_H_
