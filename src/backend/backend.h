@@ -100,7 +100,7 @@ typedef struct ferry_device_stream ferry_device_stream; // each backend's own
 typedef struct ferry_device_event ferry_device_event;   // each backend's own
 
 typedef struct ferry_device_info {
-    char name[128];        // "AMD EPYC 9B14 (AVX-512 VNNI)", for people
+    char name[192];        // "AMD EPYC 9B14 (AVX-512 VNNI)", for people
     char fingerprint[128]; // equal fingerprints may exchange tuned parts; printable ASCII without spaces
     size_t memory_bytes;   // of the device
     bool host_memory;      // the host reads and writes its memory directly

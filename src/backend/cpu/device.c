@@ -1,0 +1,245 @@
+// SPDX-License-Identifier: Apache-2.0
+// The CPU as a device: synchronous, its memory is the host's. Asynchrony is the runtime's streams' work.
+#include "backend/cpu/cpu.h"
+#include "base/log.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+struct ferry_device_stream {
+    ferry_device *device;
+    ferry_thread_pool *pool; // NULL: one thread
+};
+
+struct ferry_device_event {
+    ferry_device *device;
+    double time_s; // 0: not recorded
+};
+
+static ferry_status cpu_open(const char *selector, const ferry_heap *heap, const ferry_logger *logger,
+                             ferry_device **out, ferry_error *err)
+{
+    *out = NULL;
+    uint32_t isa = ferry_isa_detect();
+    if (selector[0]) {
+        const uint32_t mask = ferry_isa_parse(selector);
+        if (mask == UINT32_MAX)
+            return ferry_fail(err, FERRY_ERR_INVALID_ARGUMENT,
+                              "device 'cpu:%s': after 'cpu:' comes an instruction set (none, avx2, avx512, avx512vnni, "
+                              "avx512bf16, neon, neonfp16, neondot, neoni8mm)",
+                              selector);
+        if ((mask & ~isa) != 0)
+            return ferry_fail(err, FERRY_ERR_UNAVAILABLE, "device 'cpu:%s': this CPU does not have it", selector);
+        isa &= mask;
+    }
+    ferry_cpu_device *device = ferry_new(heap, ferry_cpu_device);
+    if (!device) return ferry_fail_memory(err, "the CPU device");
+    device->base = (ferry_device){.backend = &ferry_backend_cpu, .heap = heap, .logger = logger};
+    device->isa = isa;
+    *out = &device->base;
+    return FERRY_OK;
+}
+
+static void cpu_close(ferry_device *device)
+{
+    if (device) ferry_heap_free(device->heap, device, sizeof(ferry_cpu_device));
+}
+
+static void cpu_describe(const ferry_device *device, ferry_device_info *out)
+{
+    const ferry_cpu_device *cpu = (const ferry_cpu_device *)device;
+    *out = (ferry_device_info){.host_memory = true, .synchronous = true};
+    char isa[64], name[64];
+    ferry_isa_text(cpu->isa, isa, sizeof isa);
+    ferry_cpu_name(name, sizeof name);
+    snprintf(out->name, sizeof out->name, "%s, %zu threads, %s", name, ferry_processor_count(), isa);
+#if defined(__x86_64__)
+    const char *arch = "x86_64";
+#elif defined(__aarch64__)
+    const char *arch = "aarch64";
+#else
+    const char *arch = "generic";
+#endif
+    snprintf(out->fingerprint, sizeof out->fingerprint, "cpu/%s/%s", arch, isa);
+    const long pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE);
+    out->memory_bytes = pages > 0 && page > 0 ? (size_t)pages * (size_t)page : 0;
+    if (cpu->isa & FERRY_ISA_AVX512BF16) out->fast_dtypes |= 1u << FERRY_BF16;
+    if (cpu->isa & FERRY_ISA_NEONFP16) out->fast_dtypes |= 1u << FERRY_F16;
+    if (cpu->isa & (FERRY_ISA_AVX512VNNI | FERRY_ISA_NEONDOT | FERRY_ISA_AVX2 | FERRY_ISA_NEON))
+        out->fast_dtypes |= 1u << FERRY_S8;
+}
+
+static ferry_status cpu_offer(ferry_device *device, const ferry_graph_view *view, ferry_node_id root,
+                              const ferry_offer_sink *sink, ferry_error *err)
+{
+    const ferry_cpu_family *family;
+    for (size_t i = 0; (family = ferry_cpu_family_at(i)); i++)
+        FERRY_TRY(family->offer((ferry_cpu_device *)device, view, root, sink, err));
+    return FERRY_OK;
+}
+
+static const ferry_cpu_family *find_family(const char *tactic)
+{
+    const ferry_cpu_family *family;
+    for (size_t i = 0; (family = ferry_cpu_family_at(i)); i++)
+        if (family->owns(tactic)) return family;
+    return NULL;
+}
+
+static ferry_status cpu_pack(ferry_device *device, const ferry_region *region, const char *tactic, void **out_data,
+                             size_t *out_bytes, ferry_error *err)
+{
+    *out_data = NULL;
+    *out_bytes = 0;
+    const ferry_cpu_family *family = find_family(tactic);
+    if (!family) return ferry_fail(err, FERRY_ERR_BAD_ENGINE, "the CPU has no tactic '%s'", tactic);
+    if (!family->pack) return FERRY_OK;
+    return family->pack((ferry_cpu_device *)device, region, tactic, out_data, out_bytes, err);
+}
+
+static ferry_status cpu_prepare(ferry_device *device, const ferry_region *region, const char *tactic,
+                                const ferry_tensor_desc *in, const ferry_tensor_desc *out, const void *packed,
+                                size_t packed_bytes, ferry_kernel **out_kernel, ferry_error *err)
+{
+    *out_kernel = NULL;
+    const ferry_cpu_family *family = find_family(tactic);
+    if (!family) return ferry_fail(err, FERRY_ERR_BAD_ENGINE, "the CPU has no tactic '%s'", tactic);
+    return family->prepare((ferry_cpu_device *)device, region, tactic, in, out, packed, packed_bytes, out_kernel, err);
+}
+
+void *ferry_cpu_kernel_new(ferry_cpu_device *device, size_t bytes,
+                           ferry_status (*run)(const ferry_cpu_kernel *, const ferry_cpu_run *, ferry_error *))
+{
+    ferry_cpu_kernel *kernel = ferry_heap_alloc(device->base.heap, bytes);
+    if (!kernel) return NULL;
+    kernel->base.device = &device->base;
+    kernel->bytes = bytes;
+    kernel->run = run;
+    return kernel;
+}
+
+static void cpu_release(ferry_kernel *kernel)
+{
+    if (!kernel) return;
+    ferry_cpu_kernel *own = (ferry_cpu_kernel *)kernel;
+    if (own->deinit) own->deinit(own);
+    ferry_heap_free(kernel->device->heap, own, own->bytes);
+}
+
+static ferry_status cpu_enqueue(ferry_device_stream *stream, const ferry_kernel *kernel, const ferry_binding *in,
+                                const ferry_binding *out, void *workspace, ferry_error *err)
+{
+    const ferry_cpu_kernel *own = (const ferry_cpu_kernel *)kernel;
+    const ferry_cpu_run run = {.pool = stream->pool, .in = in, .out = out, .workspace = workspace};
+    return own->run(own, &run, err);
+}
+
+static ferry_status cpu_copy(ferry_device_stream *stream, ferry_copy_kind kind, void *to, const void *from,
+                             size_t bytes, ferry_error *err)
+{
+    (void)stream;
+    (void)kind;
+    (void)err;
+    if (bytes) memmove(to, from, bytes);
+    return FERRY_OK;
+}
+
+static void *cpu_alloc(ferry_device *device, size_t bytes)
+{
+    return ferry_heap_alloc_uninit(device->heap, bytes);
+}
+
+static void cpu_free(ferry_device *device, void *pointer, size_t bytes)
+{
+    ferry_heap_free(device->heap, pointer, bytes);
+}
+
+static ferry_status cpu_stream_create(ferry_device *device, int32_t threads, ferry_device_stream **out,
+                                      ferry_error *err)
+{
+    *out = NULL;
+    ferry_device_stream *stream = ferry_new(device->heap, ferry_device_stream);
+    if (!stream) return ferry_fail_memory(err, "a CPU stream");
+    stream->device = device;
+    const size_t n = threads > 0 ? (size_t)threads : ferry_processor_count();
+    if (n > 1) {
+        const ferry_status s = ferry_thread_pool_create(device->heap, n, &stream->pool, err);
+        if (s != FERRY_OK) {
+            ferry_delete(device->heap, stream);
+            return s;
+        }
+    }
+    *out = stream;
+    return FERRY_OK;
+}
+
+static void cpu_stream_destroy(ferry_device_stream *stream)
+{
+    if (!stream) return;
+    ferry_thread_pool_destroy(stream->pool);
+    ferry_delete(stream->device->heap, stream);
+}
+
+static ferry_status cpu_stream_wait(ferry_device_stream *stream, ferry_error *err)
+{
+    (void)stream;
+    (void)err;
+    return FERRY_OK;
+}
+
+static ferry_status cpu_event_create(ferry_device *device, ferry_device_event **out, ferry_error *err)
+{
+    *out = ferry_new(device->heap, ferry_device_event);
+    if (!*out) return ferry_fail_memory(err, "an event");
+    (*out)->device = device;
+    return FERRY_OK;
+}
+
+static void cpu_event_destroy(ferry_device_event *event)
+{
+    if (event) ferry_delete(event->device->heap, event);
+}
+
+static ferry_status cpu_event_record(ferry_device_stream *stream, ferry_device_event *event, ferry_error *err)
+{
+    (void)stream;
+    (void)err;
+    event->time_s = ferry_clock_s();
+    return FERRY_OK;
+}
+
+static ferry_status cpu_event_elapsed(ferry_device_event *begin, ferry_device_event *end, double *out_ms,
+                                      ferry_error *err)
+{
+    if (begin->time_s == 0 || end->time_s == 0)
+        return ferry_fail(err, FERRY_ERR_INVALID_ARGUMENT, "an event was never recorded");
+    *out_ms = (end->time_s - begin->time_s) * 1e3;
+    return FERRY_OK;
+}
+
+const ferry_backend ferry_backend_cpu = {
+    .abi = FERRY_BACKEND_ABI,
+    .name = "cpu",
+    .open = cpu_open,
+    .close = cpu_close,
+    .describe = cpu_describe,
+    .offer = cpu_offer,
+    .pack = cpu_pack,
+    .prepare = cpu_prepare,
+    .prepare_reformat = ferry_cpu_prepare_reformat,
+    .release = cpu_release,
+    .enqueue = cpu_enqueue,
+    .copy = cpu_copy,
+    .alloc = cpu_alloc,
+    .free = cpu_free,
+    .alloc_pinned = cpu_alloc,
+    .free_pinned = cpu_free,
+    .stream_create = cpu_stream_create,
+    .stream_destroy = cpu_stream_destroy,
+    .stream_wait = cpu_stream_wait,
+    .event_create = cpu_event_create,
+    .event_destroy = cpu_event_destroy,
+    .event_record = cpu_event_record,
+    .event_elapsed = cpu_event_elapsed,
+};

@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: Apache-2.0
+// The backends of this build, best first.
+#include "backend/backend.h"
+#include "backend/cpu/cpu.h"
+
+#include <string.h>
+
+static const ferry_backend *const backends[] = {
+    &ferry_backend_cpu,
+};
+
+const ferry_backend *ferry_backend_at(size_t index)
+{
+    return index < FERRY_COUNT_OF(backends) ? backends[index] : NULL;
+}
+
+const ferry_backend *ferry_backend_find(const char *name)
+{
+    for (size_t i = 0; i < FERRY_COUNT_OF(backends); i++)
+        if (strcmp(backends[i]->name, name) == 0) return backends[i];
+    return NULL;
+}

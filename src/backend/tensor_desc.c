@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+// Strides and sizes of tensors in the layouts that backends share.
+#include "backend/backend.h"
+
+const char *ferry_layout_name(ferry_layout layout)
+{
+    switch (layout) {
+    case FERRY_LAYOUT_PLAIN:
+        return "plain";
+    case FERRY_LAYOUT_CHANNELS_LAST:
+        return "channels-last";
+    case FERRY_LAYOUT_COUNT:
+        break;
+    }
+    return "unknown";
+}
+
+void ferry_tensor_desc_set_strides(ferry_tensor_desc *desc)
+{
+    int64_t stride = 1;
+    if (desc->layout == FERRY_LAYOUT_CHANNELS_LAST && desc->rank >= 3) {
+        desc->strides[1] = 1;
+        stride = desc->dims[1];
+        for (int32_t d = desc->rank - 1; d >= 2; d--) {
+            desc->strides[d] = stride;
+            stride *= desc->dims[d];
+        }
+        desc->strides[0] = stride;
+        return;
+    }
+    for (int32_t d = desc->rank - 1; d >= 0; d--) {
+        desc->strides[d] = stride;
+        stride *= desc->dims[d];
+    }
+}
+
+bool ferry_tensor_desc_bytes(const ferry_tensor_desc *desc, size_t *out)
+{
+    size_t last = 0;
+    for (int32_t d = 0; d < desc->rank; d++) {
+        if (desc->dims[d] < 0 || desc->strides[d] < 0) return false;
+        if (desc->dims[d] == 0) {
+            *out = 0;
+            return true;
+        }
+        size_t reach = 0;
+        if (!ferry_mul_size((size_t)(desc->dims[d] - 1), (size_t)desc->strides[d], &reach) ||
+            !ferry_add_size(last, reach, &last))
+            return false;
+    }
+    return ferry_add_size(last, 1, &last) && ferry_mul_size(last, ferry_dtype_bytes(desc->dtype), out);
+}
