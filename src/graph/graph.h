@@ -100,6 +100,9 @@ typedef struct ferry_graph {
     size_t cap_values, cap_nodes, cap_symbols, cap_inputs, cap_outputs, cap_metadata;
     int64_t opset; // of the default domain, as the model said; ops are in their newest form all the same
     struct ferry_graph_kept *kept;
+    struct ferry_name_index *names; // private: value names to ids; always asked through ferry_graph_find_value
+    struct ferry_constant_pool
+        *constants; // private: where copied constant data goes; it outlives the graph while copies share it
 } ferry_graph;
 
 /// A dense row-major tensor in host memory: what reference kernels read and write, and what constants are.
@@ -154,8 +157,12 @@ ferry_status ferry_node_set_attr(ferry_graph *graph, ferry_node_id node, const f
 // --- Changing ------------------------------------------------------------------------------------------------------
 
 /// Every use of `from`, graph outputs too, becomes a use of `to`. When `from` is a graph output, the two values
-/// exchange names, so that outputs keep the model's names.
+/// exchange names, so that outputs keep the model's names; a graph output stays `from` where ferry_graph_can_replace
+/// says false.
 void ferry_graph_replace_uses(ferry_graph *graph, ferry_value_id from, ferry_value_id to);
+/// False when `from` is a graph output and `to` is a graph input or output too: their names could not both be kept, so
+/// the node between them has to stay.
+bool ferry_graph_can_replace(const ferry_graph *graph, ferry_value_id from, ferry_value_id to);
 /// Marks a node deleted; its outputs lose their producer.
 void ferry_graph_remove_node(ferry_graph *graph, ferry_node_id node);
 /// Drops deleted nodes and values that nothing uses, renumbering both, and sorts nodes topologically (stable).
@@ -168,7 +175,8 @@ static inline bool ferry_value_is_constant(const ferry_value *v)
 {
     return v->data != NULL;
 }
-ferry_value_id ferry_graph_find_value(const ferry_graph *graph, const char *name); // linear; FERRY_NO_VALUE
+ferry_value_id ferry_graph_find_value(const ferry_graph *graph,
+                                      const char *name); // by hash; FERRY_NO_VALUE when absent
 /// Number of node inputs (plus one if it is a graph output) that read the value.
 size_t ferry_graph_use_count(const ferry_graph *graph, ferry_value_id value);
 /// The only node that reads the value, or FERRY_NO_NODE if there are none, several, or the value is a graph output.

@@ -16,7 +16,11 @@ typedef struct ferry_infer {
     const ferry_shape *in_shapes; // rank unknown where not known; undefined where the input is absent
     const ferry_dtype *in_dtypes; // FERRY_DTYPE_NONE where the input is absent
     const ferry_tensor
-        *in_data;            // data == NULL unless the input's elements are known (constants, folded shape arithmetic)
+        *in_data; // data == NULL unless the input's elements are known (constants, folded shape arithmetic)
+    /// data == NULL unless only some elements of a small integer input are known, such as a target shape [batch, 128];
+    /// element e is known where in_known[i][e]. Both arrays are never NULL. In in_data such inputs have data == NULL.
+    const ferry_tensor *in_partial;
+    const bool *const *in_known;
     ferry_shape *out_shapes; // preset to unknown rank
     ferry_dtype *out_dtypes; // preset to FERRY_DTYPE_NONE
     bool bounded; // set to true when out dims are upper bounds that only the data decides (NonMaxSuppression)
