@@ -1,8 +1,154 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "ops/op.h"
+// ferry's integer operators: their schemas and shape inference. docs/INT8.md says what they compute.
+#include "ops/integer.h"
+
+#include "ops/element.h"
+#include "ops/epilogue.h"
+#include "ops/fused.h"
+#include "ops/window.h"
 
 extern const ferry_op ferry_ops_integer[];
 
+static ferry_status expect_s8(const ferry_infer *infer, int32_t index, ferry_error *err)
+{
+    const ferry_dtype dtype = infer->in_dtypes[index];
+    if (dtype == FERRY_S8 || dtype == FERRY_DTYPE_NONE) return FERRY_OK;
+    return ferry_fail(err, FERRY_ERR_BAD_MODEL, "input %d is %s, not int8", index, ferry_dtype_name(dtype));
+}
+
+static ferry_status infer_qconv(ferry_infer *infer, ferry_error *err)
+{
+    FERRY_TRY(expect_s8(infer, 0, err));
+    FERRY_TRY(expect_s8(infer, 1, err));
+    FERRY_TRY(ferry_epilogue_dtype(infer->node, &infer->out_dtypes[0], err));
+    FERRY_TRY(ferry_window_infer_conv(infer, err));
+    const ferry_shape *w = &infer->in_shapes[1];
+    if (w->rank > 0) {
+        size_t taps = 0, elements = 0;
+        FERRY_TRY(ferry_infer_per_channel(infer, 2, "the multiplier", w->dims[0], err));
+        FERRY_TRY(ferry_infer_per_channel(infer, 3, "the bias", w->dims[0], err));
+        if (ferry_shape_elements(w, &elements) && w->dims[0] > 0) taps = elements / (size_t)w->dims[0];
+        if (taps > FERRY_INT8_MAX_SUM)
+            return ferry_fail(err, FERRY_ERR_BAD_MODEL, "a sum of %zu products does not fit int32", taps);
+    }
+    return ferry_infer_residual(infer, 4, err);
+}
+
+static ferry_status infer_qgemm(ferry_infer *infer, ferry_error *err)
+{
+    FERRY_TRY(expect_s8(infer, 0, err));
+    FERRY_TRY(expect_s8(infer, 1, err));
+    FERRY_TRY(ferry_epilogue_dtype(infer->node, &infer->out_dtypes[0], err));
+    FERRY_TRY(ferry_fused_gemm_infer_shape(infer, err));
+    const ferry_shape *y = &infer->out_shapes[0], *w = &infer->in_shapes[1];
+    if (y->rank > 0) {
+        FERRY_TRY(ferry_infer_per_channel(infer, 2, "the multiplier", y->dims[y->rank - 1], err));
+        FERRY_TRY(ferry_infer_per_channel(infer, 3, "the bias", y->dims[y->rank - 1], err));
+    }
+    if (w->rank == 2 && w->dims[ferry_node_int(infer->node, "transB", 0) ? 1 : 0] > FERRY_INT8_MAX_SUM)
+        return ferry_fail(err, FERRY_ERR_BAD_MODEL, "a sum of so many products does not fit int32");
+    return ferry_infer_residual(infer, 4, err);
+}
+
+static ferry_status infer_qmatmul(ferry_infer *infer, ferry_error *err)
+{
+    FERRY_TRY(expect_s8(infer, 0, err));
+    FERRY_TRY(expect_s8(infer, 1, err));
+    const ferry_shape *a = &infer->in_shapes[0];
+    if (a->rank > 0 && a->dims[a->rank - 1] > FERRY_INT8_MAX_SUM)
+        return ferry_fail(err, FERRY_ERR_BAD_MODEL, "a sum of so many products does not fit int32");
+    return ferry_qmatmul_infer(infer, err);
+}
+
+static ferry_status infer_binary(ferry_infer *infer, ferry_error *err)
+{
+    FERRY_TRY(expect_s8(infer, 0, err));
+    FERRY_TRY(expect_s8(infer, 1, err));
+    FERRY_TRY(ferry_epilogue_dtype(infer->node, &infer->out_dtypes[0], err));
+    return ferry_broadcast_shapes(infer->in_shapes, 2, &infer->out_shapes[0], err);
+}
+
+static ferry_status infer_pool(ferry_infer *infer, ferry_error *err)
+{
+    FERRY_TRY(expect_s8(infer, 0, err));
+    return ferry_qaverage_pool_infer(infer, err);
+}
+
+static ferry_status infer_global_pool(ferry_infer *infer, ferry_error *err)
+{
+    FERRY_TRY(expect_s8(infer, 0, err));
+    FERRY_TRY(ferry_epilogue_dtype(infer->node, &infer->out_dtypes[0], err));
+    ferry_shape *y = &infer->out_shapes[0];
+    *y = infer->in_shapes[0];
+    for (int32_t d = 2; d < y->rank; d++) {
+        y->dims[d] = 1;
+        y->symbols[d] = FERRY_NO_SYMBOL;
+    }
+    return FERRY_OK;
+}
+
+static ferry_status infer_resize(ferry_infer *infer, ferry_error *err)
+{
+    FERRY_TRY(expect_s8(infer, 0, err));
+    return ferry_qresize_infer(infer, err);
+}
+
+static ferry_status infer_table(ferry_infer *infer, ferry_error *err)
+{
+    FERRY_TRY(expect_s8(infer, 0, err));
+    const ferry_shape *table = &infer->in_shapes[1];
+    if (table->rank != 1 || table->dims[0] != 256)
+        return ferry_fail(err, FERRY_ERR_BAD_MODEL, "the table does not have 256 entries");
+    infer->out_shapes[0] = infer->in_shapes[0];
+    infer->out_dtypes[0] = infer->in_dtypes[1];
+    return FERRY_OK;
+}
+
+#define TO                                                                                                             \
+    {                                                                                                                  \
+        "to", FERRY_ATTR_INT, false                                                                                    \
+    }
+#define MULT                                                                                                           \
+    {                                                                                                                  \
+        "mult", FERRY_ATTR_FLOAT, false                                                                                \
+    }
+#define END                                                                                                            \
+    {                                                                                                                  \
+        NULL, FERRY_ATTR_INT, false                                                                                    \
+    }
+#define WINDOW                                                                                                         \
+    {"kernel_shape", FERRY_ATTR_INTS, false}, {"strides", FERRY_ATTR_INTS, false}, {"pads", FERRY_ATTR_INTS, false},   \
+    {                                                                                                                  \
+        "dilations", FERRY_ATTR_INTS, false                                                                            \
+    }
+
+static const ferry_attr_schema conv_attrs[] = {WINDOW, {"group", FERRY_ATTR_INT, false}, FERRY_EPILOGUE_ATTRS, TO, END};
+static const ferry_attr_schema gemm_attrs[] = {{"transB", FERRY_ATTR_INT, false}, FERRY_EPILOGUE_ATTRS, TO, END};
+static const ferry_attr_schema mult_attrs[] = {MULT, TO, END};
+static const ferry_attr_schema mul_attrs[] = {MULT, FERRY_EPILOGUE_ATTRS, TO, END};
+static const ferry_attr_schema add_attrs[] = {
+    {"a_mult", FERRY_ATTR_FLOAT, false}, {"b_mult", FERRY_ATTR_FLOAT, false}, FERRY_EPILOGUE_ATTRS, TO, END};
+static const ferry_attr_schema pool_attrs[] = {
+    WINDOW, {"ceil_mode", FERRY_ATTR_INT, false}, {"count_include_pad", FERRY_ATTR_INT, false}, MULT, TO, END};
+static const ferry_attr_schema resize_attrs[] = {
+    {"coordinate_transformation_mode", FERRY_ATTR_STRING, false}, MULT, TO, END};
+
+#define ROW(op_name, min_in, max_in, op_attrs, op_infer, op_eval)                                                      \
+    .name = op_name, .domain = "ferry", .min_inputs = (min_in), .max_inputs = (max_in), .min_outputs = 1,              \
+    .max_outputs = 1, .since = 1, .attrs = (op_attrs), .infer = (op_infer), .eval = (op_eval)
+
 const ferry_op ferry_ops_integer[] = {
+    // X, W, multiplier and bias per output channel, residual
+    {ROW("QConv", 4, 5, conv_attrs, infer_qconv, ferry_qconv_eval), .scratch_bytes = ferry_qconv_scratch},
+    {ROW("QGemm", 4, 5, gemm_attrs, infer_qgemm, ferry_qgemm_eval)},
+    {ROW("QMatMul", 2, 2, mult_attrs, infer_qmatmul, ferry_qmatmul_eval)},
+    {ROW("QAdd", 2, 2, add_attrs, infer_binary, ferry_qadd_eval), .flags = FERRY_OP_ELEMENTWISE},
+    {ROW("QMul", 2, 2, mul_attrs, infer_binary, ferry_qmul_eval), .flags = FERRY_OP_ELEMENTWISE},
+    {ROW("QAveragePool", 1, 1, pool_attrs, infer_pool, ferry_qaverage_pool_eval)},
+    {ROW("QGlobalAveragePool", 1, 1, mult_attrs, infer_global_pool, ferry_qglobal_average_pool_eval)},
+    // X, scales, sizes
+    {ROW("QResize", 2, 3, resize_attrs, infer_resize, ferry_qresize_eval)},
+    // X, table of 256 entries
+    {ROW("QTable", 2, 2, NULL, infer_table, ferry_qtable_eval), .flags = FERRY_OP_ELEMENTWISE},
     {.name = NULL},
 };

@@ -60,7 +60,7 @@ ferry_status ferry_numeric_plan_write(const ferry_numeric_plan *plan, const ferr
 /// differ.
 ferry_status ferry_numeric_plan_read(const char *text, size_t bytes, const ferry_graph *graph, ferry_numeric_plan *out,
                                      ferry_error *err);
-/// xxHash64 of the canonical text.
+/// ferry_hash64_of (XXH3) of the canonical text.
 ferry_status ferry_numeric_plan_hash(const ferry_numeric_plan *plan, const ferry_graph *graph, uint64_t *out,
                                      ferry_error *err);
 
