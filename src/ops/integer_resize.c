@@ -79,7 +79,7 @@ ferry_status ferry_qresize_eval(const ferry_eval *eval, ferry_error *err)
 {
     const ferry_tensor *x = &eval->in[0], *sizes = ferry_eval_optional(eval, 2), *scales = ferry_eval_optional(eval, 1);
     ferry_tensor *y = &eval->out[0];
-    ferry_resize_mode mode;
+    ferry_resize_mode mode = FERRY_RESIZE_HALF_PIXEL;
     FERRY_TRY(ferry_resize_mode_read(eval->node, &mode, err));
     const float mult = ferry_node_float(eval->node, "mult", 1.0f);
     const int64_t in_h = x->dims[2], in_w = x->dims[3], out_h = y->dims[2], out_w = y->dims[3];
