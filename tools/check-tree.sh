@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Looks at the tracked files before anything is built: licence lines, formatting, sizes, left-overs.
 set -uo pipefail
-cd "$(dirname "$0")/.."
+cd "$(dirname "$0")/.." || exit 1
 failures=0
 complain() {
     [ -n "$2" ] || return 0

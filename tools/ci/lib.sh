@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=bash
 # Shell functions that test.sh and the stages of the slow tier share. Sourced from the root of the tree.
 
 jobs=$(nproc)
