@@ -5,6 +5,7 @@
 #ifndef FERRY_SRC_PASSES_PRECISION_H_
 #define FERRY_SRC_PASSES_PRECISION_H_
 
+#include "base/named_scale.h"
 #include "graph/graph.h"
 
 typedef struct ferry_plan_value {
@@ -28,12 +29,6 @@ typedef struct ferry_numeric_plan {
     ferry_plan_node *nodes;
     size_t n_values, n_nodes;
 } ferry_numeric_plan;
-
-/// A calibrated scale of a tensor, by the name it has in the model.
-typedef struct ferry_named_scale {
-    const char *name;
-    float scale; // amax / 127
-} ferry_named_scale;
 
 /// Zero is the default in every field: float everywhere, as the model has it.
 typedef struct ferry_precision_options {
