@@ -212,6 +212,9 @@ size_t ferry_tensor_bytes(const ferry_tensor *tensor);
 /// kinds by the op's schema, constants whose size matches shape and type, unique names. Findings go into `report`.
 ferry_status ferry_graph_verify(const ferry_graph *graph, ferry_report *report, ferry_error *err);
 
+/// "node 'conv1' (Conv)": the subject of findings about a node. Always terminated.
+void ferry_node_label(const ferry_node *node, char *out, size_t out_bytes);
+
 /// A line a node: "name = Op(inputs) {attrs} -> shapes". Written through `write(user, text)`.
 void ferry_graph_print(const ferry_graph *graph, void (*write)(void *user, const char *text), void *user);
 

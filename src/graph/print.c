@@ -99,6 +99,11 @@ static void put_ends(const printer *p, const char *word, const ferry_value_id *i
     }
 }
 
+void ferry_node_label(const ferry_node *node, char *out, size_t out_bytes)
+{
+    snprintf(out, out_bytes, "node '%s' (%s)", node->name, node->op ? node->op->name : "deleted");
+}
+
 void ferry_graph_print(const ferry_graph *graph, void (*write)(void *user, const char *text), void *user)
 {
     const printer p = {graph, write, user};

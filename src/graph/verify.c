@@ -16,7 +16,7 @@ static void complain(verifier *v, const ferry_node *node, const char *text, cons
 {
     char subject[300];
     if (node)
-        snprintf(subject, sizeof subject, "node '%.200s' (%s)", node->name, node->op->name);
+        ferry_node_label(node, subject, sizeof subject);
     else
         snprintf(subject, sizeof subject, "graph");
     ferry_report_add(v->report, FERRY_SEVERITY_ERROR, subject, text, about);

@@ -16,6 +16,8 @@ typedef struct ferry_input_shape {
 /// Problems of single nodes go into `report`, one each, and the status is FERRY_ERR_BAD_MODEL or FERRY_ERR_UNSUPPORTED
 /// when there were any. The graph must be topologically sorted. Results of folded shape arithmetic are not stored as
 /// constants: ferry_pass_fold does that. `require_known`: a value whose shape stays unknown is an error too.
+/// FERRY_ERR_INVALID_ARGUMENT, naming input, dimension and both numbers, when a bound shape contradicts the model.
+/// A tensor of more than 2^47 bytes is refused. Shapes found before a problem are kept in the graph.
 ferry_status ferry_graph_infer(ferry_graph *graph, const ferry_input_shape *bound, size_t n_bound, bool require_known,
                                ferry_report *report, ferry_error *err);
 
