@@ -10,7 +10,7 @@ step "configure" configure build/coverage -DFERRY_COVERAGE=ON -DCMAKE_C_FLAGS_RE
     -DFERRY_PYTHON="$PWD/.venv/bin/python"
 step "build" build build/coverage
 find build/coverage -name '*.gcda' -delete
-title="instrumented tests" run_tests build/coverage -L 'c|python'
+title="instrumented tests" run_tests build/coverage -L '^(c|python)$'
 step "report" gcovr --root . --filter src/ --exclude-throw-branches -j "$jobs" --gcov-ignore-parse-errors \
     --json build/coverage.json build/coverage
 python3 tools/ci/coverage.py build/coverage.json --line 85 --function 95
