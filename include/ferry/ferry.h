@@ -5,6 +5,7 @@
 
 #include "ferry/base.h"
 #include "ferry/build.h"
+#include "ferry/calibrate.h"
 #include "ferry/decode.h"
 #include "ferry/metrics.h"
 #include "ferry/picture.h"
