@@ -24,7 +24,8 @@ typedef struct ferry_plan_buffer {
     ferry_value_id value;
     ferry_layout layout;
     int32_t device;           // index into ferry_plan.devices
-    ferry_buffer_id alias_of; // lies in that buffer's memory (a view, or computed in place); lower than its own index
+    ferry_buffer_id alias_of; // lies in that buffer's memory; lower than its own index; FERRY_NO_BUFFER: its own
+    bool view;                // of alias_of, there as soon as that one is; else an alias is computed in place by a step
     int32_t binding;          // the caller's memory: inputs first, then outputs; -1: planned memory
 } ferry_plan_buffer;
 
@@ -57,6 +58,13 @@ typedef struct ferry_plan {
     uint64_t packed_bytes;
     bool packed_owned; // from the arena's heap; else borrowed from a file map
 } ferry_plan;
+
+/// The buffer whose memory it lies in: itself, or what its chain of aliases ends in.
+static inline ferry_buffer_id ferry_plan_root(const ferry_plan *plan, ferry_buffer_id buffer)
+{
+    while (plan->buffers[buffer].alias_of != FERRY_NO_BUFFER) buffer = plan->buffers[buffer].alias_of;
+    return buffer;
+}
 
 void ferry_plan_init(ferry_plan *plan, const ferry_heap *heap);
 void ferry_plan_deinit(ferry_plan *plan); // a zeroed plan is accepted

@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: Apache-2.0
+// Asks devices, the preferred one first, what they can do for each node.
+#include <stdio.h>
+#include <string.h>
+
+#include "ops/op.h"
+#include "plan/select.h"
+
+bool ferry_planner_is_view(const ferry_planner *planner, ferry_node_id id)
+{
+    const ferry_graph *graph = planner->graph;
+    const ferry_node *node = &graph->nodes[id];
+    if (!(node->op->flags & FERRY_OP_VIEW)) return false;
+    if (node->n_inputs < 1 || node->inputs[0] == FERRY_NO_VALUE) return false;
+    if (ferry_value_is_constant(&graph->values[node->inputs[0]]) || planner->bounded[node->inputs[0]]) return false;
+    for (int32_t i = 1; i < node->n_outputs; i++)
+        if (node->outputs[i] != FERRY_NO_VALUE) return false;
+    return true;
+}
+
+bool ferry_value_desc(const ferry_graph *graph, ferry_value_id value, ferry_layout layout, ferry_tensor_desc *out)
+{
+    const ferry_value *v = &graph->values[value];
+    *out = (ferry_tensor_desc){.dtype = v->dtype, .layout = layout, .rank = v->shape.rank, .quant = &v->quant};
+    if (!ferry_shape_is_known(&v->shape)) return false;
+    memcpy(out->dims, v->shape.dims, sizeof out->dims);
+    ferry_tensor_desc_set_strides(out);
+    return true;
+}
+
+typedef struct taker {
+    ferry_planner *planner;
+    ferry_node_id root;
+    int32_t device;
+} taker;
+
+static ferry_status take(void *user, const ferry_offer *offer, ferry_error *err)
+{
+    taker *t = user;
+    ferry_candidate_list *list = &t->planner->candidates[t->root];
+    void *items = list->items;
+    const ferry_node_id *nodes =
+        ferry_arena_copy(&t->planner->scratch, offer->nodes, (size_t)offer->n_nodes * sizeof *offer->nodes);
+    if (!nodes || !ferry_heap_reserve(t->planner->heap, &items, &list->capacity, sizeof *list->items, list->count + 1))
+        return ferry_fail_memory(err, "tactics");
+    list->items = items;
+    list->items[list->count++] = (ferry_candidate){
+        .tactic = offer->tactic,
+        .nodes = nodes,
+        .n_nodes = offer->n_nodes,
+        .device = t->device,
+        .in_layout = offer->in_layout,
+        .out_layout = offer->out_layout,
+        .flags = offer->flags,
+        .cost_us = offer->cost_us,
+    };
+    return FERRY_OK;
+}
+
+// Reference kernels stay only where a single node has nothing better.
+static void drop_reference(ferry_candidate_list *list)
+{
+    bool better = false;
+    for (size_t i = 0; i < list->count; i++)
+        better |= list->items[i].n_nodes == 1 && !(list->items[i].flags & FERRY_OFFER_REFERENCE);
+    if (!better) return;
+    size_t kept = 0;
+    for (size_t i = 0; i < list->count; i++)
+        if (!(list->items[i].flags & FERRY_OFFER_REFERENCE)) list->items[kept++] = list->items[i];
+    list->count = kept;
+}
+
+static void report_missing(ferry_planner *planner, ferry_node_id id)
+{
+    const ferry_node *node = &planner->graph->nodes[id];
+    char subject[256], why[512] = "";
+    snprintf(subject, sizeof subject, "node '%s' (%s)", node->name, node->op->name);
+    size_t used = 0;
+    for (int32_t d = 0; d < planner->n_devices && used + 1 < sizeof why; d++) {
+        const ferry_backend *backend = planner->devices[d]->backend;
+        char reason[256] = "no kernel for it";
+        if (backend->why_not) backend->why_not(planner->devices[d], planner->graph, id, reason, sizeof reason);
+        const int n = snprintf(why + used, sizeof why - used, "%s%s: %s", d ? "; " : "", backend->name, reason);
+        if (n > 0) used += (size_t)n;
+    }
+    ferry_report_add(planner->report, FERRY_SEVERITY_ERROR, subject, "can't run on %s%s", why,
+                     planner->n_devices == 1 && strcmp(planner->devices[0]->backend->name, "cpu") != 0
+                         ? " (with --gpu-fallback other devices may take it)"
+                         : "");
+}
+
+static void find_bounded(ferry_planner *planner)
+{
+    for (size_t i = 0; i < planner->graph->n_nodes; i++) {
+        const ferry_node *node = &planner->graph->nodes[i];
+        bool bounded = (node->op->flags & FERRY_OP_DATA_SHAPE) != 0;
+        for (int32_t k = 0; k < node->n_inputs; k++)
+            bounded |= node->inputs[k] != FERRY_NO_VALUE && planner->bounded[node->inputs[k]];
+        for (int32_t k = 0; k < node->n_outputs; k++)
+            if (node->outputs[k] != FERRY_NO_VALUE) planner->bounded[node->outputs[k]] = bounded;
+    }
+}
+
+ferry_status ferry_planner_collect(ferry_planner *planner, ferry_error *err)
+{
+    find_bounded(planner);
+    for (ferry_node_id id = 0; (size_t)id < planner->graph->n_nodes; id++) {
+        if (ferry_planner_is_view(planner, id)) continue;
+        ferry_candidate_list *list = &planner->candidates[id];
+        for (int32_t d = 0; d < planner->n_devices && list->count == 0; d++) {
+            taker t = {planner, id, d};
+            const ferry_offer_sink sink = {take, &t};
+            FERRY_TRY(planner->devices[d]->backend->offer(planner->devices[d], &planner->view, id, &sink, err));
+        }
+        drop_reference(list);
+        if (list->count == 0) report_missing(planner, id);
+    }
+    return FERRY_OK;
+}

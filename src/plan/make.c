@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: Apache-2.0
+// Making a plan: collect offers, time rivals, choose, assemble, pack constants.
+#include <string.h>
+
+#include "plan/select.h"
+
+#define BLOB_ALIGN 64
+
+static ferry_status pack_steps(const ferry_planner *p, ferry_plan *plan, ferry_error *err)
+{
+    const ferry_heap *heap = p->heap;
+    void *data = NULL;
+    size_t used = 0, capacity = 0;
+    ferry_status s = FERRY_OK;
+    ferry_phase phase;
+    FERRY_TRY(ferry_phase_begin(&phase, p->options->progress, "pack weights", plan->n_steps, err));
+    for (size_t i = 0; s == FERRY_OK && i < plan->n_steps; i++) {
+        ferry_plan_step *step = &plan->steps[i];
+        if (step->kind != FERRY_STEP_REGION) continue;
+        ferry_region region;
+        ferry_arena scratch;
+        ferry_arena_init(&scratch, heap);
+        s = ferry_region_make(p->graph, p->view.user_offsets, p->view.users, step->nodes, step->n_nodes, &scratch,
+                              &region, err);
+        ferry_device *device = p->devices[step->device];
+        void *blob = NULL;
+        size_t bytes = 0;
+        if (s == FERRY_OK) s = device->backend->pack(device, &region, step->tactic, &blob, &bytes, err);
+        if (s != FERRY_OK) {
+            s = ferry_within(err, s, "layer '%s', tactic %s", step->name, step->tactic);
+        } else if (bytes) {
+            const size_t at = ferry_align_size(used, BLOB_ALIGN);
+            if (ferry_heap_reserve(heap, &data, &capacity, 1, at + bytes)) {
+                memcpy((char *)data + at, blob, bytes);
+                step->packed_offset = at;
+                step->packed_bytes = bytes;
+                used = at + bytes;
+            } else {
+                s = ferry_fail_memory(err, "packed weights");
+            }
+        }
+        ferry_heap_free(device->heap, blob, bytes);
+        ferry_arena_deinit(&scratch);
+        if (s == FERRY_OK) s = ferry_phase_step(&phase, i, err);
+    }
+    // Trimmed to size, since the plan frees what it says it holds.
+    if (s == FERRY_OK && used) {
+        void *exact = ferry_heap_alloc_uninit(heap, used);
+        if (exact) {
+            memcpy(exact, data, used);
+            plan->packed = exact;
+            plan->packed_bytes = used;
+            plan->packed_owned = true;
+        } else {
+            s = ferry_fail_memory(err, "packed weights");
+        }
+    }
+    ferry_heap_free(heap, data, capacity);
+    return s == FERRY_OK ? ferry_phase_end(&phase, err) : s;
+}
+
+static ferry_status describe_devices(ferry_planner *p, ferry_plan *out, ferry_error *err)
+{
+    out->n_devices = p->n_devices;
+    out->threads = p->options->threads;
+    for (int32_t d = 0; d < p->n_devices; d++) {
+        p->devices[d]->backend->describe(p->devices[d], &p->infos[d]);
+        out->devices[d].backend = ferry_arena_strdup(&out->arena, p->devices[d]->backend->name);
+        out->devices[d].fingerprint = ferry_arena_strdup(&out->arena, p->infos[d].fingerprint);
+        if (!out->devices[d].backend || !out->devices[d].fingerprint) return ferry_fail_memory(err, "a plan");
+    }
+    return FERRY_OK;
+}
+
+static ferry_status run_planner(ferry_planner *p, ferry_plan *out, ferry_error *err)
+{
+    const size_t n = p->graph->n_nodes;
+    int32_t *offsets = NULL;
+    ferry_node_id *users = NULL;
+    p->candidates = ferry_arena_alloc_array(&p->scratch, n, sizeof *p->candidates);
+    p->chosen = ferry_arena_alloc_array(&p->scratch, n, sizeof *p->chosen);
+    p->root = ferry_arena_alloc_array(&p->scratch, n, sizeof *p->root);
+    p->bounded = ferry_arena_alloc_array(&p->scratch, p->graph->n_values, sizeof *p->bounded);
+    if (!p->candidates || !p->chosen || !p->root || !p->bounded) return ferry_fail_memory(err, "a plan");
+    FERRY_TRY(ferry_graph_users(p->graph, &p->scratch, &offsets, &users, err));
+    p->view = (ferry_graph_view){.graph = p->graph, .user_offsets = offsets, .users = users};
+    FERRY_TRY(describe_devices(p, out, err));
+    FERRY_TRY(ferry_planner_collect(p, err));
+    FERRY_TRY(ferry_report_status(p->report, FERRY_ERR_UNSUPPORTED, err));
+    FERRY_TRY(ferry_planner_time(p, err));
+    FERRY_TRY(ferry_planner_select(p, err));
+    FERRY_TRY(ferry_planner_assemble(p, out, err));
+    FERRY_TRY(pack_steps(p, out, err));
+    const ferry_status s = ferry_plan_verify(out, p->graph, err);
+    return s == FERRY_OK ? s : ferry_within(err, FERRY_ERR_INTERNAL, "a plan that was just made");
+}
+
+ferry_status ferry_plan_make(const ferry_graph *graph, ferry_device *const *devices, int32_t n_devices,
+                             const ferry_plan_options *options, ferry_plan *out, ferry_report *report, ferry_error *err)
+{
+    ferry_plan_init(out, graph->heap);
+    if (n_devices < 1 || n_devices > FERRY_PLAN_MAX_DEVICES)
+        return ferry_fail(err, FERRY_ERR_INVALID_ARGUMENT, "a plan needs 1 to %d devices, not %d",
+                          FERRY_PLAN_MAX_DEVICES, n_devices);
+    ferry_report own_report;
+    ferry_report_init(&own_report, graph->heap);
+    ferry_planner p = {.graph = graph,
+                       .devices = devices,
+                       .n_devices = n_devices,
+                       .options = options,
+                       .heap = graph->heap,
+                       .report = report ? report : &own_report};
+    ferry_arena_init(&p.scratch, graph->heap);
+    const ferry_status s = run_planner(&p, out, err);
+    for (size_t i = 0; p.candidates && i < graph->n_nodes; i++)
+        ferry_heap_free(p.heap, p.candidates[i].items, p.candidates[i].capacity * sizeof *p.candidates[i].items);
+    ferry_arena_deinit(&p.scratch);
+    ferry_report_deinit(&own_report);
+    if (s != FERRY_OK) ferry_plan_deinit(out);
+    return s;
+}

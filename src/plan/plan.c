@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "plan/plan.h"
+
+void ferry_plan_init(ferry_plan *plan, const ferry_heap *heap)
+{
+    *plan = (ferry_plan){0};
+    ferry_arena_init(&plan->arena, heap);
+}
+
+void ferry_plan_deinit(ferry_plan *plan)
+{
+    if (!plan->arena.heap) return;
+    if (plan->packed_owned) ferry_heap_free(plan->arena.heap, (void *)plan->packed, plan->packed_bytes);
+    ferry_arena_deinit(&plan->arena);
+    *plan = (ferry_plan){0};
+}
+
+static ferry_status bad(ferry_error *err, size_t step, const char *what)
+{
+    return ferry_fail(err, FERRY_ERR_BAD_ENGINE, "plan, step %zu: %s", step, what);
+}
+
+static bool is_made(const ferry_plan *plan, const bool *made, ferry_buffer_id buffer)
+{
+    while (plan->buffers[buffer].view) buffer = plan->buffers[buffer].alias_of;
+    return made[buffer];
+}
+
+static ferry_status verify_step(const ferry_plan *plan, const ferry_graph *graph, size_t at, bool *made,
+                                ferry_error *err)
+{
+    const ferry_plan_step *step = &plan->steps[at];
+    if ((unsigned)step->kind > FERRY_STEP_COPY) return bad(err, at, "unknown kind");
+    if (step->device < 0 || step->device >= plan->n_devices) return bad(err, at, "device out of range");
+    if (!step->tactic || !step->name) return bad(err, at, "a name is missing");
+    if (step->kind == FERRY_STEP_REGION ? step->n_nodes < 1
+                                        : step->n_nodes != 0 || step->n_inputs != 1 || step->n_outputs != 1)
+        return bad(err, at, "wrong number of nodes or buffers");
+    if (step->packed_bytes > plan->packed_bytes || step->packed_offset > plan->packed_bytes - step->packed_bytes ||
+        step->packed_offset % 64)
+        return bad(err, at, "packed constants out of range");
+    for (int32_t i = 0; i < step->n_nodes; i++)
+        if (step->nodes[i] < 0 || (size_t)step->nodes[i] >= graph->n_nodes) return bad(err, at, "node out of range");
+    for (int32_t i = 0; i < step->n_inputs; i++) {
+        const ferry_buffer_id b = step->inputs[i];
+        if (b < 0 || (size_t)b >= plan->n_buffers) return bad(err, at, "input buffer out of range");
+        if (!is_made(plan, made, b)) return bad(err, at, "reads a buffer that no earlier step made");
+    }
+    for (int32_t i = 0; i < step->n_outputs; i++) {
+        const ferry_buffer_id b = step->outputs[i];
+        if (b < 0 || (size_t)b >= plan->n_buffers) return bad(err, at, "output buffer out of range");
+        if (made[b] || plan->buffers[b].view) return bad(err, at, "makes a buffer that is made already");
+        made[b] = true;
+    }
+    return FERRY_OK;
+}
+
+// A region's buffers must be just those that its nodes read and make: kernels index bindings by this order.
+static ferry_status verify_region(const ferry_plan *plan, const ferry_graph *graph, const int32_t *offsets,
+                                  const ferry_node_id *users, size_t at, ferry_arena *scratch, ferry_error *err)
+{
+    const ferry_plan_step *step = &plan->steps[at];
+    if (step->kind != FERRY_STEP_REGION) return FERRY_OK;
+    ferry_region region;
+    FERRY_TRY(ferry_region_make(graph, offsets, users, step->nodes, step->n_nodes, scratch, &region, err));
+    if (region.n_inputs != step->n_inputs || region.n_outputs != step->n_outputs)
+        return bad(err, at, "does not fit its nodes");
+    for (int32_t i = 0; i < step->n_inputs; i++)
+        if (plan->buffers[step->inputs[i]].value != region.inputs[i]) return bad(err, at, "an input is another value");
+    for (int32_t i = 0; i < step->n_outputs; i++)
+        if (plan->buffers[step->outputs[i]].value != region.outputs[i])
+            return bad(err, at, "an output is another value");
+    return FERRY_OK;
+}
+
+static ferry_status verify_buffers(const ferry_plan *plan, const ferry_graph *graph, bool *made, ferry_error *err)
+{
+    const size_t n_bindings = graph->n_inputs + graph->n_outputs;
+    for (size_t b = 0; b < plan->n_buffers; b++) {
+        const ferry_plan_buffer *buffer = &plan->buffers[b];
+        if (buffer->value < 0 || (size_t)buffer->value >= graph->n_values ||
+            (unsigned)buffer->layout >= FERRY_LAYOUT_COUNT || buffer->device < 0 || buffer->device >= plan->n_devices ||
+            buffer->binding < -1 || buffer->binding >= (int64_t)n_bindings)
+            return ferry_fail(err, FERRY_ERR_BAD_ENGINE, "plan, buffer %zu: out of range", b);
+        if (buffer->alias_of < FERRY_NO_BUFFER || buffer->alias_of >= (ferry_buffer_id)b ||
+            (buffer->view && buffer->alias_of == FERRY_NO_BUFFER) ||
+            (buffer->alias_of != FERRY_NO_BUFFER && plan->buffers[buffer->alias_of].device != buffer->device))
+            return ferry_fail(err, FERRY_ERR_BAD_ENGINE, "plan, buffer %zu: bad alias", b);
+        if (buffer->binding >= 0) {
+            const size_t at = (size_t)buffer->binding;
+            const ferry_value_id v = at < graph->n_inputs ? graph->inputs[at] : graph->outputs[at - graph->n_inputs];
+            if (v != buffer->value || buffer->layout != FERRY_LAYOUT_PLAIN || buffer->alias_of != FERRY_NO_BUFFER)
+                return ferry_fail(err, FERRY_ERR_BAD_ENGINE, "plan, buffer %zu: bad binding", b);
+            if (at < graph->n_inputs) made[b] = true;
+        }
+    }
+    return FERRY_OK;
+}
+
+ferry_status ferry_plan_verify(const ferry_plan *plan, const ferry_graph *graph, ferry_error *err)
+{
+    if (plan->n_devices < 1 || plan->n_devices > FERRY_PLAN_MAX_DEVICES)
+        return ferry_fail(err, FERRY_ERR_BAD_ENGINE, "plan: %d devices", plan->n_devices);
+    ferry_arena scratch;
+    ferry_arena_init(&scratch, plan->arena.heap);
+    bool *made = ferry_arena_alloc_array(&scratch, plan->n_buffers, sizeof *made);
+    int32_t *offsets = NULL;
+    ferry_node_id *users = NULL;
+    ferry_status s = made ? FERRY_OK : ferry_fail_memory(err, "checking a plan");
+    if (s == FERRY_OK) s = ferry_graph_users(graph, &scratch, &offsets, &users, err);
+    if (s == FERRY_OK) s = verify_buffers(plan, graph, made, err);
+    for (size_t i = 0; s == FERRY_OK && i < plan->n_steps; i++) {
+        s = verify_step(plan, graph, i, made, err);
+        if (s == FERRY_OK) s = verify_region(plan, graph, offsets, users, i, &scratch, err);
+    }
+    for (size_t i = 0; s == FERRY_OK && i < graph->n_outputs; i++) {
+        bool found = false;
+        for (size_t b = 0; b < plan->n_buffers; b++)
+            found |= made[b] && plan->buffers[b].binding == (int32_t)(graph->n_inputs + i);
+        if (!found)
+            s = ferry_fail(err, FERRY_ERR_BAD_ENGINE, "plan: nothing makes the output '%s'",
+                           graph->values[graph->outputs[i]].name);
+    }
+    ferry_arena_deinit(&scratch);
+    return s;
+}

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+// From offers to a choice: the steps of making a plan, for plan/ only.
+#ifndef FERRY_SRC_PLAN_SELECT_H_
+#define FERRY_SRC_PLAN_SELECT_H_
+
+#include "plan/plan.h"
+
+/// An offer kept: one way to run a region that ends in a certain node.
+typedef struct ferry_candidate {
+    const char *tactic;
+    const ferry_node_id *nodes;
+    int32_t n_nodes;
+    int32_t device;
+    ferry_layout in_layout, out_layout;
+    uint32_t flags;
+    double cost_us;
+    bool measured, dropped; // dropped: breaks the workspace cap, or could not be prepared
+} ferry_candidate;
+
+typedef struct ferry_candidate_list {
+    ferry_candidate *items;
+    size_t count, capacity;
+} ferry_candidate_list;
+
+/// What the steps of making a plan share. Lives in ferry_plan_make.
+typedef struct ferry_planner {
+    const ferry_graph *graph;
+    ferry_device *const *devices;
+    ferry_device_info infos[FERRY_PLAN_MAX_DEVICES];
+    int32_t n_devices;
+    const ferry_plan_options *options;
+    ferry_graph_view view;
+    ferry_arena scratch;
+    const ferry_heap *heap;
+    ferry_candidate_list *candidates; // [n_nodes]: by the node that regions end in
+    int32_t *chosen;     // [n_nodes]: index into candidates of a region's last node; -1: inside a region, or a view
+    ferry_node_id *root; // [n_nodes]: the last node of the region that a node belongs to
+    bool *bounded;       // [n_values]: its size depends on data, so that a kernel must find it when it runs
+    ferry_report *report;
+} ferry_planner;
+
+/// True when the plan needs no kernel for the node: its output is its input's memory under another shape.
+bool ferry_planner_is_view(const ferry_planner *planner, ferry_node_id node);
+
+/// candidates.c: asks the devices, in order, for offers; nodes that none takes go into the report.
+ferry_status ferry_planner_collect(ferry_planner *planner, ferry_error *err);
+/// timing.c: measures candidates that compete. Nothing to do without time_tactics.
+ferry_status ferry_planner_time(ferry_planner *planner, ferry_error *err);
+/// select.c: covers the graph with regions, then settles layouts.
+ferry_status ferry_planner_select(ferry_planner *planner, ferry_error *err);
+/// assemble.c: buffers, steps, reformats, copies and aliases from the choice.
+ferry_status ferry_planner_assemble(ferry_planner *planner, ferry_plan *out, ferry_error *err);
+
+/// signature.c: what is computed, without addresses and names: the key of a measured time. Made in `arena`; NULL when
+/// memory is gone.
+const char *ferry_region_signature(const ferry_region *region, ferry_arena *arena);
+
+/// A value's description in a layout at the graph's own shapes. False when the shape is not known.
+bool ferry_value_desc(const ferry_graph *graph, ferry_value_id value, ferry_layout layout, ferry_tensor_desc *out);
+
+/// Estimated microseconds to change a value's layout.
+double ferry_reformat_cost_us(const ferry_graph *graph, ferry_value_id value);
+
+#endif // FERRY_SRC_PLAN_SELECT_H_
