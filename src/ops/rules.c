@@ -75,6 +75,43 @@ ferry_status ferry_read_ints(const ferry_tensor *tensor, const char *what, int32
     return FERRY_OK;
 }
 
+ferry_status ferry_infer_ints(const ferry_infer *infer, int32_t i, const char *what, int64_t *out, int32_t *out_count,
+                              ferry_error *err)
+{
+    const ferry_shape *shape = &infer->in_shapes[i];
+    size_t elements;
+    *out_count = -1;
+    if (ferry_shape_elements(shape, &elements) && elements == 0) {
+        *out_count = 0; // an empty list is known without data
+    } else if (infer->in_data[i].data) {
+        return ferry_read_ints(&infer->in_data[i], what, FERRY_MAX_RANK, out, out_count, err);
+    }
+    return FERRY_OK;
+}
+
+ferry_status ferry_infer_shape_input(const ferry_infer *infer, int32_t i, const char *what, int64_t *out,
+                                     bool *out_known, int32_t *out_count, ferry_error *err)
+{
+    FERRY_TRY(ferry_need_types(infer, i, FERRY_TYPES_INDEX, err));
+    FERRY_TRY(ferry_infer_ints(infer, i, what, out, out_count, err));
+    for (int32_t d = 0; d < *out_count; d++) out_known[d] = true;
+    if (*out_count >= 0) return FERRY_OK;
+    size_t elements;
+    if (!ferry_shape_elements(&infer->in_shapes[i], &elements)) return FERRY_OK;
+    if (elements > FERRY_MAX_RANK) {
+        return ferry_fail(err, FERRY_ERR_UNSUPPORTED,
+                          "%s has %zu elements; tensors of at most %d dimensions can be handled", what, elements,
+                          FERRY_MAX_RANK);
+    }
+    *out_count = (int32_t)elements;
+    const ferry_tensor *partial = infer->in_partial ? &infer->in_partial[i] : NULL;
+    for (int32_t d = 0; d < *out_count; d++) {
+        out_known[d] = partial && partial->data && infer->in_known[i][d];
+        out[d] = out_known[d] ? ferry_load_s64(partial, (size_t)d) : FERRY_DIM_UNKNOWN;
+    }
+    return FERRY_OK;
+}
+
 static ferry_status need_one(const ferry_tensor *tensor, const char *what, ferry_error *err)
 {
     const int64_t count = ferry_elements(tensor);

@@ -39,6 +39,14 @@ void ferry_infer_like_first(ferry_infer *infer);
 /// The elements of a small integer tensor (int32 or int64), in order. An error when there are more than `most`.
 ferry_status ferry_read_ints(const ferry_tensor *tensor, const char *what, int32_t most, int64_t *out,
                              int32_t *out_count, ferry_error *err);
+/// What is known of a small 1-D integer input of `infer` that holds a shape: elements that are not known become
+/// FERRY_DIM_UNKNOWN and have out_known false. *out_count is -1 when not even the number of elements is known. At most
+/// FERRY_MAX_RANK elements; more is an error.
+ferry_status ferry_infer_shape_input(const ferry_infer *infer, int32_t i, const char *what, int64_t *out,
+                                     bool *out_known, int32_t *out_count, ferry_error *err);
+/// Reads input `i` when all of its elements are known (*out_count >= 0), else *out_count is -1. At most FERRY_MAX_RANK.
+ferry_status ferry_infer_ints(const ferry_infer *infer, int32_t i, const char *what, int64_t *out, int32_t *out_count,
+                              ferry_error *err);
 /// The one element of a tensor as int64 / double. An error when it does not have exactly one.
 ferry_status ferry_read_int(const ferry_tensor *tensor, const char *what, int64_t *out, ferry_error *err);
 ferry_status ferry_read_number(const ferry_tensor *tensor, const char *what, double *out, ferry_error *err);
