@@ -28,6 +28,7 @@ source tools/ci/lib.sh
 if [ $install = yes ]; then
     step "packages" tools/setup.sh --tests --demo
     step "python packages" tools/ci/venv.sh
+    step "models" tools/ci/models.sh
 fi
 step "tree" tools/check-tree.sh
 step "configure" configure "$build" -DFERRY_PYTHON="$PWD/.venv/bin/python"

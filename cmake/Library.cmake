@@ -33,6 +33,8 @@ foreach(dir LIBDIR INCLUDEDIR)
     set(FERRY_PC_${dir} "\${prefix}/${CMAKE_INSTALL_${dir}}")
   endif()
 endforeach()
+# Relative to the file itself, so that an installed tree may be moved.
+file(RELATIVE_PATH FERRY_PC_UP ${CMAKE_INSTALL_FULL_LIBDIR}/pkgconfig ${CMAKE_INSTALL_PREFIX})
 # The static library's own needs; pthreadpool has no pkg-config file.
 set(FERRY_PC_REQUIRES_PRIVATE "libprotobuf-c libturbojpeg ${SPNG_MODULE_NAME} libxxhash jansson")
 set(FERRY_PC_LIBS_PRIVATE "-lpthreadpool -lpthread -lm -ldl")

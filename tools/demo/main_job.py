@@ -137,7 +137,7 @@ def main():
 
     steps.run("export from PyTorch to ONNX",
               [sys.executable, EXPORT, "-o", model, "--reference", reference] + pictures("run"),
-              [EXPORT, at("venv", "ferry-stamp")] * os.path.exists(at("venv", "ferry-stamp")) + pictures("run"),
+              [EXPORT, os.path.join(sys.prefix, "ferry-stamp")] + pictures("run"),
               [model, reference], lambda command: print(call(command), end=""))
 
     common = [ferry, "build", model, "--device", "cpu", "--task", "classify", "--labels", LABELS] + PREPROCESS
