@@ -99,16 +99,14 @@ static ferry_value_id same_as(const ferry_graph *graph, const ferry_node *node, 
         ferry_node_is(node, "Max") || ferry_node_is(node, "Min"))
         return has_one_input(node) ? x : FERRY_NO_VALUE;
     if (ferry_node_is(node, "Transpose")) return keeps_order(node) ? x : FERRY_NO_VALUE;
-    if (ferry_node_is(node, "Pad"))
-        return all_zero(graph, ferry_rewrite_input(node, 1), scratch) ? x : FERRY_NO_VALUE;
+    if (ferry_node_is(node, "Pad")) return all_zero(graph, ferry_rewrite_input(node, 1), scratch) ? x : FERRY_NO_VALUE;
     if (is_neutral_arithmetic(graph, node, &other))
         return graph->values[other].dtype == graph->values[y].dtype && ferry_rewrite_same_shape(graph, other, y)
                    ? other
                    : FERRY_NO_VALUE;
     const bool keeps_elements = ferry_node_is(node, "Reshape") || ferry_node_is(node, "Expand") ||
                                 ferry_node_is(node, "Flatten") || ferry_node_is(node, "Tile") ||
-                                (ferry_node_is(node, "Slice") && ferry_shape_is_known(&graph->values[x].shape) &&
-                                 !ferry_node_is(node, "Split"));
+                                (ferry_node_is(node, "Slice") && ferry_shape_is_known(&graph->values[x].shape));
     if (!keeps_elements || !ferry_rewrite_same_shape(graph, x, y)) return FERRY_NO_VALUE;
     if (ferry_node_is(node, "Slice")) { // a slice of full size may still run backwards
         size_t n = 0;
@@ -127,8 +125,8 @@ ferry_status ferry_pass_dead(ferry_graph *graph, const ferry_pass_context *conte
     for (size_t n = 0; n < graph->n_nodes; n++) {
         if (!graph->nodes[n].op) continue;
         const ferry_value_id same = same_as(graph, &graph->nodes[n], context->scratch);
-        if (same == FERRY_NO_VALUE || (graph->values[graph->nodes[n].outputs[0]].is_output &&
-                                       ferry_rewrite_is_constant(graph, same)))
+        if (same == FERRY_NO_VALUE ||
+            (graph->values[graph->nodes[n].outputs[0]].is_output && ferry_rewrite_is_constant(graph, same)))
             continue;
         if (ferry_rewrite_bypass(graph, (ferry_node_id)n, same)) *changed = true;
     }

@@ -2,6 +2,7 @@
 // Evaluates, with the reference kernels, what does not depend on the inputs' data: constants and known shapes.
 #include <string.h>
 
+#include "ops/element.h"
 #include "ops/infer.h"
 #include "passes/rewrite.h"
 
@@ -9,12 +10,52 @@ ferry_status ferry_pass_fold(ferry_graph *graph, const ferry_pass_context *conte
 
 // The readers of the node's output `i` read the constant from now on.
 static ferry_status replace_by(ferry_graph *graph, ferry_node_id node, int32_t i, ferry_dtype dtype,
-                               const ferry_shape *shape, const void *data, size_t bytes, ferry_error *err)
+                               const ferry_shape *shape, const void *data, size_t bytes, ferry_value_id *out_constant,
+                               ferry_error *err)
 {
     const ferry_value_id out = graph->nodes[node].outputs[i];
-    ferry_value_id constant = FERRY_NO_VALUE;
-    FERRY_TRY(ferry_graph_add_constant(graph, graph->values[out].name, dtype, shape, data, bytes, true, &constant, err));
-    ferry_graph_replace_uses(graph, out, constant);
+    FERRY_TRY(
+        ferry_graph_add_constant(graph, graph->values[out].name, dtype, shape, data, bytes, true, out_constant, err));
+    ferry_graph_replace_uses(graph, out, *out_constant);
+    return FERRY_OK;
+}
+
+// Weights of Q/DQ models become floats that remember the grid they lie on, so that INT8 gets the very same integers
+// back.
+static ferry_status remember_grid(ferry_graph *graph, const ferry_node *node, ferry_value_id constant, ferry_error *err)
+{
+    const ferry_value *from = &graph->values[node->inputs[0]];
+    ferry_quant q = from->quant;
+    if (ferry_node_is(node, "Transpose") && q.dtype == FERRY_S8) {
+        int32_t n = 0;
+        const int64_t *perm = ferry_node_ints(node, "perm", &n);
+        for (int32_t i = 0; q.axis >= 0 && i < from->shape.rank; i++) {
+            if ((perm ? perm[i] : from->shape.rank - 1 - i) != q.axis) continue;
+            q.axis = i;
+            break;
+        }
+        graph->values[constant].quant = q;
+        return FERRY_OK;
+    }
+    if (!ferry_node_is(node, "DequantizeLinear") || from->dtype != FERRY_S8 || ferry_node_int(node, "block_size", 0))
+        return FERRY_OK;
+    const ferry_tensor scale = ferry_value_tensor(&graph->values[node->inputs[1]]);
+    const size_t count = ferry_tensor_elements(&scale);
+    const ferry_value_id zero = ferry_rewrite_input(node, 2);
+    if (scale.dtype != FERRY_F32 || count == 0 || count > INT32_MAX) return FERRY_OK;
+    if (zero != FERRY_NO_VALUE) {
+        const ferry_tensor z = ferry_value_tensor(&graph->values[zero]);
+        for (size_t i = 0; i < ferry_tensor_elements(&z); i++)
+            if (ferry_load_s64(&z, i) != 0) return FERRY_OK;
+    }
+    float *scales = ferry_arena_copy(&graph->arena, scale.data, count * sizeof *scales);
+    if (!scales) return ferry_fail_memory(err, "scales of weights");
+    for (size_t i = 0; i < count; i++)
+        if (!(scales[i] > 0.0f)) return FERRY_OK;
+    int32_t axis = -1;
+    if (count > 1) FERRY_TRY(ferry_axis(ferry_node_int(node, "axis", 1), from->shape.rank, &axis, err));
+    graph->values[constant].quant =
+        (ferry_quant){.dtype = FERRY_S8, .axis = axis, .count = (int32_t)count, .scales = scales};
     return FERRY_OK;
 }
 
@@ -30,7 +71,8 @@ static ferry_status replace_by_dims(ferry_graph *graph, ferry_node_id node, cons
         dims[i] = shape->dims[at];
     }
     const ferry_shape as = scalar ? ferry_shape_of(0, NULL) : ferry_shape_of(1, &(int64_t){count});
-    FERRY_TRY(replace_by(graph, node, 0, FERRY_S64, &as, dims, (size_t)count * sizeof *dims, err));
+    ferry_value_id constant = FERRY_NO_VALUE;
+    FERRY_TRY(replace_by(graph, node, 0, FERRY_S64, &as, dims, (size_t)count * sizeof *dims, &constant, err));
     ferry_graph_remove_node(graph, node);
     *changed = true;
     return FERRY_OK;
@@ -109,7 +151,8 @@ static bool is_small_enough(const ferry_graph *graph, const ferry_node *node, si
         if (node->outputs[i] == FERRY_NO_VALUE) continue;
         const ferry_value *v = &graph->values[node->outputs[i]];
         size_t n = 0, bytes = 0;
-        if (!ferry_shape_elements(&v->shape, &n) || !ferry_mul_size(n, ferry_dtype_bytes(v->dtype), &bytes)) return false;
+        if (!ferry_shape_elements(&v->shape, &n) || !ferry_mul_size(n, ferry_dtype_bytes(v->dtype), &bytes))
+            return false;
         if (bytes > limit && bytes > in_bytes) return false;
     }
     return true;
@@ -141,7 +184,9 @@ static ferry_status fold_constant(ferry_graph *graph, ferry_node_id id, const fe
     for (int32_t i = 0; s == FERRY_OK && i < n_outputs; i++) {
         if (graph->nodes[id].outputs[i] == FERRY_NO_VALUE || !out[i].data) continue;
         const ferry_shape shape = ferry_shape_of(out[i].rank, out[i].dims);
-        s = replace_by(graph, id, i, out[i].dtype, &shape, out[i].data, ferry_tensor_bytes(&out[i]), err);
+        ferry_value_id constant = FERRY_NO_VALUE;
+        s = replace_by(graph, id, i, out[i].dtype, &shape, out[i].data, ferry_tensor_bytes(&out[i]), &constant, err);
+        if (s == FERRY_OK && i == 0) s = remember_grid(graph, &graph->nodes[id], constant, err);
     }
     if (s == FERRY_OK) {
         ferry_graph_remove_node(graph, id);

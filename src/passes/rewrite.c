@@ -201,9 +201,9 @@ ferry_status ferry_rewrite_absorb(ferry_graph *graph, ferry_node_id into, ferry_
 {
     ferry_node *a = &graph->nodes[into];
     const ferry_node *b = &graph->nodes[gone];
-    const char *text = ferry_arena_printf(&graph->arena, "%s%s%s%s%s", a->absorbed ? a->absorbed : "",
-                                          a->absorbed ? " + " : "", b->name, b->absorbed ? " + " : "",
-                                          b->absorbed ? b->absorbed : "");
+    const char *text =
+        ferry_arena_printf(&graph->arena, "%s%s%s%s%s", a->absorbed ? a->absorbed : "", a->absorbed ? " + " : "",
+                           b->name, b->absorbed ? " + " : "", b->absorbed ? b->absorbed : "");
     if (!text) return ferry_fail_memory(err, "names of merged nodes");
     a->absorbed = text;
     return FERRY_OK;
