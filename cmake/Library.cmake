@@ -19,6 +19,13 @@ foreach(library ferry ferry_static)
   add_library(ferry::${library} ALIAS ${library})
 endforeach()
 
+# For tests and fuzz targets, which may look inside: the same archive, with the folders of the internal headers.
+add_library(ferry_internals INTERFACE)
+target_include_directories(ferry_internals INTERFACE ${PROJECT_SOURCE_DIR}/src ${FERRY_GENERATED_DIR})
+target_link_libraries(ferry_internals INTERFACE ferry_static ferry_flags ferry_dependencies)
+# The generated headers are there before anything that includes them is compiled.
+add_dependencies(ferry_internals ferry_static)
+
 install(TARGETS ferry ferry_static EXPORT ferryTargets
         LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}
         ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
