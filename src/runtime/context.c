@@ -1,0 +1,396 @@
+// SPDX-License-Identifier: Apache-2.0
+// Execution contexts: shapes, prepared kernels and memory. After prepare, running allocates nothing.
+#include <stdio.h>
+#include <string.h>
+
+#include "ops/infer.h"
+#include "runtime/internal.h"
+
+static const ferry_engine_profile *profile_of(const ferry_engine *engine, ferry_value_id input)
+{
+    for (size_t i = 0; i < engine->image.n_profiles; i++)
+        if (engine->image.profiles[i].input == input) return &engine->image.profiles[i];
+    return NULL;
+}
+
+static ferry_status init_context(ferry_context *c, ferry_error *err)
+{
+    const ferry_graph *g = &c->engine->image.graph;
+    const size_t n_bindings = g->n_inputs + g->n_outputs;
+    c->input_shapes = ferry_heap_alloc_array(c->heap, g->n_inputs, sizeof *c->input_shapes);
+    c->addresses = ferry_heap_alloc_array(c->heap, n_bindings, sizeof *c->addresses);
+    if (!c->input_shapes || !c->addresses) return ferry_fail_memory(err, "a context");
+    for (int i = 0; i < FERRY_RUN_SLOTS; i++) {
+        c->slots[i].context = c;
+        c->slots[i].addresses = ferry_heap_alloc_array(c->heap, n_bindings, sizeof *c->slots[i].addresses);
+        if (!c->slots[i].addresses) return ferry_fail_memory(err, "a context");
+    }
+    for (size_t i = 0; i < g->n_inputs; i++) {
+        const ferry_engine_profile *p = profile_of(c->engine, g->inputs[i]);
+        c->input_shapes[i] = p ? p->opt : g->values[g->inputs[i]].shape;
+    }
+    return FERRY_OK;
+}
+
+ferry_status ferry_context_create(ferry_engine *engine, const ferry_context_options *options, ferry_context **out,
+                                  ferry_error *error)
+{
+    *out = NULL;
+    ferry_context_options o = {0};
+    if (options) memcpy(&o, options, options->size < sizeof o ? options->size : sizeof o);
+    ferry_context *c = ferry_new(engine->runtime->heap, ferry_context);
+    if (!c) return ferry_fail_memory(error, "a context");
+    c->heap = engine->runtime->heap;
+    c->engine = engine;
+    c->memory_limit_bytes = o.memory_limit_bytes;
+    ferry_engine_retain(engine);
+    pthread_mutex_init(&c->mutex, NULL);
+    pthread_cond_init(&c->slot_free, NULL);
+    ferry_arena_init(&c->arena, c->heap);
+    const ferry_status s = init_context(c, error);
+    if (s != FERRY_OK) {
+        ferry_context_release(c);
+        return s;
+    }
+    *out = c;
+    return FERRY_OK;
+}
+
+static void unprepare(ferry_context *c)
+{
+    ferry_runtime *r = c->engine->runtime;
+    for (size_t i = 0; c->kernels && i < c->engine->plan->n_steps; i++)
+        if (c->kernels[i]) c->kernels[i]->device->backend->release(c->kernels[i]);
+    for (int32_t d = 0; d < FERRY_PLAN_MAX_DEVICES; d++) {
+        if (c->device_memory[d])
+            r->devices[d]->backend->free(r->devices[d], c->device_memory[d], (size_t)c->memory.arena_bytes[d]);
+        c->device_memory[d] = NULL;
+    }
+    c->kernels = NULL;
+    c->memory = (ferry_memory_plan){0};
+    c->observed = NULL;
+    c->prepared = false;
+    ferry_arena_deinit(&c->arena);
+}
+
+void ferry_context_release(ferry_context *context)
+{
+    if (!context) return;
+    ferry_context *c = context;
+    ferry_context_wait_idle(c);
+    unprepare(c);
+    const ferry_graph *g = &c->engine->image.graph;
+    const size_t n_bindings = g->n_inputs + g->n_outputs;
+    ferry_heap_free(c->heap, c->input_shapes, g->n_inputs * sizeof *c->input_shapes);
+    ferry_heap_free(c->heap, c->addresses, n_bindings * sizeof *c->addresses);
+    for (int i = 0; i < FERRY_RUN_SLOTS; i++)
+        ferry_heap_free(c->heap, c->slots[i].addresses, n_bindings * sizeof *c->slots[i].addresses);
+    pthread_cond_destroy(&c->slot_free);
+    pthread_mutex_destroy(&c->mutex);
+    ferry_engine *engine = c->engine;
+    ferry_delete(c->heap, c);
+    ferry_engine_release(engine);
+}
+
+// --- Shapes --------------------------------------------------------------------------------------------------------
+
+ferry_status ferry_context_set_input_shape(ferry_context *context, const char *name, int32_t rank, const int64_t *dims,
+                                           ferry_error *error)
+{
+    const ferry_graph *g = &context->engine->image.graph;
+    const int32_t index = ferry_engine_find_binding(context->engine, name);
+    if (index < 0 || (size_t)index >= g->n_inputs)
+        return ferry_fail(error, FERRY_ERR_INVALID_ARGUMENT, "the engine has no input '%s'", name);
+    const ferry_engine_profile *p = profile_of(context->engine, g->inputs[index]);
+    const ferry_shape *least = p ? &p->min : &g->values[g->inputs[index]].shape, *most = p ? &p->max : least;
+    if (rank != least->rank)
+        return ferry_fail(error, FERRY_ERR_INVALID_ARGUMENT, "input '%s' has %d dimensions, not %d", name, least->rank,
+                          rank);
+    bool changed = false;
+    for (int32_t d = 0; d < rank; d++) {
+        if (dims[d] < least->dims[d] || dims[d] > most->dims[d])
+            return ferry_fail(error, FERRY_ERR_INVALID_ARGUMENT,
+                              "input '%s', dimension %d: %lld is outside the engine's profile, %lld to %lld "
+                              "(build with --min-shape and --max-shape)",
+                              name, d, (long long)dims[d], (long long)least->dims[d], (long long)most->dims[d]);
+        changed |= context->input_shapes[index].dims[d] != dims[d];
+    }
+    if (!changed) return FERRY_OK;
+    ferry_context_wait_idle(context);
+    context->input_shapes[index] = ferry_shape_of(rank, dims);
+    unprepare(context);
+    return FERRY_OK;
+}
+
+// --- Preparing -----------------------------------------------------------------------------------------------------
+
+static ferry_status infer_shapes(ferry_context *c, ferry_error *err)
+{
+    const ferry_graph *g = &c->engine->image.graph;
+    c->shapes = ferry_arena_alloc_array(&c->arena, g->n_values, sizeof *c->shapes);
+    c->bounded = ferry_arena_alloc_array(&c->arena, g->n_values, sizeof *c->bounded);
+    c->dims = ferry_arena_alloc_array(&c->arena, g->n_values, sizeof *c->dims);
+    ferry_input_shape *bound = ferry_arena_alloc_array(&c->arena, g->n_inputs, sizeof *bound);
+    if (!c->shapes || !c->bounded || !c->dims || !bound) return ferry_fail_memory(err, "a context");
+    for (size_t i = 0; i < g->n_inputs; i++) bound[i] = (ferry_input_shape){g->inputs[i], c->input_shapes[i]};
+    ferry_report report;
+    ferry_report_init(&report, c->heap);
+    const ferry_status s =
+        ferry_graph_infer_shapes(g, bound, g->n_inputs, c->shapes, c->bounded, c->heap, &report, err);
+    ferry_report_deinit(&report);
+    for (size_t i = 0; s == FERRY_OK && i < g->n_values; i++) memcpy(c->dims[i], c->shapes[i].dims, sizeof c->dims[i]);
+    return s;
+}
+
+static ferry_status describe_buffers(ferry_context *c, uint64_t *bytes, ferry_error *err)
+{
+    const ferry_plan *plan = c->engine->plan;
+    const ferry_graph *g = &c->engine->image.graph;
+    for (size_t b = 0; b < plan->n_buffers; b++) {
+        const ferry_plan_buffer *buffer = &plan->buffers[b];
+        const ferry_value *v = &g->values[buffer->value];
+        const ferry_shape *shape = &c->shapes[buffer->value];
+        ferry_tensor_desc *desc = &c->descs[b];
+        *desc = (ferry_tensor_desc){.dtype = v->dtype,
+                                    .layout = buffer->layout,
+                                    .rank = shape->rank,
+                                    .quant = &v->quant,
+                                    .bounded = c->bounded[buffer->value]};
+        size_t n = 0;
+        if (!ferry_shape_is_known(shape))
+            return ferry_fail(err, FERRY_ERR_UNSUPPORTED, "the shape of tensor '%s' is not known", v->name);
+        memcpy(desc->dims, shape->dims, sizeof desc->dims);
+        ferry_tensor_desc_set_strides(desc);
+        if (!ferry_tensor_desc_bytes(desc, &n) || n > ((size_t)1 << 47))
+            return ferry_fail(err, FERRY_ERR_OUT_OF_MEMORY, "tensor '%s' is larger than any memory", v->name);
+        bytes[b] = ferry_align_size(n, 64);
+    }
+    return FERRY_OK;
+}
+
+static ferry_status prepare_region(ferry_context *c, size_t at, ferry_error *err)
+{
+    const ferry_engine *e = c->engine;
+    const ferry_plan_step *step = &e->plan->steps[at];
+    ferry_device *device = e->runtime->devices[step->device];
+    ferry_region *region = ferry_arena_alloc(&c->arena, sizeof *region);
+    ferry_tensor_desc *in = ferry_arena_alloc_array(&c->arena, (size_t)step->n_inputs, sizeof *in);
+    ferry_tensor_desc *out = ferry_arena_alloc_array(&c->arena, (size_t)step->n_outputs, sizeof *out);
+    if (!region || !in || !out) return ferry_fail_memory(err, "a context");
+    FERRY_TRY(ferry_region_make(&e->image.graph, e->user_offsets, e->users, step->nodes, step->n_nodes, &c->arena,
+                                region, err));
+    for (int32_t i = 0; i < step->n_inputs; i++) in[i] = c->descs[step->inputs[i]];
+    for (int32_t i = 0; i < step->n_outputs; i++) out[i] = c->descs[step->outputs[i]];
+    const ferry_status s = device->backend->prepare(device, region, step->tactic, in, out,
+                                                    step->packed_bytes ? e->plan->packed + step->packed_offset : NULL,
+                                                    (size_t)step->packed_bytes, &c->kernels[at], err);
+    return s == FERRY_OK ? s : ferry_within(err, s, "layer '%s', tactic %s", step->name, step->tactic);
+}
+
+static ferry_status prepare_reformat(ferry_context *c, size_t at, ferry_error *err)
+{
+    const ferry_plan *plan = c->engine->plan;
+    const ferry_plan_step *step = &plan->steps[at];
+    ferry_device *device = c->engine->runtime->devices[step->device];
+    // Between values of other shape (a view that becomes an output) both sides are plain: the bytes are the same.
+    ferry_tensor_desc in = c->descs[step->inputs[0]], out = c->descs[step->outputs[0]];
+    if (plan->buffers[step->inputs[0]].value != plan->buffers[step->outputs[0]].value) in = out;
+    const ferry_status s = device->backend->prepare_reformat(device, &in, &out, &c->kernels[at], err);
+    return s == FERRY_OK ? s : ferry_within(err, s, "changing the layout of '%s'", step->name);
+}
+
+static ferry_status prepare_kernels(ferry_context *c, uint64_t *workspace, ferry_error *err)
+{
+    const ferry_plan *plan = c->engine->plan;
+    for (size_t i = 0; i < plan->n_steps; i++) {
+        const ferry_plan_step *step = &plan->steps[i];
+        if (step->kind == FERRY_STEP_REGION) FERRY_TRY(prepare_region(c, i, err));
+        if (step->kind == FERRY_STEP_REFORMAT) FERRY_TRY(prepare_reformat(c, i, err));
+        const size_t need = c->kernels[i] ? ferry_align_size(c->kernels[i]->workspace_bytes, 64) : 0;
+        if (need > workspace[step->device]) workspace[step->device] = need;
+    }
+    return FERRY_OK;
+}
+
+static ferry_status check_limit(const ferry_context *c, ferry_error *err)
+{
+    uint64_t total = 0;
+    for (int32_t d = 0; d < c->engine->plan->n_devices; d++) total += c->memory.arena_bytes[d];
+    if (!c->memory_limit_bytes || total <= c->memory_limit_bytes) return FERRY_OK;
+    return ferry_fail(err, FERRY_ERR_OUT_OF_MEMORY,
+                      "a context needs %llu bytes for activations and scratch, the cap is %llu; raise it, or use a "
+                      "smaller batch or picture",
+                      (unsigned long long)total, (unsigned long long)c->memory_limit_bytes);
+}
+
+static ferry_status place_buffers(ferry_context *c, ferry_error *err)
+{
+    const ferry_engine *e = c->engine;
+    const ferry_plan *plan = e->plan;
+    for (int32_t d = 0; d < plan->n_devices; d++) {
+        ferry_device *device = e->runtime->devices[d];
+        if (c->memory.arena_bytes[d] == 0) c->memory.arena_bytes[d] = 64;
+        c->device_memory[d] = device->backend->alloc(device, (size_t)c->memory.arena_bytes[d]);
+        if (!c->device_memory[d])
+            return ferry_fail(err, FERRY_ERR_OUT_OF_MEMORY, "device %s: no %llu bytes for activations and scratch",
+                              device->backend->name, (unsigned long long)c->memory.arena_bytes[d]);
+    }
+    int32_t widest = 1;
+    for (size_t i = 0; i < plan->n_steps; i++) {
+        if (plan->steps[i].n_inputs > widest) widest = plan->steps[i].n_inputs;
+        if (plan->steps[i].n_outputs > widest) widest = plan->steps[i].n_outputs;
+    }
+    c->data = ferry_arena_alloc_array(&c->arena, plan->n_buffers, sizeof *c->data);
+    c->step_in = ferry_arena_alloc_array(&c->arena, (size_t)widest, sizeof *c->step_in);
+    c->step_out = ferry_arena_alloc_array(&c->arena, (size_t)widest, sizeof *c->step_out);
+    if (!c->data || !c->step_in || !c->step_out) return ferry_fail_memory(err, "a context");
+    for (size_t b = 0; b < plan->n_buffers; b++)
+        c->data[b] = (char *)c->device_memory[plan->buffers[b].device] + c->memory.places[b].offset;
+    return FERRY_OK;
+}
+
+static ferry_status prepare_observer(ferry_context *c, const uint64_t *bytes, ferry_error *err)
+{
+    if (!c->observer) return FERRY_OK;
+    c->observed_bytes = 64;
+    for (size_t b = 0; b < c->engine->plan->n_buffers; b++)
+        if (bytes[b] > c->observed_bytes) c->observed_bytes = (size_t)bytes[b];
+    // Twice: as it comes from the device, and in plain layout.
+    c->observed = ferry_arena_alloc_array(&c->arena, 2, c->observed_bytes);
+    return c->observed ? FERRY_OK : ferry_fail_memory(err, "showing tensors");
+}
+
+static ferry_status prepare(ferry_context *c, ferry_error *err)
+{
+    const ferry_plan *plan = c->engine->plan;
+    uint64_t workspace[FERRY_PLAN_MAX_DEVICES] = {0};
+    c->descs = ferry_arena_alloc_array(&c->arena, plan->n_buffers, sizeof *c->descs);
+    c->kernels = ferry_arena_alloc_array(&c->arena, plan->n_steps, sizeof *c->kernels);
+    uint64_t *bytes = ferry_arena_alloc_array(&c->arena, plan->n_buffers, sizeof *bytes);
+    if (!c->descs || !c->kernels || !bytes) return ferry_fail_memory(err, "a context");
+    FERRY_TRY(infer_shapes(c, err));
+    FERRY_TRY(describe_buffers(c, bytes, err));
+    FERRY_TRY(prepare_kernels(c, workspace, err));
+    FERRY_TRY(ferry_memory_plan_make(plan, bytes, workspace, false, &c->arena, &c->memory, err));
+    FERRY_TRY(check_limit(c, err));
+    FERRY_TRY(place_buffers(c, err));
+    return prepare_observer(c, bytes, err);
+}
+
+ferry_status ferry_context_prepare(ferry_context *context, ferry_error *error)
+{
+    if (context->prepared) return FERRY_OK;
+    ferry_context_wait_idle(context);
+    const ferry_status s = prepare(context, error);
+    if (s != FERRY_OK) {
+        unprepare(context);
+        return s;
+    }
+    context->prepared = true;
+    return FERRY_OK;
+}
+
+ferry_status ferry_context_binding_shape(ferry_context *context, int32_t index, int32_t *out_rank, int64_t *out_dims,
+                                         ferry_error *error)
+{
+    if (index < 0 || index >= ferry_engine_binding_count(context->engine))
+        return ferry_fail(error, FERRY_ERR_INVALID_ARGUMENT, "binding %d of %d", index,
+                          ferry_engine_binding_count(context->engine));
+    FERRY_TRY(ferry_context_prepare(context, error));
+    const ferry_value_id v = ferry_engine_binding_value(context->engine, index);
+    *out_rank = context->shapes[v].rank;
+    memcpy(out_dims, context->dims[v], (size_t)*out_rank * sizeof *out_dims);
+    return FERRY_OK;
+}
+
+ferry_status ferry_context_binding_bytes(ferry_context *context, int32_t index, size_t *out, ferry_error *err)
+{
+    FERRY_TRY(ferry_context_prepare(context, err));
+    const ferry_value_id v = ferry_engine_binding_value(context->engine, index);
+    size_t elements = 0;
+    if (!ferry_shape_elements(&context->shapes[v], &elements) ||
+        !ferry_mul_size(elements, ferry_dtype_bytes(context->engine->image.graph.values[v].dtype), out))
+        return ferry_fail(err, FERRY_ERR_OUT_OF_MEMORY, "a binding is larger than any memory");
+    return FERRY_OK;
+}
+
+size_t ferry_context_memory_bytes(const ferry_context *context)
+{
+    uint64_t total = 0;
+    for (int32_t d = 0; context->prepared && d < context->engine->plan->n_devices; d++)
+        total += context->memory.arena_bytes[d];
+    return (size_t)total;
+}
+
+// --- Bindings and queued runs --------------------------------------------------------------------------------------
+
+ferry_status ferry_context_bind(ferry_context *context, int32_t index, void *address, ferry_error *error)
+{
+    if (index < 0 || index >= ferry_engine_binding_count(context->engine))
+        return ferry_fail(error, FERRY_ERR_INVALID_ARGUMENT, "binding %d of %d", index,
+                          ferry_engine_binding_count(context->engine));
+    context->addresses[index] = address;
+    return FERRY_OK;
+}
+
+ferry_run_slot *ferry_context_take_slot(ferry_context *context, ferry_error *err)
+{
+    const int32_t n = ferry_engine_binding_count(context->engine);
+    for (int32_t i = 0; i < n; i++) {
+        if (context->addresses[i]) continue;
+        const ferry_value_id v = ferry_engine_binding_value(context->engine, i);
+        ferry_fail(err, FERRY_ERR_INVALID_ARGUMENT, "binding %d, '%s', has no address", i,
+                   context->engine->image.graph.values[v].name);
+        return NULL;
+    }
+    pthread_mutex_lock(&context->mutex);
+    ferry_run_slot *slot = NULL;
+    while (!slot) {
+        for (int i = 0; i < FERRY_RUN_SLOTS && !slot; i++)
+            if (!context->slots[i].busy) slot = &context->slots[i];
+        if (!slot) pthread_cond_wait(&context->slot_free, &context->mutex);
+    }
+    slot->busy = true;
+    pthread_mutex_unlock(&context->mutex);
+    memcpy(slot->addresses, context->addresses, (size_t)n * sizeof *slot->addresses);
+    return slot;
+}
+
+void ferry_context_return_slot(ferry_run_slot *slot)
+{
+    ferry_context *context = slot->context;
+    pthread_mutex_lock(&context->mutex);
+    slot->busy = false;
+    pthread_cond_broadcast(&context->slot_free);
+    pthread_mutex_unlock(&context->mutex);
+}
+
+void ferry_context_wait_idle(ferry_context *context)
+{
+    pthread_mutex_lock(&context->mutex);
+    for (int i = 0; i < FERRY_RUN_SLOTS; i++)
+        while (context->slots[i].busy) pthread_cond_wait(&context->slot_free, &context->mutex);
+    pthread_mutex_unlock(&context->mutex);
+}
+
+ferry_status ferry_context_set_profiler(ferry_context *context,
+                                        void (*report)(void *user, const ferry_layer_time *layer), void *user,
+                                        ferry_error *error)
+{
+    (void)error;
+    ferry_context_wait_idle(context);
+    context->profiler = report;
+    context->profiler_user = user;
+    return FERRY_OK;
+}
+
+ferry_status ferry_context_set_observer(ferry_context *context, ferry_tensor_observer observer, void *user,
+                                        ferry_error *error)
+{
+    (void)error;
+    ferry_context_wait_idle(context);
+    if (observer && !context->observer) unprepare(context); // the memory to show tensors in comes with preparing
+    context->observer = observer;
+    context->observer_user = user;
+    return FERRY_OK;
+}

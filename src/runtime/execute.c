@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: Apache-2.0
+// One inference: the plan's steps, in order, on the devices' streams.
+#include <string.h>
+
+#include "base/log.h"
+#include "runtime/internal.h"
+
+typedef struct execution {
+    ferry_context *c;
+    ferry_device_stream *const *streams;
+    bool outstanding[FERRY_PLAN_MAX_DEVICES]; // work queued on an asynchronous device that nobody waited for yet
+} execution;
+
+static ferry_status wait_devices(execution *x, ferry_error *err)
+{
+    const ferry_runtime *r = x->c->engine->runtime;
+    for (int32_t d = 0; d < x->c->engine->plan->n_devices; d++) {
+        if (!x->outstanding[d]) continue;
+        FERRY_TRY(r->devices[d]->backend->stream_wait(x->streams[d], err));
+        x->outstanding[d] = false;
+    }
+    return FERRY_OK;
+}
+
+static ferry_status copy_between(execution *x, const ferry_plan_step *step, ferry_error *err)
+{
+    ferry_context *c = x->c;
+    const ferry_plan *plan = c->engine->plan;
+    const ferry_buffer_id from = step->inputs[0], to = step->outputs[0];
+    const ferry_backend *backend = c->engine->runtime->devices[step->device]->backend;
+    size_t bytes = 0;
+    ferry_tensor_desc_bytes(&c->descs[to], &bytes);
+    const ferry_copy_kind kind =
+        plan->buffers[to].device == step->device ? FERRY_COPY_HOST_TO_DEVICE : FERRY_COPY_DEVICE_TO_HOST;
+    x->outstanding[step->device] = true;
+    return backend->copy(x->streams[step->device], kind, c->data[to], c->data[from], bytes, err);
+}
+
+static ferry_status run_step(execution *x, size_t at, ferry_error *err)
+{
+    ferry_context *c = x->c;
+    const ferry_plan *plan = c->engine->plan;
+    const ferry_plan_step *step = &plan->steps[at];
+    const ferry_device_info *info = &c->engine->runtime->infos[step->device];
+    // The host touches memory at once: everything queued that may read or write it has to be over.
+    if (info->synchronous) FERRY_TRY(wait_devices(x, err));
+    if (step->kind == FERRY_STEP_COPY) return copy_between(x, step, err);
+    for (int32_t i = 0; i < step->n_inputs; i++)
+        c->step_in[i] = (ferry_binding){c->data[step->inputs[i]], c->dims[plan->buffers[step->inputs[i]].value]};
+    for (int32_t i = 0; i < step->n_outputs; i++)
+        c->step_out[i] = (ferry_binding){c->data[step->outputs[i]], c->dims[plan->buffers[step->outputs[i]].value]};
+    if (!info->synchronous) x->outstanding[step->device] = true;
+    void *workspace = (char *)c->device_memory[step->device] + c->memory.workspace_offset[step->device];
+    return c->kernels[at]->device->backend->enqueue(x->streams[step->device], c->kernels[at], c->step_in, c->step_out,
+                                                    workspace, err);
+}
+
+// Copies a channels-last tensor, lying densely in `from`, to plain order.
+static void to_plain(const ferry_tensor_desc *desc, const char *from, char *to)
+{
+    const size_t elem = ferry_dtype_bytes(desc->dtype);
+    int64_t at[FERRY_MAX_RANK] = {0};
+    size_t n = 1;
+    for (int32_t d = 0; d < desc->rank; d++) n *= (size_t)desc->dims[d];
+    for (size_t i = 0; i < n; i++) {
+        int64_t offset = 0;
+        for (int32_t d = 0; d < desc->rank; d++) offset += at[d] * desc->strides[d];
+        memcpy(to + i * elem, from + (size_t)offset * elem, elem);
+        for (int32_t d = desc->rank - 1; d >= 0 && ++at[d] == desc->dims[d]; d--) at[d] = 0;
+    }
+}
+
+static ferry_status show(execution *x, ferry_buffer_id buffer, ferry_error *err)
+{
+    ferry_context *c = x->c;
+    const ferry_plan_buffer *b = &c->engine->plan->buffers[buffer];
+    const ferry_value *v = &c->engine->image.graph.values[b->value];
+    const ferry_tensor_desc *desc = &c->descs[buffer];
+    ferry_device *device = c->engine->runtime->devices[b->device];
+    size_t bytes = 0;
+    ferry_tensor_desc_bytes(desc, &bytes);
+    const void *data = c->data[buffer];
+    if (!c->engine->runtime->infos[b->device].host_memory) {
+        FERRY_TRY(
+            device->backend->copy(x->streams[b->device], FERRY_COPY_DEVICE_TO_HOST, c->observed, data, bytes, err));
+        FERRY_TRY(device->backend->stream_wait(x->streams[b->device], err));
+        data = c->observed;
+    }
+    if (b->layout != FERRY_LAYOUT_PLAIN) {
+        char *plain = (char *)c->observed + c->observed_bytes;
+        to_plain(desc, data, plain);
+        data = plain;
+    }
+    ferry_tensor_view view = {.name = v->name, .dtype = v->dtype, .rank = desc->rank, .data = data};
+    memcpy(view.dims, c->dims[b->value], sizeof view.dims);
+    const float scale = v->quant.dtype != FERRY_DTYPE_NONE && v->quant.count == 1 ? v->quant.scales[0] : 0;
+    if (c->observer(c->observer_user, &view, scale) == 0) return FERRY_OK;
+    return ferry_fail(err, FERRY_ERR_CANCELLED, "the observer stopped the run at tensor '%s'", v->name);
+}
+
+static bool is_view_of(const ferry_plan *plan, ferry_buffer_id buffer, ferry_buffer_id source)
+{
+    while (plan->buffers[buffer].view) {
+        buffer = plan->buffers[buffer].alias_of;
+        if (buffer == source) return true;
+    }
+    return false;
+}
+
+// Shows a buffer that was just made, and its views; a value is shown once, when its first buffer is made.
+static ferry_status show_made(execution *x, ferry_buffer_id made, ferry_error *err)
+{
+    const ferry_plan *plan = x->c->engine->plan;
+    FERRY_TRY(show(x, made, err));
+    for (ferry_buffer_id b = made + 1; (size_t)b < plan->n_buffers; b++)
+        if (is_view_of(plan, b, made)) FERRY_TRY(show(x, b, err));
+    return FERRY_OK;
+}
+
+static ferry_status observe_step(execution *x, size_t at, ferry_error *err)
+{
+    const ferry_plan_step *step = &x->c->engine->plan->steps[at];
+    if (!x->c->observer) return FERRY_OK;
+    FERRY_TRY(wait_devices(x, err));
+    if (step->kind == FERRY_STEP_REGION)
+        for (int32_t i = 0; i < step->n_outputs; i++) FERRY_TRY(show_made(x, step->outputs[i], err));
+    else if (x->c->engine->plan->buffers[step->inputs[0]].value ==
+             x->c->engine->plan->buffers[step->outputs[0]].value) {
+        // A conversion makes nothing new, but views may lie in what it made.
+        const ferry_plan *plan = x->c->engine->plan;
+        for (ferry_buffer_id b = step->outputs[0] + 1; (size_t)b < plan->n_buffers; b++)
+            if (is_view_of(plan, b, step->outputs[0])) FERRY_TRY(show(x, b, err));
+    }
+    return FERRY_OK;
+}
+
+static ferry_status profile_step(execution *x, size_t at, ferry_error *err)
+{
+    ferry_context *c = x->c;
+    if (!c->profiler) return run_step(x, at, err);
+    const ferry_plan_step *step = &c->engine->plan->steps[at];
+    FERRY_TRY(wait_devices(x, err));
+    const double begin = ferry_clock_s();
+    FERRY_TRY(run_step(x, at, err));
+    FERRY_TRY(wait_devices(x, err));
+    const ferry_layer_time layer = {
+        .name = step->name,
+        .tactic = step->kind == FERRY_STEP_REGION ? step->tactic
+                  : step->kind == FERRY_STEP_COPY ? "copy"
+                                                  : "reformat",
+        .device = c->engine->plan->devices[step->device].backend,
+        .ms = (ferry_clock_s() - begin) * 1e3,
+    };
+    c->profiler(c->profiler_user, &layer);
+    return FERRY_OK;
+}
+
+static void set_addresses(ferry_context *c, void *const *addresses)
+{
+    const ferry_plan *plan = c->engine->plan;
+    for (size_t b = 0; b < plan->n_buffers; b++) {
+        const ferry_buffer_id root = ferry_plan_root(plan, (ferry_buffer_id)b);
+        if (plan->buffers[root].binding >= 0) c->data[b] = addresses[plan->buffers[root].binding];
+    }
+    const ferry_graph *g = &c->engine->image.graph;
+    for (size_t v = 0; v < g->n_values; v++)
+        if (c->bounded[v]) memcpy(c->dims[v], c->shapes[v].dims, sizeof c->dims[v]);
+}
+
+static ferry_status observe_inputs(execution *x, ferry_error *err)
+{
+    const ferry_plan *plan = x->c->engine->plan;
+    if (!x->c->observer) return FERRY_OK;
+    for (size_t b = 0; b < plan->n_buffers; b++)
+        if (plan->buffers[b].binding >= 0 && (size_t)plan->buffers[b].binding < x->c->engine->image.graph.n_inputs)
+            FERRY_TRY(show_made(x, (ferry_buffer_id)b, err));
+    return FERRY_OK;
+}
+
+ferry_status ferry_context_execute(ferry_context *context, void *const *addresses, ferry_device_stream *const *streams,
+                                   ferry_error *err)
+{
+    execution x = {.c = context, .streams = streams};
+    set_addresses(context, addresses);
+    FERRY_TRY(observe_inputs(&x, err));
+    for (size_t i = 0; i < context->engine->plan->n_steps; i++) {
+        FERRY_TRY(profile_step(&x, i, err));
+        FERRY_TRY(observe_step(&x, i, err));
+    }
+    return wait_devices(&x, err);
+}

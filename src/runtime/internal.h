@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+// The runtime's objects from within. Nothing here includes import, passes or build.
+#ifndef FERRY_SRC_RUNTIME_INTERNAL_H_
+#define FERRY_SRC_RUNTIME_INTERNAL_H_
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "engine/engine_file.h"
+#include "ferry/runtime.h"
+#include "plan/memory_plan.h"
+
+struct ferry_runtime {
+    atomic_int references;
+    const ferry_heap *heap;
+    ferry_logger logger; // a copy; log == NULL: silence
+    ferry_device *devices[FERRY_PLAN_MAX_DEVICES];
+    ferry_device_info infos[FERRY_PLAN_MAX_DEVICES];
+    int32_t n_devices;
+};
+
+void ferry_runtime_retain(ferry_runtime *runtime);
+
+struct ferry_engine {
+    atomic_int references;
+    ferry_runtime *runtime; // retained
+    ferry_engine_image image;
+    ferry_plan *plan;      // one of image.tuned
+    int32_t *user_offsets; // see ferry_graph_users; in the image's arena
+    ferry_node_id *users;
+    bool replanned; // the file had no part for this device
+};
+
+/// Makes an engine of an image, which it takes over in any case (the caller's struct is zeroed). Takes the tuned part
+/// for this runtime's devices, or makes one.
+ferry_status ferry_engine_make(ferry_runtime *runtime, ferry_engine_image *image, bool no_tuned, ferry_engine **out,
+                               ferry_error *err);
+
+/// The graph value behind a binding index.
+ferry_value_id ferry_engine_binding_value(const ferry_engine *engine, int32_t index);
+
+/// Addresses of one queued run. Contexts hold a few, so that new ones may be bound while earlier runs are waiting.
+typedef struct ferry_run_slot {
+    struct ferry_context *context;
+    void **addresses; // [bindings]
+    bool busy;
+} ferry_run_slot;
+
+enum { FERRY_RUN_SLOTS = 16 };
+
+struct ferry_context {
+    ferry_engine *engine; // retained
+    const ferry_heap *heap;
+    uint64_t memory_limit_bytes;
+    ferry_shape *input_shapes; // [graph.n_inputs]: chosen
+    bool prepared;
+
+    // What prepare makes.
+    ferry_arena arena;        // of everything below
+    ferry_tensor_desc *descs; // [plan->n_buffers]
+    ferry_kernel **kernels;   // [plan->n_steps]; NULL: a copy
+    ferry_memory_plan memory;
+    void *device_memory[FERRY_PLAN_MAX_DEVICES];
+    void **data;                       // [plan->n_buffers]: addresses; bindings' are set for each run
+    int64_t (*dims)[FERRY_MAX_RANK];   // [graph.n_values]: true sizes
+    ferry_shape *shapes;               // [graph.n_values]: sizes, or upper bounds
+    bool *bounded;                     // [graph.n_values]
+    ferry_binding *step_in, *step_out; // scratch of the step that runs: as many as the widest step has
+    void *observed;                    // host memory for tensors shown to the observer; NULL without one
+    size_t observed_bytes;
+
+    void **addresses; // [bindings]: as bound by the caller
+    ferry_run_slot slots[FERRY_RUN_SLOTS];
+    pthread_mutex_t mutex; // of slots[].busy
+    pthread_cond_t slot_free;
+
+    void (*profiler)(void *user, const ferry_layer_time *layer);
+    void *profiler_user;
+    ferry_tensor_observer observer;
+    void *observer_user;
+};
+
+/// Runs the context's steps on the devices' streams and waits for devices as far as steps need it. Called by streams
+/// only.
+ferry_status ferry_context_execute(ferry_context *context, void *const *addresses, ferry_device_stream *const *streams,
+                                   ferry_error *err);
+/// Takes a free slot (waiting for one) with a copy of the bound addresses; NULL when some binding has no address.
+ferry_run_slot *ferry_context_take_slot(ferry_context *context, ferry_error *err);
+void ferry_context_return_slot(ferry_run_slot *slot);
+/// Waits until no run of the context is queued.
+void ferry_context_wait_idle(ferry_context *context);
+/// Bytes of a binding at the chosen shapes.
+ferry_status ferry_context_binding_bytes(ferry_context *context, int32_t index, size_t *out, ferry_error *err);
+
+#endif // FERRY_SRC_RUNTIME_INTERNAL_H_

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+// The convenience call: one inference on host memory, waited for.
+#include "runtime/internal.h"
+
+// Copies host memory to and from the device around the run, on devices whose memory the host can't reach.
+static ferry_status run_staged(ferry_context *c, ferry_stream *stream, const void *const *inputs, void *const *outputs,
+                               void **staged, size_t *bytes, ferry_error *err)
+{
+    const int32_t n = ferry_engine_binding_count(c->engine), n_in = (int32_t)c->engine->image.graph.n_inputs;
+    for (int32_t i = 0; i < n; i++) {
+        FERRY_TRY(ferry_context_binding_bytes(c, i, &bytes[i], err));
+        staged[i] = ferry_memory_alloc(c->engine->runtime, bytes[i]);
+        if (!staged[i]) return ferry_fail_memory(err, "inputs and outputs on the device");
+        if (i < n_in) FERRY_TRY(ferry_stream_copy(stream, FERRY_COPY_TO_DEVICE, staged[i], inputs[i], bytes[i], err));
+        FERRY_TRY(ferry_context_bind(c, i, staged[i], err));
+    }
+    FERRY_TRY(ferry_context_enqueue(c, stream, err));
+    for (int32_t i = n_in; i < n; i++)
+        FERRY_TRY(ferry_stream_copy(stream, FERRY_COPY_FROM_DEVICE, outputs[i - n_in], staged[i], bytes[i], err));
+    return FERRY_OK;
+}
+
+static ferry_status run_on_device(ferry_context *c, ferry_stream *stream, const void *const *inputs,
+                                  void *const *outputs, ferry_error *err)
+{
+    const size_t n = (size_t)ferry_engine_binding_count(c->engine);
+    ferry_arena arena;
+    ferry_arena_init(&arena, c->heap);
+    void **staged = ferry_arena_alloc_array(&arena, n, sizeof *staged);
+    size_t *bytes = ferry_arena_alloc_array(&arena, n, sizeof *bytes);
+    ferry_status s = staged && bytes ? FERRY_OK : ferry_fail_memory(err, "a run");
+    if (s == FERRY_OK) s = run_staged(c, stream, inputs, outputs, staged, bytes, err);
+    const ferry_status w = ferry_stream_wait(stream, s == FERRY_OK ? err : NULL);
+    for (size_t i = 0; staged && i < n; i++) ferry_memory_free(c->engine->runtime, staged[i], bytes[i]);
+    for (size_t i = 0; i < n; i++) ferry_context_bind(c, (int32_t)i, NULL, NULL);
+    ferry_arena_deinit(&arena);
+    return s != FERRY_OK ? s : w;
+}
+
+ferry_status ferry_context_run(ferry_context *context, ferry_stream *stream, const void *const *inputs,
+                               void *const *outputs, ferry_error *error)
+{
+    if (!context->engine->runtime->infos[0].host_memory) return run_on_device(context, stream, inputs, outputs, error);
+    const int32_t n = ferry_engine_binding_count(context->engine);
+    const int32_t n_in = (int32_t)context->engine->image.graph.n_inputs;
+    for (int32_t i = 0; i < n; i++)
+        FERRY_TRY(ferry_context_bind(context, i, i < n_in ? (void *)inputs[i] : outputs[i - n_in], error));
+    FERRY_TRY(ferry_context_enqueue(context, stream, error));
+    return ferry_stream_wait(stream, error);
+}

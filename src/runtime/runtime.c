@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: Apache-2.0
+// The runtime object: which devices are opened for a device name, and their memory.
+#include "runtime/internal.h"
+
+#include <stdio.h>
+#include <string.h>
+
+// Splits "cuda:1" into backend and selector.
+static ferry_status split_name(const char *text, char *name, size_t name_bytes, const char **out_selector,
+                               ferry_error *err)
+{
+    const char *colon = strchr(text, ':');
+    const size_t n = colon ? (size_t)(colon - text) : strlen(text);
+    *out_selector = colon ? colon + 1 : "";
+    if (n == 0 || n >= name_bytes)
+        return ferry_fail(err, FERRY_ERR_INVALID_ARGUMENT, "device '%s': expected cpu, cuda[:N] or dla[:CORE]", text);
+    memcpy(name, text, n);
+    name[n] = 0;
+    return FERRY_OK;
+}
+
+static bool is_device_name(const char *name)
+{
+    return strcmp(name, "cpu") == 0 || strcmp(name, "cuda") == 0 || strcmp(name, "dla") == 0;
+}
+
+static ferry_status open_device(ferry_runtime *r, const ferry_backend *backend, const char *selector, ferry_error *err)
+{
+    if (backend->abi != FERRY_BACKEND_ABI)
+        return ferry_fail(err, FERRY_ERR_INTERNAL, "backend '%s' has ABI %u, not %u", backend->name, backend->abi,
+                          FERRY_BACKEND_ABI);
+    ferry_device *device = NULL;
+    FERRY_TRY(backend->open(selector, r->heap, &r->logger, &device, err));
+    backend->describe(device, &r->infos[r->n_devices]);
+    r->devices[r->n_devices++] = device;
+    return FERRY_OK;
+}
+
+static ferry_status open_named(ferry_runtime *r, const char *text, ferry_error *err)
+{
+    char name[32];
+    const char *selector = "";
+    FERRY_TRY(split_name(text, name, sizeof name, &selector, err));
+    const ferry_backend *backend = ferry_backend_find(name);
+    if (!backend && !is_device_name(name))
+        return ferry_fail(err, FERRY_ERR_INVALID_ARGUMENT, "device '%s': expected cpu, cuda[:N] or dla[:CORE]", text);
+    if (!backend)
+        return ferry_fail(err, FERRY_ERR_UNAVAILABLE,
+                          "device '%s' is not available on this machine: this build of ferry has no %s backend", text,
+                          name);
+    const ferry_status s = open_device(r, backend, selector, err);
+    return s == FERRY_OK ? s : ferry_within(err, s, "device '%s'", text);
+}
+
+// The first device that opens, best backend first.
+static ferry_status open_best(ferry_runtime *r, ferry_error *err)
+{
+    ferry_status s = FERRY_ERR_UNAVAILABLE;
+    for (size_t i = 0; ferry_backend_at(i) && r->n_devices == 0; i++) s = open_device(r, ferry_backend_at(i), "", err);
+    return s;
+}
+
+static ferry_status open_devices(ferry_runtime *r, const char *device, bool fallback, ferry_error *err)
+{
+    ferry_error why = {.text = ""};
+    ferry_status s = device && device[0] ? open_named(r, device, &why) : open_best(r, &why);
+    if (s == FERRY_ERR_UNAVAILABLE && fallback) {
+        ferry_log(&r->logger, FERRY_SEVERITY_WARNING, "%s; its layers run on the CPU instead", why.text);
+        s = FERRY_OK;
+    } else if (s != FERRY_OK) {
+        return ferry_fail(err, s, "%s%s", why.text,
+                          s == FERRY_ERR_UNAVAILABLE ? " (with --gpu-fallback its layers run elsewhere)" : "");
+    }
+    const bool has_cpu = r->n_devices > 0 && strcmp(r->devices[0]->backend->name, "cpu") == 0;
+    if (fallback || r->n_devices == 0)
+        if (!has_cpu) return open_device(r, ferry_backend_find("cpu"), "", err);
+    return FERRY_OK;
+}
+
+ferry_status ferry_runtime_create(const ferry_runtime_options *options, ferry_runtime **out, ferry_error *error)
+{
+    *out = NULL;
+    ferry_runtime_options o = {0};
+    if (options) memcpy(&o, options, options->size < sizeof o ? options->size : sizeof o);
+    const ferry_heap *heap = ferry_heap_or_default(o.heap);
+    ferry_runtime *r = ferry_new(heap, ferry_runtime);
+    if (!r) return ferry_fail_memory(error, "a runtime");
+    atomic_init(&r->references, 1);
+    r->heap = heap;
+    if (o.logger) r->logger = *o.logger;
+    const ferry_status s = open_devices(r, o.device, o.fallback, error);
+    if (s != FERRY_OK) {
+        ferry_runtime_release(r);
+        return s;
+    }
+    *out = r;
+    return FERRY_OK;
+}
+
+void ferry_runtime_retain(ferry_runtime *runtime)
+{
+    atomic_fetch_add_explicit(&runtime->references, 1, memory_order_relaxed);
+}
+
+void ferry_runtime_release(ferry_runtime *runtime)
+{
+    if (!runtime || atomic_fetch_sub_explicit(&runtime->references, 1, memory_order_acq_rel) != 1) return;
+    for (int32_t i = 0; i < runtime->n_devices; i++) runtime->devices[i]->backend->close(runtime->devices[i]);
+    ferry_delete(runtime->heap, runtime);
+}
+
+static void describe_device(const ferry_backend *backend, ferry_device_description *out)
+{
+    *out = (ferry_device_description){0};
+    snprintf(out->name, sizeof out->name, "%s", backend->name);
+    ferry_error err = {.text = ""};
+    ferry_device *device = NULL;
+    if (backend->open("", ferry_heap_default(), NULL, &device, &err) != FERRY_OK) {
+        snprintf(out->description, sizeof out->description, "%.*s", (int)sizeof out->description - 1, err.text);
+        return;
+    }
+    ferry_device_info info;
+    backend->describe(device, &info);
+    snprintf(out->description, sizeof out->description, "%s", info.name);
+    snprintf(out->fingerprint, sizeof out->fingerprint, "%s", info.fingerprint);
+    out->memory_bytes = info.memory_bytes;
+    out->available = true;
+    backend->close(device);
+}
+
+size_t ferry_devices(ferry_device_description *out, size_t capacity)
+{
+    static const char *const names[] = {"cuda", "dla", "cpu"};
+    for (size_t i = 0; i < FERRY_COUNT_OF(names) && i < capacity; i++) {
+        const ferry_backend *backend = ferry_backend_find(names[i]);
+        if (backend) {
+            describe_device(backend, &out[i]);
+            continue;
+        }
+        out[i] = (ferry_device_description){0};
+        snprintf(out[i].name, sizeof out[i].name, "%s", names[i]);
+        snprintf(out[i].description, sizeof out[i].description, "not available: this build of ferry has no %s backend",
+                 names[i]);
+    }
+    return FERRY_COUNT_OF(names);
+}
+
+void *ferry_memory_alloc(ferry_runtime *runtime, size_t bytes)
+{
+    return runtime->devices[0]->backend->alloc(runtime->devices[0], bytes ? bytes : 1);
+}
+
+void ferry_memory_free(ferry_runtime *runtime, void *pointer, size_t bytes)
+{
+    if (pointer) runtime->devices[0]->backend->free(runtime->devices[0], pointer, bytes ? bytes : 1);
+}
+
+void *ferry_pinned_alloc(ferry_runtime *runtime, size_t bytes)
+{
+    return runtime->devices[0]->backend->alloc_pinned(runtime->devices[0], bytes ? bytes : 1);
+}
+
+void ferry_pinned_free(ferry_runtime *runtime, void *pointer, size_t bytes)
+{
+    if (pointer) runtime->devices[0]->backend->free_pinned(runtime->devices[0], pointer, bytes ? bytes : 1);
+}

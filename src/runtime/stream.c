@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: Apache-2.0
+// Streams: a ring of commands and one thread that takes them in order. Nothing is allocated when a command is queued.
+#include <stdio.h>
+#include <string.h>
+
+#include "runtime/stream_internal.h"
+
+static ferry_status run_command(ferry_stream *s, const ferry_command *c, ferry_error *err)
+{
+    switch (c->kind) {
+    case FERRY_COMMAND_RUN: {
+        const ferry_status status =
+            ferry_context_execute(c->u.slot->context, c->u.slot->addresses, s->device_streams, err);
+        ferry_context_return_slot(c->u.slot);
+        return status;
+    }
+    case FERRY_COMMAND_COPY: {
+        static const ferry_copy_kind kinds[] = {FERRY_COPY_HOST_TO_DEVICE, FERRY_COPY_DEVICE_TO_HOST,
+                                                FERRY_COPY_DEVICE_TO_DEVICE};
+        const ferry_backend *backend = s->runtime->devices[0]->backend;
+        FERRY_TRY(backend->copy(s->device_streams[0], kinds[c->u.copy.kind], c->u.copy.to, c->u.copy.from,
+                                c->u.copy.bytes, err));
+        return backend->stream_wait(s->device_streams[0], err);
+    }
+    case FERRY_COMMAND_CALL:
+        c->u.call.function(c->u.call.user);
+        return FERRY_OK;
+    case FERRY_COMMAND_RECORD:
+        ferry_event_complete(c->u.record.event, c->u.record.generation);
+        return FERRY_OK;
+    case FERRY_COMMAND_WAIT:
+        ferry_event_await(c->u.record.event, c->u.record.generation);
+        return FERRY_OK;
+    }
+    return ferry_fail(err, FERRY_ERR_INTERNAL, "unknown command");
+}
+
+// After a failure, runs and copies are skipped until someone has waited and seen it; events still complete, so that
+// nobody hangs.
+static bool is_skipped(const ferry_stream *s, const ferry_command *c)
+{
+    return s->failure != FERRY_OK && (c->kind == FERRY_COMMAND_RUN || c->kind == FERRY_COMMAND_COPY);
+}
+
+static void *work(void *argument)
+{
+    ferry_stream *s = argument;
+    pthread_mutex_lock(&s->mutex);
+    for (;;) {
+        while (s->count == 0 && !s->closing) pthread_cond_wait(&s->queued, &s->mutex);
+        if (s->count == 0) break;
+        const ferry_command command = s->ring[s->head];
+        const bool skip = is_skipped(s, &command);
+        pthread_mutex_unlock(&s->mutex);
+        ferry_error err = {.text = ""};
+        ferry_status status = FERRY_OK;
+        if (!skip) {
+            status = run_command(s, &command, &err);
+        } else if (command.kind == FERRY_COMMAND_RUN) {
+            ferry_context_return_slot(command.u.slot);
+        }
+        pthread_mutex_lock(&s->mutex);
+        if (status != FERRY_OK && s->failure == FERRY_OK) {
+            s->failure = status;
+            s->failure_text = err;
+        }
+        s->head = (s->head + 1) % FERRY_STREAM_RING;
+        s->count--;
+        pthread_cond_broadcast(&s->done);
+    }
+    pthread_mutex_unlock(&s->mutex);
+    return NULL;
+}
+
+static ferry_status open_device_streams(ferry_stream *s, int32_t threads, ferry_error *err)
+{
+    for (int32_t d = 0; d < s->runtime->n_devices; d++) {
+        ferry_device *device = s->runtime->devices[d];
+        FERRY_TRY(device->backend->stream_create(device, threads, &s->device_streams[d], err));
+    }
+    return FERRY_OK;
+}
+
+ferry_status ferry_stream_create(ferry_runtime *runtime, const ferry_stream_options *options, ferry_stream **out,
+                                 ferry_error *error)
+{
+    *out = NULL;
+    ferry_stream_options o = {0};
+    if (options) memcpy(&o, options, options->size < sizeof o ? options->size : sizeof o);
+    if (o.threads < 0) return ferry_fail(error, FERRY_ERR_INVALID_ARGUMENT, "a stream with %d threads", o.threads);
+    ferry_stream *s = ferry_new(runtime->heap, ferry_stream);
+    if (!s) return ferry_fail_memory(error, "a stream");
+    s->runtime = runtime;
+    ferry_runtime_retain(runtime);
+    pthread_mutex_init(&s->mutex, NULL);
+    pthread_cond_init(&s->queued, NULL);
+    pthread_cond_init(&s->done, NULL);
+    ferry_status status = open_device_streams(s, o.threads, error);
+    if (status == FERRY_OK && pthread_create(&s->thread, NULL, work, s) != 0)
+        status = ferry_fail(error, FERRY_ERR_OUT_OF_MEMORY, "no thread for a stream");
+    s->has_thread = status == FERRY_OK;
+    if (status != FERRY_OK) {
+        ferry_stream_release(s);
+        return status;
+    }
+    *out = s;
+    return FERRY_OK;
+}
+
+void ferry_stream_release(ferry_stream *stream)
+{
+    if (!stream) return;
+    if (stream->has_thread) {
+        pthread_mutex_lock(&stream->mutex);
+        stream->closing = true;
+        pthread_cond_signal(&stream->queued);
+        pthread_mutex_unlock(&stream->mutex);
+        pthread_join(stream->thread, NULL);
+    }
+    ferry_runtime *runtime = stream->runtime;
+    for (int32_t d = 0; d < runtime->n_devices; d++)
+        if (stream->device_streams[d]) runtime->devices[d]->backend->stream_destroy(stream->device_streams[d]);
+    pthread_cond_destroy(&stream->done);
+    pthread_cond_destroy(&stream->queued);
+    pthread_mutex_destroy(&stream->mutex);
+    ferry_delete(runtime->heap, stream);
+    ferry_runtime_release(runtime);
+}
+
+void ferry_stream_push(ferry_stream *stream, const ferry_command *command)
+{
+    pthread_mutex_lock(&stream->mutex);
+    while (stream->count == FERRY_STREAM_RING) pthread_cond_wait(&stream->done, &stream->mutex);
+    stream->ring[(stream->head + stream->count) % FERRY_STREAM_RING] = *command;
+    stream->count++;
+    pthread_cond_signal(&stream->queued);
+    pthread_mutex_unlock(&stream->mutex);
+}
+
+ferry_status ferry_stream_wait(ferry_stream *stream, ferry_error *error)
+{
+    pthread_mutex_lock(&stream->mutex);
+    while (stream->count > 0) pthread_cond_wait(&stream->done, &stream->mutex);
+    const ferry_status status = stream->failure;
+    if (status != FERRY_OK) {
+        ferry_fail(error, status, "%s", stream->failure_text.text);
+        stream->failure = FERRY_OK;
+    }
+    pthread_mutex_unlock(&stream->mutex);
+    return status;
+}
+
+ferry_status ferry_stream_query(ferry_stream *stream, ferry_error *error)
+{
+    pthread_mutex_lock(&stream->mutex);
+    const size_t left = stream->count;
+    pthread_mutex_unlock(&stream->mutex);
+    return left ? ferry_fail(error, FERRY_ERR_NOT_READY, "%zu commands are waiting or running", left) : FERRY_OK;
+}
+
+ferry_status ferry_stream_copy(ferry_stream *stream, ferry_copy kind, void *to, const void *from, size_t bytes,
+                               ferry_error *error)
+{
+    if ((unsigned)kind > FERRY_COPY_ON_DEVICE || (bytes && (!to || !from)))
+        return ferry_fail(error, FERRY_ERR_INVALID_ARGUMENT, "a copy of kind %d between %p and %p", (int)kind, to,
+                          from);
+    const ferry_command command = {.kind = FERRY_COMMAND_COPY, .u.copy = {kind, to, from, bytes}};
+    ferry_stream_push(stream, &command);
+    return FERRY_OK;
+}
+
+ferry_status ferry_stream_call(ferry_stream *stream, void (*function)(void *user), void *user, ferry_error *error)
+{
+    if (!function) return ferry_fail(error, FERRY_ERR_INVALID_ARGUMENT, "no function to call");
+    const ferry_command command = {.kind = FERRY_COMMAND_CALL, .u.call = {function, user}};
+    ferry_stream_push(stream, &command);
+    return FERRY_OK;
+}
+
+ferry_status ferry_context_enqueue(ferry_context *context, ferry_stream *stream, ferry_error *error)
+{
+    if (stream->runtime != context->engine->runtime)
+        return ferry_fail(error, FERRY_ERR_INVALID_ARGUMENT, "the stream belongs to another runtime than the context");
+    FERRY_TRY(ferry_context_prepare(context, error));
+    ferry_run_slot *slot = ferry_context_take_slot(context, error);
+    if (!slot) return FERRY_ERR_INVALID_ARGUMENT;
+    const ferry_command command = {.kind = FERRY_COMMAND_RUN, .u.slot = slot};
+    ferry_stream_push(stream, &command);
+    return FERRY_OK;
+}

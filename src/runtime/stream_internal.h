@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+// What streams and events know of each other.
+#ifndef FERRY_SRC_RUNTIME_STREAM_INTERNAL_H_
+#define FERRY_SRC_RUNTIME_STREAM_INTERNAL_H_
+
+#include "runtime/internal.h"
+
+typedef enum ferry_command_kind {
+    FERRY_COMMAND_RUN,
+    FERRY_COMMAND_COPY,
+    FERRY_COMMAND_CALL,
+    FERRY_COMMAND_RECORD,
+    FERRY_COMMAND_WAIT
+} ferry_command_kind;
+
+typedef struct ferry_command {
+    ferry_command_kind kind;
+    union {
+        ferry_run_slot *slot;
+        struct {
+            ferry_copy kind;
+            void *to;
+            const void *from;
+            size_t bytes;
+        } copy;
+        struct {
+            void (*function)(void *user);
+            void *user;
+        } call;
+        struct {
+            ferry_event *event; // a reference of its own
+            uint64_t generation;
+        } record; // and wait
+    } u;
+} ferry_command;
+
+enum { FERRY_STREAM_RING = 256 };
+
+struct ferry_stream {
+    ferry_runtime *runtime; // retained
+    ferry_device_stream *device_streams[FERRY_PLAN_MAX_DEVICES];
+    pthread_t thread;
+    bool has_thread, closing;
+    pthread_mutex_t mutex; // of everything below
+    pthread_cond_t queued, done;
+    ferry_command ring[FERRY_STREAM_RING];
+    size_t head, count;   // the command that runs stays in the ring until it is done
+    ferry_status failure; // the first since the last wait
+    ferry_error failure_text;
+};
+
+/// Queues a command; waits while the ring is full.
+void ferry_stream_push(ferry_stream *stream, const ferry_command *command);
+
+/// The event's `generation`th recording is reached. Drops one reference.
+void ferry_event_complete(ferry_event *event, uint64_t generation);
+/// Waits until that recording is complete. Drops one reference.
+void ferry_event_await(ferry_event *event, uint64_t generation);
+
+#endif // FERRY_SRC_RUNTIME_STREAM_INTERNAL_H_
