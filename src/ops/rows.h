@@ -4,6 +4,8 @@
 #ifndef FERRY_SRC_OPS_ROWS_H_
 #define FERRY_SRC_OPS_ROWS_H_
 
+#include <string.h>
+
 #include "ops/op.h"
 
 #define FERRY_ROW 256 // elements that a kernel converts at a time: small enough for the stack
@@ -15,6 +17,15 @@ typedef enum ferry_number_class {
 } ferry_number_class;
 
 ferry_number_class ferry_number_class_of(ferry_dtype dtype);
+
+/// A double (not NaN) as a number of the same order; 0 and -0 are equal.
+static inline uint64_t ferry_order_key(double value)
+{
+    const double positive_zero = value + 0.0;
+    uint64_t bits;
+    memcpy(&bits, &positive_zero, sizeof bits);
+    return bits >> 63 ? ~bits : bits | (uint64_t)1 << 63;
+}
 
 /// Elements first, first + step, ... of `data`; n of them.
 void ferry_row_load_f64(ferry_dtype dtype, const void *data, int64_t first, int64_t step, int64_t n, double *out);
