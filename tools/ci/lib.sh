@@ -18,6 +18,7 @@ step() {
 # configure DIR CMAKE-OPTION...: warnings are errors; ninja and ccache are used where they are.
 configure() {
     local dir=$1 generator=(-G "Unix Makefiles") launcher=()
+    mkdir -p "$(dirname "$dir")"
     shift
     command -v ninja >/dev/null && generator=(-G Ninja)
     command -v ccache >/dev/null && launcher=(-DCMAKE_C_COMPILER_LAUNCHER=ccache)
