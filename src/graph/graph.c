@@ -75,27 +75,50 @@ ferry_status ferry_graph_add_value(ferry_graph *graph, const char *name, ferry_d
     return FERRY_OK;
 }
 
-ferry_status ferry_graph_add_constant(ferry_graph *graph, const char *name, ferry_dtype dtype, const ferry_shape *shape,
-                                      const void *data, size_t data_bytes, bool copy, ferry_value_id *out,
-                                      ferry_error *err)
+// What every constant must satisfy, so that readers need not check sizes again.
+static ferry_status check_constant(const char *name, ferry_dtype dtype, const ferry_shape *shape, size_t data_bytes,
+                                   ferry_error *err)
 {
-    *out = FERRY_NO_VALUE;
     size_t elements = 0, bytes = 0;
     if (!ferry_shape_elements(shape, &elements) || !ferry_mul_size(elements, ferry_dtype_bytes(dtype), &bytes) ||
         bytes != data_bytes)
         return ferry_fail(err, FERRY_ERR_BAD_MODEL, "constant '%s' has %zu bytes of data, its shape and type need %zu",
                           name ? name : "", data_bytes, bytes);
+    return FERRY_OK;
+}
+
+// An empty constant needs an address too: data != NULL is what makes a constant.
+static const uint8_t no_data[64];
+
+ferry_status ferry_graph_make_constant(ferry_graph *graph, ferry_value_id value, ferry_dtype dtype,
+                                       const ferry_shape *shape, const void *data, size_t data_bytes, ferry_error *err)
+{
+    ferry_value *v = &graph->values[value];
+    if (v->producer != FERRY_NO_NODE || v->is_input || v->data)
+        return ferry_fail(err, FERRY_ERR_BAD_MODEL, "value '%s' is made more than once", v->name);
+    FERRY_TRY(check_constant(v->name, dtype, shape, data_bytes, err));
+    v->dtype = dtype;
+    v->shape = *shape;
+    v->data = data ? data : no_data;
+    v->data_bytes = data_bytes;
+    return FERRY_OK;
+}
+
+ferry_status ferry_graph_add_constant(ferry_graph *graph, const char *name, ferry_dtype dtype, const ferry_shape *shape,
+                                      const void *data, size_t data_bytes, bool copy, ferry_value_id *out,
+                                      ferry_error *err)
+{
+    *out = FERRY_NO_VALUE;
+    FERRY_TRY(check_constant(name, dtype, shape, data_bytes, err));
     const void *own = data;
-    if (copy || !data) { // an empty constant needs an address too: data != NULL is what makes a constant
+    if (copy && data_bytes) {
         void *room = ferry_graph_constant_room(graph, data_bytes);
         if (!room) return ferry_fail_memory(err, "constant data");
-        if (data_bytes) memcpy(room, data, data_bytes);
+        memcpy(room, data, data_bytes);
         own = room;
     }
     FERRY_TRY(ferry_graph_add_value(graph, name, dtype, shape, out, err));
-    graph->values[*out].data = own;
-    graph->values[*out].data_bytes = data_bytes;
-    return FERRY_OK;
+    return ferry_graph_make_constant(graph, *out, dtype, shape, own, data_bytes, err);
 }
 
 ferry_status ferry_graph_add_constant_s64(ferry_graph *graph, const char *name, const int64_t *values, int32_t count,

@@ -136,6 +136,11 @@ ferry_status ferry_graph_add_value(ferry_graph *graph, const char *name, ferry_d
 ferry_status ferry_graph_add_constant(ferry_graph *graph, const char *name, ferry_dtype dtype, const ferry_shape *shape,
                                       const void *data, size_t data_bytes, bool copy, ferry_value_id *out,
                                       ferry_error *err);
+/// Turns a value that nothing makes into a constant. `data` is borrowed for the lifetime of the graph and its copies.
+ferry_status ferry_graph_make_constant(ferry_graph *graph, ferry_value_id value, ferry_dtype dtype,
+                                       const ferry_shape *shape, const void *data, size_t data_bytes, ferry_error *err);
+/// Zeroed room for constant data, alive as long as the graph or a copy of it is; NULL when memory is gone.
+void *ferry_graph_constant_room(ferry_graph *graph, size_t bytes);
 /// Small helper: a 1-D int64 constant (or a scalar when count < 0).
 ferry_status ferry_graph_add_constant_s64(ferry_graph *graph, const char *name, const int64_t *values, int32_t count,
                                           ferry_value_id *out, ferry_error *err);

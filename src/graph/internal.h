@@ -22,8 +22,6 @@ void ferry_names_free(ferry_graph *graph);
 /// `to` shares everything that `from` keeps, constant data too.
 ferry_status ferry_graph_share_kept(const ferry_graph *from, ferry_graph *to, ferry_error *err);
 void ferry_graph_release_kept(ferry_graph *graph);
-/// Uninitialised room for constant data that copies of the graph will share; NULL when memory is gone.
-void *ferry_graph_constant_room(ferry_graph *graph, size_t bytes);
 
 // --- attr.c ---
 
