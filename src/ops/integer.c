@@ -147,7 +147,7 @@ const ferry_op ferry_ops_integer[] = {
     {ROW("QAveragePool", 1, 1, pool_attrs, infer_pool, ferry_qaverage_pool_eval)},
     {ROW("QGlobalAveragePool", 1, 1, mult_attrs, infer_global_pool, ferry_qglobal_average_pool_eval)},
     // X, scales, sizes
-    {ROW("QResize", 2, 3, resize_attrs, infer_resize, ferry_qresize_eval)},
+    {ROW("QResize", 1, 3, resize_attrs, infer_resize, ferry_qresize_eval)},
     // X, table of 256 entries
     {ROW("QTable", 2, 2, NULL, infer_table, ferry_qtable_eval), .flags = FERRY_OP_ELEMENTWISE},
     {.name = NULL},

@@ -54,6 +54,8 @@ ferry_status ferry_qresize_infer(ferry_infer *infer, ferry_error *err)
     ferry_shape *y = &infer->out_shapes[0];
     *y = *x;
     const bool has_sizes = node->n_inputs > 2 && node->inputs[2] != FERRY_NO_VALUE;
+    if (!has_sizes && (node->n_inputs < 2 || node->inputs[1] == FERRY_NO_VALUE))
+        return ferry_fail(err, FERRY_ERR_BAD_MODEL, "QResize has neither scales nor sizes");
     const ferry_tensor *given = &infer->in_data[has_sizes ? 2 : 1];
     for (int32_t d = 2; d < 4; d++) y->dims[d] = FERRY_DIM_UNKNOWN, y->symbols[d] = FERRY_NO_SYMBOL;
     if (!given->data) return FERRY_OK;

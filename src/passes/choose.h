@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the steps of choosing a numeric plan share.
+#ifndef FERRY_SRC_PASSES_CHOOSE_H_
+#define FERRY_SRC_PASSES_CHOOSE_H_
+
+#include "passes/kinds.h"
+#include "passes/precision.h"
+
+typedef struct ferry_chooser {
+    const ferry_graph *graph;
+    const ferry_precision_options *options;
+    ferry_report *report;
+    ferry_arena scratch;
+    int32_t *offsets; // see ferry_graph_users
+    ferry_node_id *users;
+    ferry_int8_kind *kinds; // [n_nodes]
+    const char **why;       // [n_nodes]: why a node has no INT8 kind
+    ferry_dtype *rules;     // [n_nodes]: what the options ask for; FERRY_DTYPE_NONE: nothing
+    bool *int8;             // [n_nodes]: runs in INT8
+    float *scales;          // [n_values]: 0 where there is none
+} ferry_chooser;
+
+/// Matches the options' rules against the nodes.
+ferry_status ferry_choose_rules(ferry_chooser *chooser, ferry_error *err);
+/// Gives values their scales: recorded ones, then the table's, then those that data movers hand on.
+ferry_status ferry_choose_scales(ferry_chooser *chooser, ferry_error *err);
+/// Decides which nodes run in INT8, and unifies the scales of what data movers join.
+ferry_status ferry_choose_int8(ferry_chooser *chooser, ferry_error *err);
+
+/// * matches any run of characters, ? any one.
+bool ferry_glob_matches(const char *pattern, size_t pattern_length, const char *text, size_t text_length);
+
+#endif // FERRY_SRC_PASSES_CHOOSE_H_

@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the steps of lowering share.
+#ifndef FERRY_SRC_PASSES_LOWERING_H_
+#define FERRY_SRC_PASSES_LOWERING_H_
+
+#include "passes/kinds.h"
+#include "passes/lower.h"
+
+/// The types that one tensor may have side by side.
+enum { FERRY_FORM_F32, FERRY_FORM_F16, FERRY_FORM_BF16, FERRY_FORM_S8, FERRY_FORM_COUNT };
+
+typedef struct ferry_forms {
+    ferry_value_id as[FERRY_FORM_COUNT]; // FERRY_NO_VALUE until made
+} ferry_forms;
+
+typedef struct ferry_lowering {
+    const ferry_graph *graph; // after passes
+    const ferry_numeric_plan *plan;
+    ferry_graph *out; // began as a copy: the first values and nodes have the same indices
+    ferry_arena scratch;
+    ferry_forms *forms;     // [graph->n_values]
+    ferry_value_id zero_s8; // the zero point that all QuantizeLinear nodes share, once made
+} ferry_lowering;
+
+/// The tensor `value` (an index into the graph after passes) in that type; conversions are made once.
+ferry_status ferry_lowering_form(ferry_lowering *lowering, ferry_value_id value, ferry_dtype dtype, ferry_value_id *out,
+                                 ferry_error *err);
+/// The scale of the tensor's INT8 form; an error when the plan has none.
+ferry_status ferry_lowering_scale(const ferry_lowering *lowering, ferry_value_id value, float *out, ferry_error *err);
+/// Rewrites a node that the plan gives to INT8.
+ferry_status ferry_lowering_int8_node(ferry_lowering *lowering, ferry_node_id node, ferry_error *err);
+/// The 256 entries of a FERRY_INT8_TABLE node: real values for inputs q * scale, q = -128 .. 127.
+ferry_status ferry_lowering_table(const ferry_graph *graph, ferry_node_id node, float scale, double *out_entries,
+                                  ferry_error *err);
+
+#endif // FERRY_SRC_PASSES_LOWERING_H_

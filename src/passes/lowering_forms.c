@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: Apache-2.0
+// Conversions between the types that a tensor has: made once for each tensor and type, shared by all readers.
+#include <stdio.h>
+
+#include "passes/lowering.h"
+
+static int form_of(ferry_dtype dtype)
+{
+    switch (dtype) {
+    case FERRY_F32:
+        return FERRY_FORM_F32;
+    case FERRY_F16:
+        return FERRY_FORM_F16;
+    case FERRY_BF16:
+        return FERRY_FORM_BF16;
+    case FERRY_S8:
+        return FERRY_FORM_S8;
+    default:
+        return -1;
+    }
+}
+
+// ONNX's numbers, which the attribute `to` of Cast holds.
+static int64_t onnx_number(ferry_dtype dtype)
+{
+    return dtype == FERRY_F16 ? 10 : dtype == FERRY_BF16 ? 16 : 1;
+}
+
+static const char *suffix(ferry_dtype dtype)
+{
+    static const char *const names[] = {"f32", "f16", "bf16", "s8"};
+    return names[form_of(dtype)];
+}
+
+static ferry_status add_conversion(ferry_lowering *l, const char *op, ferry_value_id value,
+                                   const ferry_value_id *inputs, int32_t n_inputs, ferry_dtype to, ferry_value_id *out,
+                                   ferry_error *err)
+{
+    const char *name = ferry_arena_printf(&l->scratch, "%s_%s", l->graph->values[value].name, suffix(to));
+    ferry_node_id node = FERRY_NO_NODE;
+    if (!name) return ferry_fail_memory(err, "a conversion");
+    FERRY_TRY(ferry_rewrite_add_node(l->out, "", op, name, inputs, n_inputs, to, &node, out, err));
+    l->out->values[*out].shape = l->graph->values[value].shape;
+    if (op[0] == 'C') FERRY_TRY(ferry_rewrite_set_int(l->out, node, "to", onnx_number(to), err));
+    return FERRY_OK;
+}
+
+ferry_status ferry_lowering_scale(const ferry_lowering *l, ferry_value_id value, float *out, ferry_error *err)
+{
+    *out = l->plan->values[value].scale;
+    if (*out >= 0x1p-30f && *out <= 0x1p30f) return FERRY_OK;
+    return ferry_fail(err, FERRY_ERR_BAD_DATA, "numeric plan: tensor '%s' has no usable scale for INT8",
+                      l->graph->values[value].name);
+}
+
+static ferry_status scale_constant(ferry_lowering *l, ferry_value_id value, float *out_scale, ferry_value_id *out,
+                                   ferry_error *err)
+{
+    const ferry_shape scalar = ferry_shape_of(0, NULL);
+    FERRY_TRY(ferry_lowering_scale(l, value, out_scale, err));
+    const char *name = ferry_arena_printf(&l->scratch, "%s_scale", l->graph->values[value].name);
+    if (!name) return ferry_fail_memory(err, "a scale");
+    return ferry_graph_add_constant(l->out, name, FERRY_F32, &scalar, out_scale, sizeof *out_scale, true, out, err);
+}
+
+static ferry_status quantise(ferry_lowering *l, ferry_value_id value, ferry_value_id *out, ferry_error *err)
+{
+    ferry_value_id inputs[3] = {FERRY_NO_VALUE, FERRY_NO_VALUE, FERRY_NO_VALUE};
+    float scale = 0;
+    FERRY_TRY(ferry_lowering_form(l, value, FERRY_F32, &inputs[0], err));
+    FERRY_TRY(scale_constant(l, value, &scale, &inputs[1], err));
+    if (l->zero_s8 == FERRY_NO_VALUE) {
+        const int8_t zero = 0;
+        const ferry_shape scalar = ferry_shape_of(0, NULL);
+        FERRY_TRY(ferry_graph_add_constant(l->out, "zero_s8", FERRY_S8, &scalar, &zero, 1, true, &l->zero_s8, err));
+    }
+    inputs[2] = l->zero_s8;
+    FERRY_TRY(add_conversion(l, "QuantizeLinear", value, inputs, 3, FERRY_S8, out, err));
+    const float *own = ferry_arena_copy(&l->out->arena, &scale, sizeof scale);
+    if (!own) return ferry_fail_memory(err, "a scale");
+    l->out->values[*out].quant = (ferry_quant){.dtype = FERRY_S8, .axis = -1, .count = 1, .scales = own};
+    return FERRY_OK;
+}
+
+static ferry_status convert(ferry_lowering *l, ferry_value_id value, ferry_dtype from, ferry_dtype to,
+                            ferry_value_id *out, ferry_error *err)
+{
+    ferry_value_id inputs[2] = {FERRY_NO_VALUE, FERRY_NO_VALUE};
+    float scale = 0;
+    if (to == FERRY_S8) return quantise(l, value, out, err);
+    if (from == FERRY_S8 && to == FERRY_F32) {
+        inputs[0] = l->forms[value].as[FERRY_FORM_S8];
+        FERRY_TRY(scale_constant(l, value, &scale, &inputs[1], err));
+        return add_conversion(l, "DequantizeLinear", value, inputs, 2, to, out, err);
+    }
+    // Through f32, exactly once rounded: f32 holds every value of the narrower types and of INT8 times its scale.
+    const ferry_dtype by_way = from == FERRY_F32 || to == FERRY_F32 ? from : FERRY_F32;
+    FERRY_TRY(ferry_lowering_form(l, value, by_way, &inputs[0], err));
+    return add_conversion(l, "Cast", value, inputs, 1, to, out, err);
+}
+
+static ferry_status convert_constant(ferry_lowering *l, ferry_value_id value, ferry_dtype to, ferry_value_id *out,
+                                     ferry_error *err)
+{
+    size_t count = 0;
+    if (to == FERRY_S8)
+        return ferry_fail(err, FERRY_ERR_BAD_DATA, "numeric plan: constant '%s' can't be an INT8 activation",
+                          l->graph->values[value].name);
+    const double *elements = ferry_rewrite_load(l->graph, value, &l->scratch, &count);
+    const char *name = ferry_arena_printf(&l->scratch, "%s_%s", l->graph->values[value].name, suffix(to));
+    if (!elements || !name) return ferry_fail_memory(err, "a constant");
+    return ferry_rewrite_constant(l->out, name, to, &l->graph->values[value].shape, elements, count, NULL, out, err);
+}
+
+ferry_status ferry_lowering_form(ferry_lowering *l, ferry_value_id value, ferry_dtype dtype, ferry_value_id *out,
+                                 ferry_error *err)
+{
+    const int form = form_of(dtype);
+    const ferry_value *v = &l->graph->values[value];
+    if (form < 0 || form_of(v->dtype) < 0)
+        return ferry_fail(err, FERRY_ERR_INTERNAL, "tensor '%s' of %s as %s", v->name, ferry_dtype_name(v->dtype),
+                          ferry_dtype_name(dtype));
+    ferry_value_id *made = &l->forms[value].as[form];
+    if (*made == FERRY_NO_VALUE) {
+        const ferry_dtype stored = v->is_input ? v->dtype : l->plan->values[value].dtype;
+        if (ferry_value_is_constant(v))
+            FERRY_TRY(convert_constant(l, value, dtype, made, err));
+        else
+            FERRY_TRY(convert(l, value, stored, dtype, made, err));
+    }
+    *out = *made;
+    return FERRY_OK;
+}
