@@ -42,7 +42,7 @@ ferry_shape ferry_shape_of(int32_t rank, const int64_t *dims)
 {
     ferry_shape s = {.rank = rank};
     for (int32_t i = 0; i < FERRY_MAX_RANK; i++) s.symbols[i] = FERRY_NO_SYMBOL;
-    for (int32_t i = 0; i < rank; i++) s.dims[i] = dims[i];
+    for (int32_t i = 0; i < rank; i++) s.dims[i] = dims ? dims[i] : FERRY_DIM_UNKNOWN;
     return s;
 }
 
