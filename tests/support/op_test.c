@@ -113,6 +113,7 @@ ferry_status op_test_infer(op_test *test)
     ferry_shape shapes[OP_TEST_MOST];
     ferry_dtype dtypes[OP_TEST_MOST];
     const bool *known[OP_TEST_MOST] = {0};
+    const ferry_tensor partial[OP_TEST_MOST] = {{0}};
     const ferry_node *node = make_node(test);
     for (int32_t i = 0; i < test->n_inputs; i++) {
         shapes[i] = test->in[i].rank < 0 ? ferry_shape_unknown() : ferry_shape_of(test->in[i].rank, test->in[i].dims);
@@ -127,7 +128,7 @@ ferry_status op_test_infer(op_test *test)
                          .in_shapes = shapes,
                          .in_dtypes = dtypes,
                          .in_data = test->in,
-                         .in_partial = test->in,
+                         .in_partial = partial,
                          .in_known = known,
                          .out_shapes = test->out_shapes,
                          .out_dtypes = test->out_dtypes};
