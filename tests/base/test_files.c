@@ -183,14 +183,14 @@ static void atomic_file__reports_a_full_disk_and_leaves_nothing(void **state)
     const pid_t child = fork();
     if (child == 0) {
         const struct rlimit limit = {10000, 10000};
-        char block[6000] = {0};
+        static char block[20000];
         ferry_error err = {{0}};
         ferry_atomic_file file;
         signal(SIGXFSZ, SIG_IGN);
         setrlimit(RLIMIT_FSIZE, &limit);
         int bad = ferry_atomic_file_open(&file, ferry_heap_default(), ferry_temp_path(&folder, "big"), &err);
-        bad |= ferry_atomic_file_append(&file, block, sizeof block, &err);
-        bad |= ferry_atomic_file_append(&file, block, sizeof block, &err) != FERRY_ERR_IO;
+        bad |= ferry_atomic_file_append(&file, block, 6000, &err);
+        bad |= ferry_atomic_file_append(&file, block, 6000, &err) != FERRY_ERR_IO;
         bad |= !strstr(err.text, "big: cannot write 2000 bytes at byte 10000: File too large");
         ferry_atomic_file_abandon(&file);
         bad |= ferry_atomic_file_write(ferry_heap_default(), ferry_temp_path(&folder, "big"), block, 20000, &err) == 0;
