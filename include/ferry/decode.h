@@ -161,6 +161,13 @@ FERRY_API ferry_status ferry_decoder_check(const ferry_decoder *decoder, const f
                                            size_t output_count, uint32_t input_width, uint32_t input_height,
                                            size_t *out_class_total, ferry_error *error);
 
+/// Whether one box may be reported for several classes.
+typedef enum ferry_labels_per_box {
+    FERRY_LABELS_AS_DECODER = 0, ///< what the decoder says ("multi_label"; most say one)
+    FERRY_LABELS_ONE = 1,        ///< the best class
+    FERRY_LABELS_MANY = 2        ///< every class that reaches the threshold: what accuracy is measured with
+} ferry_labels_per_box;
+
 /// Zero means the default in every field.
 typedef struct ferry_decode_options {
     size_t size;           ///< of this struct, set by ferry_decode_options_default()
@@ -168,12 +175,13 @@ typedef struct ferry_decode_options {
     float score_threshold; ///< boxes with a lower score are left out; 0 = 0.25, negative = keep all
     float nms_iou;         ///< of two boxes of one class that overlap more, the weaker goes; 0 = 0.45; 1 or more = off
     uint32_t max_det;      ///< most boxes per picture; 0 = 100
-    uint32_t max_candidates; ///< boxes that suppression looks at, best first: bounds its time; 0 = 30000
-    uint32_t batch_index;    ///< which sample of the batch
+    uint32_t max_candidates;             ///< boxes that suppression looks at, best first: bounds its time; 0 = 30000
+    uint32_t batch_index;                ///< which sample of the batch
+    ferry_labels_per_box labels_per_box; ///< 0 = as the decoder says
 } ferry_decode_options;
 
 FERRY_API void ferry_decode_options_default(ferry_decode_options *out);
-/// The defaults for measuring accuracy: score threshold 0.01, NMS at IoU 0.6, 100 boxes.
+/// The defaults for measuring accuracy: score threshold 0.01, NMS at IoU 0.6, 100 boxes, many labels per box.
 FERRY_API void ferry_decode_options_eval(ferry_decode_options *out);
 
 /// Decodes one sample of a network's outputs into `result`.
