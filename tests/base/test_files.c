@@ -193,7 +193,8 @@ static void atomic_file__reports_a_full_disk_and_leaves_nothing(void **state)
         bad |= ferry_atomic_file_append(&file, block, 6000, &err) != FERRY_ERR_IO;
         bad |= !strstr(err.text, "big: cannot write 2000 bytes at byte 10000: File too large");
         ferry_atomic_file_abandon(&file);
-        bad |= ferry_atomic_file_write(ferry_heap_default(), ferry_temp_path(&folder, "big"), block, 20000, &err) == 0;
+        bad |= ferry_atomic_file_write(ferry_heap_default(), ferry_temp_path(&folder, "big"), block, sizeof block,
+                                       &err) == 0;
         _exit(bad ? 1 : 0);
     }
     int status = -1;
