@@ -54,8 +54,17 @@ ARITHMETIC(mul, (a) * (b), WRAP(a, *, b), (a) * (b))
 ARITHMETIC(div, a / b, divide_s64(a, b), b == 0 ? 0 : a / b)
 ARITHMETIC(fmod, fmod((double)a, (double)b), remainder_s64(a, b), b == 0 ? 0 : a % b)
 
+// The remainder with the sign of the divisor, zero too.
+static inline double modulo_f64(double a, double b)
+{
+    const double rest = fmod(a, b);
+    if (rest == 0) return copysign(0, b);
+    return (rest < 0) != (b < 0) ? rest + b : rest;
+}
+
+FERRY_BINARY_FLOATS(mod, modulo_f64((double)a, (double)b))
 FERRY_BINARY_INTEGERS(mod, modulo_s64(a, b), b == 0 ? 0 : a % b)
-EVAL(mod, .s64 = mod_s64, .u64 = mod_u64)
+EVAL(mod, mod_f32, mod_f64, mod_s64, mod_u64, false)
 
 #define COMPARISON(name, formula)                                                                                      \
     FERRY_BINARY_RUN(name, f32, float, uint8_t, formula)                                                               \
@@ -79,10 +88,11 @@ BITS(and, (a) & (b))
 BITS(or, a | b)
 BITS(xor, a ^ b)
 
-// A shift by the width of the type or more shifts everything out; C leaves it undefined. Narrow types shift left beyond
-// their width inside 64 bits, and the store drops what is beyond.
-FERRY_BINARY_RUN(shift_left, u64, uint64_t, uint64_t, b > 63 ? 0 : a << b)
-FERRY_BINARY_RUN(shift_right, u64, uint64_t, uint64_t, b > 63 ? 0 : a >> b)
+// A shift by the width of the type or more, or by a negative number, shifts everything out; C leaves it undefined.
+// Narrow types shift left beyond their width inside 64 bits, and the store drops what is beyond. The right shift of a
+// signed number copies its sign.
+FERRY_BINARY_INTEGERS(shift_left, b<0 || b> 63 ? 0 : (int64_t)((uint64_t)a << b), b > 63 ? 0 : a << b)
+FERRY_BINARY_INTEGERS(shift_right, a >> (b < 0 || b > 63 ? 63 : b), b > 63 ? 0 : a >> b)
 
 #define INFER(name, types, out_dtype)                                                                                  \
     static ferry_status infer_##name(ferry_infer *infer, ferry_error *err)                                             \
@@ -95,16 +105,6 @@ INFER(logic, FERRY_TYPES_BOOL, FERRY_BOOL)
 INFER(order, FERRY_TYPES_NUMBER, FERRY_BOOL)
 INFER(equal, FERRY_TYPES_ANY, FERRY_BOOL)
 
-static ferry_status infer_mod(ferry_infer *infer, ferry_error *err)
-{
-    const uint32_t types = ferry_node_int(infer->node, "fmod", 0) ? FERRY_TYPES_NUMBER : FERRY_TYPES_INTEGER;
-    const ferry_dtype dtype = infer->in_dtypes[0];
-    if (!(types >> dtype & 1u) && FERRY_TYPES_FLOAT >> dtype & 1u) {
-        return ferry_fail(err, FERRY_ERR_BAD_MODEL, "Mod of %s needs fmod = 1", ferry_dtype_name(dtype));
-    }
-    return ferry_binary_infer(infer, types, FERRY_DTYPE_NONE, err);
-}
-
 static ferry_status eval_any_mod(const ferry_eval *eval, ferry_error *err)
 {
     return ferry_node_int(eval->node, "fmod", 0) ? eval_fmod(eval, err) : eval_mod(eval, err);
@@ -116,12 +116,13 @@ static ferry_status infer_shift(ferry_infer *infer, ferry_error *err)
     if (strcmp(direction, "LEFT") != 0 && strcmp(direction, "RIGHT") != 0) {
         return ferry_fail(err, FERRY_ERR_BAD_MODEL, "direction is '%s'; it must be 'LEFT' or 'RIGHT'", direction);
     }
-    return ferry_binary_infer(infer, FERRY_TYPES_UNSIGNED, FERRY_DTYPE_NONE, err);
+    return ferry_binary_infer(infer, FERRY_TYPES_INTEGER, FERRY_DTYPE_NONE, err);
 }
 
 static ferry_status eval_shift(const ferry_eval *eval, ferry_error *err)
 {
-    static const ferry_binary left = {.u64 = shift_left_u64}, right = {.u64 = shift_right_u64};
+    static const ferry_binary left = {.s64 = shift_left_s64, .u64 = shift_left_u64};
+    static const ferry_binary right = {.s64 = shift_right_s64, .u64 = shift_right_u64};
     const bool to_left = strcmp(ferry_node_string(eval->node, "direction", ""), "LEFT") == 0;
     return ferry_binary_eval(eval, to_left ? &left : &right, err);
 }
@@ -140,7 +141,7 @@ const ferry_op ferry_ops_binary[] = {
     ROW("Sub", 2, 2, 7, NULL, infer_number, eval_sub),
     ROW("Mul", 2, 2, 7, NULL, infer_number, eval_mul),
     ROW("Div", 2, 2, 7, NULL, infer_number, eval_div),
-    ROW("Mod", 2, 2, 10, mod_attrs, infer_mod, eval_any_mod),
+    ROW("Mod", 2, 2, 10, mod_attrs, infer_number, eval_any_mod),
     ROW("Pow", 2, 2, 7, NULL, ferry_pow_infer, ferry_pow_eval),
     ROW("Equal", 2, 2, 7, NULL, infer_equal, eval_equal),
     ROW("Less", 2, 2, 7, NULL, infer_order, eval_less),

@@ -292,9 +292,8 @@ static const ferry_attr_schema split_attrs[] = {
     {"axis", FERRY_ATTR_INT, false}, {"num_outputs", FERRY_ATTR_INT, false}, {0}};
 static const ferry_attr_schema transpose_attrs[] = {{"perm", FERRY_ATTR_INTS, false}, {0}};
 static const ferry_attr_schema pad_attrs[] = {{"mode", FERRY_ATTR_STRING, false}, {0}};
-static const ferry_attr_schema depth_to_space_attrs[] = {
+static const ferry_attr_schema block_attrs[] = {
     {"blocksize", FERRY_ATTR_INT, true}, {"mode", FERRY_ATTR_STRING, false}, {0}};
-static const ferry_attr_schema space_to_depth_attrs[] = {{"blocksize", FERRY_ATTR_INT, true}, {0}};
 static const ferry_attr_schema reverse_sequence_attrs[] = {
     {"batch_axis", FERRY_ATTR_INT, false}, {"time_axis", FERRY_ATTR_INT, false}, {0}};
 static const ferry_attr_schema trilu_attrs[] = {{"upper", FERRY_ATTR_INT, false}, {0}};
@@ -323,8 +322,8 @@ const ferry_op ferry_ops_movement[] = {
     ROW("Tile", 2, 2, 6, NULL, infer_tile, eval_tile),
     ROW("Slice", 3, 5, 1, NULL, ferry_slice_infer, ferry_slice_eval),
     ROW("Pad", 2, 4, 2, pad_attrs, ferry_pad_infer, ferry_pad_eval),
-    ROW("DepthToSpace", 1, 1, 1, depth_to_space_attrs, ferry_depth_to_space_infer, ferry_depth_to_space_eval),
-    ROW("SpaceToDepth", 1, 1, 1, space_to_depth_attrs, ferry_space_to_depth_infer, ferry_space_to_depth_eval),
+    ROW("DepthToSpace", 1, 1, 1, block_attrs, ferry_depth_to_space_infer, ferry_depth_to_space_eval),
+    ROW("SpaceToDepth", 1, 1, 1, block_attrs, ferry_space_to_depth_infer, ferry_space_to_depth_eval),
     ROW("ReverseSequence", 2, 2, 10, reverse_sequence_attrs, ferry_reverse_sequence_infer, ferry_reverse_sequence_eval),
     ROW("Trilu", 1, 2, 14, trilu_attrs, ferry_trilu_infer, ferry_trilu_eval),
     {.name = "Compress",

@@ -39,14 +39,24 @@ static ferry_status multiply_dim(const ferry_shape *in, int32_t d, int64_t by, f
     return FERRY_OK;
 }
 
+// How block positions and channels make up the deep tensor's channel: DCR, or else CRD.
+static ferry_status check_mode(const ferry_node *node, ferry_error *err)
+{
+    const char *mode = ferry_node_string(node, "mode", "DCR");
+    if (strcmp(mode, "DCR") == 0 || strcmp(mode, "CRD") == 0) return FERRY_OK;
+    return ferry_fail(err, FERRY_ERR_BAD_MODEL, "mode is '%s'; it must be DCR or CRD", mode);
+}
+
+static bool is_dcr(const ferry_node *node)
+{
+    return strcmp(ferry_node_string(node, "mode", "DCR"), "DCR") == 0;
+}
+
 ferry_status ferry_depth_to_space_infer(ferry_infer *infer, ferry_error *err)
 {
     int64_t block = 1;
     FERRY_TRY(read_block(infer, &block, err));
-    const char *mode = ferry_node_string(infer->node, "mode", "DCR");
-    if (strcmp(mode, "DCR") != 0 && strcmp(mode, "CRD") != 0) {
-        return ferry_fail(err, FERRY_ERR_BAD_MODEL, "mode is '%s'; it must be DCR or CRD", mode);
-    }
+    FERRY_TRY(check_mode(infer->node, err));
     const ferry_shape *in = &infer->in_shapes[0];
     infer->out_dtypes[0] = infer->in_dtypes[0];
     ferry_shape *out = &infer->out_shapes[0];
@@ -65,7 +75,7 @@ ferry_status ferry_depth_to_space_eval(const ferry_eval *eval, ferry_error *err)
     if (ferry_elements(y) == 0) return FERRY_OK;
     const int64_t b = ferry_node_int(eval->node, "blocksize", 1);
     const int64_t channels = y->dims[1], height = x->dims[2], width = x->dims[3], plane = height * width;
-    const bool dcr = strcmp(ferry_node_string(eval->node, "mode", "DCR"), "DCR") == 0;
+    const bool dcr = is_dcr(eval->node);
     // Walked in the output's order: image, channel, row, row in block, column, column in block. The input's channel is
     // (row in block, column in block, channel) in DCR and (channel, row in block, column in block) in CRD.
     const int64_t dims[] = {x->dims[0], channels, height, b, width, b};
@@ -81,6 +91,7 @@ ferry_status ferry_space_to_depth_infer(ferry_infer *infer, ferry_error *err)
 {
     int64_t block = 1;
     FERRY_TRY(read_block(infer, &block, err));
+    FERRY_TRY(check_mode(infer->node, err));
     const ferry_shape *in = &infer->in_shapes[0];
     infer->out_dtypes[0] = infer->in_dtypes[0];
     ferry_shape *out = &infer->out_shapes[0];
@@ -99,9 +110,11 @@ ferry_status ferry_space_to_depth_eval(const ferry_eval *eval, ferry_error *err)
     if (ferry_elements(y) == 0) return FERRY_OK;
     const int64_t b = ferry_node_int(eval->node, "blocksize", 1);
     const int64_t channels = x->dims[1], width = x->dims[3], plane = x->dims[2] * width;
-    // Walked in the output's order: image, row in block, column in block, channel, row, column.
-    const int64_t dims[] = {x->dims[0], b, b, channels, y->dims[2], y->dims[3]};
-    const int64_t from[] = {channels * plane, width, 1, plane, b * width, b};
+    // Walked in the order of the output: image; its channel, which is (row in block, column in block, channel) in DCR
+    // and (channel, row in block, column in block) in CRD; row; column.
+    const bool dcr = is_dcr(eval->node);
+    const int64_t dims[] = {x->dims[0], dcr ? b : channels, b, dcr ? channels : b, y->dims[2], y->dims[3]};
+    const int64_t from[] = {channels * plane, dcr ? width : plane, dcr ? 1 : width, dcr ? plane : 1, b * width, b};
     int64_t to[6];
     ferry_dense_strides(6, dims, to);
     ferry_copy_strided(ferry_dtype_bytes(x->dtype), 6, dims, y->data, to, x->data, from);

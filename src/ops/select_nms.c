@@ -61,7 +61,7 @@ ferry_status ferry_nms_infer(ferry_infer *infer, ferry_error *err)
         FERRY_TRY(same_dim(boxes, 0, scores, 0, err));
         FERRY_TRY(same_dim(boxes, 1, scores, 2, err));
     }
-    const int64_t most = known ? (all < 0 ? per_class : least(all, per_class)) : all;
+    const int64_t most = known && all >= 0 ? least(all, per_class) : known && per_class == 0 ? 0 : all;
     int64_t rows = 0;
     FERRY_TRY(ferry_dim_mul(classes, most, &rows, err));
     ferry_set_dim(out, 0, rows);

@@ -62,19 +62,23 @@ static ferry_status eval_size(const ferry_eval *eval, ferry_error *err)
 
 // --- Dropout ---------------------------------------------------------------------------------------------------------
 
-static ferry_status refuse_training(const ferry_tensor *training, ferry_error *err)
+// Inputs 1 and 2 are ratio and training_mode. Dropping nothing (ratio 0) is the same in training.
+static ferry_status refuse_training(const ferry_node *node, const ferry_tensor *in, ferry_error *err)
 {
-    if (training->data && ferry_elements(training) > 0 && ferry_load_s64(training, 0)) {
-        return ferry_fail(err, FERRY_ERR_UNSUPPORTED,
-                          "training_mode is true: random dropout is for training; export the model in evaluation mode");
+    if (!ferry_has_input(node, 2) || !in[2].data || ferry_elements(&in[2]) == 0 || !ferry_load_s64(&in[2], 0)) {
+        return FERRY_OK;
     }
-    return FERRY_OK;
+    if (ferry_has_input(node, 1) && in[1].data && ferry_elements(&in[1]) == 1 && ferry_load_f64(&in[1], 0) == 0) {
+        return FERRY_OK;
+    }
+    return ferry_fail(err, FERRY_ERR_UNSUPPORTED,
+                      "training_mode is true: random dropout is for training; export the model in evaluation mode");
 }
 
 static ferry_status infer_dropout(ferry_infer *infer, ferry_error *err)
 {
     FERRY_TRY(ferry_need_types(infer, 0, FERRY_TYPES_FLOAT, err));
-    if (ferry_has_input(infer->node, 2)) FERRY_TRY(refuse_training(&infer->in_data[2], err));
+    FERRY_TRY(refuse_training(infer->node, infer->in_data, err));
     ferry_infer_like_first(infer);
     if (ferry_has_output(infer->node, 1)) {
         infer->out_shapes[1] = infer->in_shapes[0];
@@ -85,7 +89,7 @@ static ferry_status infer_dropout(ferry_infer *infer, ferry_error *err)
 
 static ferry_status eval_dropout(const ferry_eval *eval, ferry_error *err)
 {
-    if (ferry_has_input(eval->node, 2)) FERRY_TRY(refuse_training(&eval->in[2], err));
+    FERRY_TRY(refuse_training(eval->node, eval->in, err));
     if (eval->out[0].data) FERRY_TRY(ferry_view_eval(eval, err));
     const int64_t n = ferry_elements(&eval->in[0]);
     if (ferry_has_output(eval->node, 1) && eval->out[1].data && n > 0) memset(eval->out[1].data, 1, (size_t)n);
