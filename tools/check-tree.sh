@@ -15,7 +15,7 @@ files() {
         git ls-files -co --exclude-standard -- "$@" | while read -r f; do [ -f "$f" ] && printf '%s\n' "$f"; done
     else
         for pattern in "$@"; do
-            find . -path './build*' -prune -o -path './.venv*' -prune -o -path './out' -prune -o -type f -name "$pattern" -print
+            find . \( -path './build*' -o -path './.venv*' -o -path './out' \) -prune -o -type f -name "$pattern" -print
         done
     fi
 }
@@ -50,8 +50,8 @@ for candidate in clang-format-14 clang-format; do
     fi
 done
 if [ -n "$clang_format" ]; then
-    complain "not formatted (clang-format -i)" \
-        "$(printf '%s\n' "${c_files[@]}" | grep -v '\.inc$' | xargs -d '\n' "$clang_format" --dry-run -Werror 2>&1 | grep -E 'error:' | cut -d: -f1 | sort -u)"
+    complain "not formatted (clang-format -i)" "$(printf '%s\n' "${c_files[@]}" | grep -v '\.inc$' |
+        xargs -d '\n' "$clang_format" --dry-run -Werror 2>&1 | grep -E 'error:' | cut -d: -f1 | sort -u)"
 else
     echo "check-tree: no clang-format 14 here: formatting not looked at"
 fi

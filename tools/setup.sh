@@ -21,11 +21,11 @@ needs="cmake pkg-config gcc libc6-dev make libprotobuf-c-dev protobuf-c-compiler
 dry_run=no
 for argument in "$@"; do
     case $argument in
-    --tests) needs+=" g++ ninja-build libcmocka-dev libonnx-testdata python3 python3-venv clang-format-14|clang-format git
-                      binutils man-db" ;;
+    --tests) needs+=" g++ ninja-build libcmocka-dev libonnx-testdata python3 python3-venv
+                      clang-format-14|clang-format git binutils man-db" ;;
     --demo) needs+=" python3 python3-venv torch" ;;
-    --slow) needs+=" clang libclang-rt-dev|libclang-rt-14-dev|libclang-common-14-dev llvm gcovr gcc-aarch64-linux-gnu
-                     g++-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user|qemu-user-static" ;;
+    --slow) needs+=" clang libclang-rt-dev|libclang-rt-18-dev|libclang-rt-14-dev|libclang-common-14-dev llvm gcovr
+                     gcc-aarch64-linux-gnu g++-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user|qemu-user-static" ;;
     --dry-run) dry_run=yes ;;
     -h | --help) usage; exit 0 ;;
     *) echo "setup: unknown option $argument" >&2; usage >&2; exit 2 ;;

@@ -15,7 +15,7 @@ verdict() { # NAME FOREIGN-SYMBOLS
 symbols() { "${FERRY_NM:-nm}" "$@" --defined-only 2>/dev/null | awk 'NF >= 3 && $2 ~ /[A-Z]/ { print $3 }' | sort -u; }
 
 # What compilers put there themselves, for sanitizers and coverage too, is not ours to name.
-ours() { grep -vE '^(_init|_fini|_edata|_end|__bss_start|__(asan|ubsan|tsan|sancov|sanitizer|gcov|llvm|odr|start|stop)_?.*)$'; }
+ours() { grep -vE '^(_init|_fini|_edata|_end|__bss_start|__(asan|ubsan|tsan|sancov|sanitizer|gcov|llvm|odr)_?.*)$'; }
 
 shared=$(symbols -D "$FERRY_BUILD_DIR"/libferry.so | ours)
 archive=$(symbols "$FERRY_BUILD_DIR"/libferry.a | ours)

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# What `cmake --install` puts down is enough for others: found by pkg-config and by CMake, shared and static, from C and C++.
+# What `cmake --install` puts down is enough for others: found by pkg-config and by CMake, shared and static.
 set -uo pipefail
 status=0
 scratch=$(mktemp -d)

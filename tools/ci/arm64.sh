@@ -12,8 +12,10 @@ root=$PWD/build/arm64-root
 # The target's libraries come as unpacked packages in a folder of their own: nothing of the machine is changed, and
 # packages that cannot be installed for two architectures at once do no harm.
 sysroot() {
-    local names=(libprotobuf-c-dev libprotobuf-c1 libturbojpeg0-dev libturbojpeg0 libspng-dev libspng0 zlib1g-dev zlib1g
-        libxxhash-dev libxxhash0 libjansson-dev libjansson4 libpthreadpool-dev libpthreadpool0 libcmocka-dev libcmocka0)
+    # "a|b": the first that the distribution has.
+    local needs=(libprotobuf-c-dev libprotobuf-c1 "libturbojpeg0-dev|libturbojpeg-dev" "libturbojpeg0|libturbojpeg"
+        libspng-dev "libspng0|libspng0t64" zlib1g-dev zlib1g libxxhash-dev libxxhash0 libjansson-dev libjansson4
+        libpthreadpool-dev "libpthreadpool0|libpthreadpool0t64" libcmocka-dev libcmocka0) names=() need name
     if [ -f "$root/complete" ]; then
         echo "the target's libraries are there"
         return
@@ -33,6 +35,16 @@ sysroot() {
         apt+=(-o Dir::Etc::sourcelist="$root/apt/sources.list" -o Dir::Etc::sourceparts=-)
     fi
     apt-get "${apt[@]}" update
+    for need in "${needs[@]}"; do
+        for name in ${need//|/ }; do
+            if [[ $(apt-cache "${apt[@]}" policy "$name" 2>/dev/null) =~ Candidate:\ [^\(] ]]; then
+                names+=("$name")
+                continue 2
+            fi
+        done
+        echo "no package ${need//|/ or } for arm64"
+        return 1
+    done
     (cd "$root/debs" && apt-get "${apt[@]}" download "${names[@]}")
     for deb in "$root"/debs/*.deb; do
         dpkg-deb -x "$deb" "$root"

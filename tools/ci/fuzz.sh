@@ -19,7 +19,7 @@ fuzz_one() {
     [ ! -d "fuzz/corpus/${name#fuzz_}" ] || corpora+=("fuzz/corpus/${name#fuzz_}")
     if "$target" -max_total_time="$seconds" -timeout=20 -rss_limit_mb=2048 -print_final_stats=1 \
         -artifact_prefix="build/fuzz/found/$name/" "${corpora[@]}" >"build/fuzz/$name.log" 2>&1; then
-        echo "$name: $(grep -oE 'number_of_executed_units: *[0-9]+' "build/fuzz/$name.log" | grep -oE '[0-9]+$') runs, nothing found"
+        echo "$name: $(sed -nE 's/.*number_of_executed_units: *//p' "build/fuzz/$name.log") runs, nothing found"
     else
         tail -n 40 "build/fuzz/$name.log"
         echo "$name: FAILED; the input lies in build/fuzz/found/$name"

