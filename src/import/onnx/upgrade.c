@@ -49,9 +49,10 @@ static const struct {
 
 ferry_status ferry_onnx_upgrade(ferry_onnx_node *node, bool *done, ferry_error *err)
 {
+    const char *op_type = node->op_type; // as the file has it: a row may rename the node
     *done = false;
     for (size_t i = 0; i < FERRY_COUNT_OF(rows) && !*done; i++)
-        if (node->reader->opset < rows[i].before && strcmp(rows[i].op_type, node->op_type) == 0)
+        if (node->reader->opset < rows[i].before && strcmp(rows[i].op_type, op_type) == 0)
             FERRY_TRY(rows[i].upgrade(node, done, err));
     return FERRY_OK;
 }

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "import/onnx/upgrade.h"
+#include "ops/element.h"
 
 static ferry_status set_old_rules(ferry_onnx_node *node, ferry_error *err)
 {
@@ -26,6 +27,26 @@ ferry_status ferry_onnx_upgrade_upsample(ferry_onnx_node *node, bool *done, ferr
     return set_old_rules(node, err);
 }
 
+// The nearest sample is the one before where an axis grows, but the one behind where it shrinks: so do ONNX's test data
+// for opset 10, and ONNX Runtime.
+static ferry_status set_nearest(ferry_onnx_node *node, ferry_error *err)
+{
+    const ferry_known *scales = &ferry_onnx_inferred(node, ferry_onnx_get_input(node, 2))->known;
+    const ferry_attr *mode = ferry_onnx_find_attr(node, "mode");
+    const bool nearest = !mode || mode->kind != FERRY_ATTR_STRING || strcmp(mode->u.strings[0], "nearest") == 0;
+    bool grows = false, shrinks = false;
+    for (size_t i = 0; nearest && scales->tensor.data && !scales->mask && i < ferry_tensor_elements(&scales->tensor);
+         i++) {
+        const double scale = ferry_load_f64(&scales->tensor, i);
+        grows = grows || scale > 1;
+        shrinks = shrinks || scale < 1;
+    }
+    if (grows && shrinks)
+        return ferry_fail(err, FERRY_ERR_UNSUPPORTED,
+                          "enlarges one dimension and shrinks another, in the way of opset 10: export with opset 11");
+    return shrinks ? ferry_onnx_set_string(node, "nearest_mode", "ceil", err) : FERRY_OK;
+}
+
 ferry_status ferry_onnx_upgrade_resize10(ferry_onnx_node *node, bool *done, ferry_error *err)
 {
     (void)done;
@@ -34,7 +55,8 @@ ferry_status ferry_onnx_upgrade_resize10(ferry_onnx_node *node, bool *done, ferr
     const ferry_value_id scales = node->inputs[1];
     ferry_onnx_set_input(node, 1, FERRY_NO_VALUE);
     ferry_onnx_set_input(node, 2, scales);
-    return set_old_rules(node, err);
+    FERRY_TRY(set_old_rules(node, err));
+    return set_nearest(node, err);
 }
 
 // Exporters fill optional inputs with empty tensors, since the first version of opset 11 asked for them.
