@@ -20,8 +20,9 @@ static ferry_status read_name(const ferry_node *node, const char *attr, const ch
 ferry_status ferry_resize_options_read(const ferry_node *node, ferry_resize_options *out, ferry_error *err)
 {
     static const char *const kinds[] = {"nearest", "linear", "cubic"};
-    static const char *const coordinates[] = {"half_pixel",    "half_pixel_symmetric", "pytorch_half_pixel",
-                                              "align_corners", "asymmetric",           "tf_crop_and_resize"};
+    static const char *const coordinates[] = {"half_pixel",        "half_pixel_symmetric", "pytorch_half_pixel",
+                                              "align_corners",     "asymmetric",           "tf_half_pixel_for_nn",
+                                              "tf_crop_and_resize"};
     static const char *const roundings[] = {"round_prefer_floor", "round_prefer_ceil", "floor", "ceil"};
     static const char *const policies[] = {"stretch", "not_larger", "not_smaller"};
     int kind = 0, coordinate = 0, rounding = 0, policy = 0;
@@ -57,6 +58,8 @@ double ferry_resize_source(const ferry_resize_options *options, const ferry_resi
         return j == 0 ? 0 : at * last / (axis->width - 1);
     case FERRY_COORDINATES_ASYMMETRIC:
         return at / axis->scale;
+    case FERRY_COORDINATES_TF_HALF_PIXEL_FOR_NN:
+        return (at + 0.5) / axis->scale;
     case FERRY_COORDINATES_TF_CROP_AND_RESIZE:
         break;
     }

@@ -28,7 +28,7 @@ static const struct {
 #define N_PROMISED (sizeof promised / sizeof *promised)
 
 typedef struct refusal {
-    char pattern[128], reason[256];
+    char pattern[128], said[128], reason[256]; // a case's name, what the refusal has to say, and why that is right
 } refusal;
 
 typedef struct totals {
@@ -52,7 +52,9 @@ static void read_refusals(totals *t)
     }
     while (fgets(line, sizeof line, file)) {
         refusal r;
-        if (line[0] == '#' || sscanf(line, "%127s %255[^\n]", r.pattern, r.reason) != 2) continue;
+        if (line[0] == '#' || sscanf(line, "%127[^ |] | %127[^|] | %255[^\n]", r.pattern, r.said, r.reason) != 3)
+            continue;
+        for (char *end = r.said + strlen(r.said); end > r.said && end[-1] == ' ';) *--end = 0;
         refusal *grown = realloc(t->refusals, (t->n_refusals + 1) * sizeof *grown);
         if (!grown) abort();
         t->refusals = grown;
@@ -61,10 +63,11 @@ static void read_refusals(totals *t)
     fclose(file);
 }
 
-static const char *expected_reason(const totals *t, const char *name)
+static const char *expected_reason(const totals *t, const char *name, const char *text)
 {
     for (size_t i = 0; i < t->n_refusals; i++)
-        if (fnmatch(t->refusals[i].pattern, name, 0) == 0) return t->refusals[i].reason;
+        if (fnmatch(t->refusals[i].pattern, name, 0) == 0 && strstr(text, t->refusals[i].said))
+            return t->refusals[i].reason;
     return NULL;
 }
 
@@ -79,8 +82,8 @@ static void run_case(totals *t, const char *folder)
 {
     static vector_result result;
     const char *slash = strrchr(folder, '/'), *name = slash ? slash + 1 : folder;
-    const char *reason = expected_reason(t, name);
     vector_case_run(folder, &result);
+    const char *reason = expected_reason(t, name, result.text);
     t->cases++;
     switch (result.verdict) {
     case VECTOR_PASSED:
