@@ -13,17 +13,17 @@
 #define FERRY_BACKEND_ABI 1u
 
 /// How the elements of a tensor lie in memory. Stored in engine files: values never change.
-typedef enum ferry_layout {
+typedef enum ferry_tensor_layout {
     FERRY_LAYOUT_PLAIN = 0,         ///< row-major in the model's order of dimensions
     FERRY_LAYOUT_CHANNELS_LAST = 1, ///< [N, C, spatial...] stored as [N, spatial..., C]; the same as plain below rank 3
     FERRY_LAYOUT_COUNT = 2
-} ferry_layout;
-const char *ferry_layout_name(ferry_layout layout);
+} ferry_tensor_layout;
+const char *ferry_tensor_layout_name(ferry_tensor_layout layout);
 
 /// A tensor as a kernel is prepared for it.
 typedef struct ferry_tensor_desc {
     ferry_dtype dtype;
-    ferry_layout layout;
+    ferry_tensor_layout layout;
     int32_t rank;
     int64_t dims[FERRY_MAX_RANK];    // in the model's order, whatever the layout; upper bounds when `bounded`
     int64_t strides[FERRY_MAX_RANK]; // in elements, per model dimension
@@ -66,9 +66,9 @@ typedef struct ferry_offer {
     const char *tactic;         // static, unique within the backend, kept in engine files: "conv_f32_igemm__avx512"
     const ferry_node_id *nodes; // the region, topologically ordered; the node asked about is its last
     int32_t n_nodes;
-    ferry_layout in_layout, out_layout; // of all inputs / outputs of rank >= 3
-    uint32_t flags;                     // FERRY_OFFER_*
-    double cost_us;                     // by the backend's cost model, on the device the offer was made for
+    ferry_tensor_layout in_layout, out_layout; // of all inputs / outputs of rank >= 3
+    uint32_t flags;                            // FERRY_OFFER_*
+    double cost_us;                            // by the backend's cost model, on the device the offer was made for
 } ferry_offer;
 
 typedef struct ferry_offer_sink {

@@ -2,7 +2,7 @@
 // Strides and sizes of tensors in the layouts that backends share.
 #include "backend/backend.h"
 
-const char *ferry_layout_name(ferry_layout layout)
+const char *ferry_tensor_layout_name(ferry_tensor_layout layout)
 {
     switch (layout) {
     case FERRY_LAYOUT_PLAIN:

@@ -68,7 +68,7 @@ static bool take_buffers(ferry_decoder_bytes *in, ferry_plan *plan)
         const uint32_t view = ferry_take_u32(in);
         b->binding = ferry_take_s32(in);
         if (layout >= FERRY_LAYOUT_COUNT || view > 1) in->bad = true;
-        b->layout = in->bad ? FERRY_LAYOUT_PLAIN : (ferry_layout)layout;
+        b->layout = in->bad ? FERRY_LAYOUT_PLAIN : (ferry_tensor_layout)layout;
         b->view = view == 1;
     }
     return plan->buffers != NULL;

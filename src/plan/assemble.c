@@ -20,7 +20,7 @@ typedef struct assembler {
     size_t cap_next;
 } assembler;
 
-static ferry_layout fitting_layout(const ferry_graph *graph, ferry_value_id value, ferry_layout layout)
+static ferry_tensor_layout fitting_layout(const ferry_graph *graph, ferry_value_id value, ferry_tensor_layout layout)
 {
     return graph->values[value].shape.rank < 3 ? FERRY_LAYOUT_PLAIN : layout;
 }
@@ -62,7 +62,7 @@ static ferry_buffer_id find_buffer(const assembler *a, ferry_value_id value, int
 {
     for (ferry_buffer_id b = a->first_of_value[value]; b != FERRY_NO_BUFFER; b = a->next_of_value[b])
         if ((device < 0 || a->buffers[b].device == device) &&
-            (layout < 0 || a->buffers[b].layout == (ferry_layout)layout))
+            (layout < 0 || a->buffers[b].layout == (ferry_tensor_layout)layout))
             return b;
     return FERRY_NO_BUFFER;
 }
@@ -88,7 +88,7 @@ static ferry_status add_conversion(assembler *a, ferry_step_kind kind, int32_t d
 }
 
 // A buffer of `value` on `device` in `layout`, converted from one that exists when there is none yet.
-static ferry_status need_buffer(assembler *a, ferry_value_id value, int32_t device, ferry_layout layout,
+static ferry_status need_buffer(assembler *a, ferry_value_id value, int32_t device, ferry_tensor_layout layout,
                                 ferry_buffer_id *out, ferry_error *err)
 {
     layout = fitting_layout(a->p->graph, value, layout);
@@ -124,7 +124,7 @@ static ferry_status need_buffer(assembler *a, ferry_value_id value, int32_t devi
 }
 
 // Index of the binding for a graph output that is made right where the caller wants it, or -1.
-static int32_t output_binding(const assembler *a, ferry_value_id value, int32_t device, ferry_layout layout)
+static int32_t output_binding(const assembler *a, ferry_value_id value, int32_t device, ferry_tensor_layout layout)
 {
     if (device != 0 || layout != FERRY_LAYOUT_PLAIN) return -1;
     const ferry_graph *g = a->p->graph;
@@ -206,7 +206,7 @@ static ferry_status assemble_region(assembler *a, const ferry_candidate *c, ferr
         FERRY_TRY(need_buffer(a, region.inputs[i], c->device, c->in_layout, &step.inputs[i], err));
     for (int32_t i = 0; i < region.n_outputs; i++) {
         const ferry_value_id v = region.outputs[i];
-        const ferry_layout layout = fitting_layout(p->graph, v, c->out_layout);
+        const ferry_tensor_layout layout = fitting_layout(p->graph, v, c->out_layout);
         const ferry_plan_buffer buffer = {.value = v,
                                           .layout = layout,
                                           .device = c->device,

@@ -18,7 +18,8 @@ bool ferry_planner_is_view(const ferry_planner *planner, ferry_node_id id)
     return true;
 }
 
-bool ferry_value_desc(const ferry_graph *graph, ferry_value_id value, ferry_layout layout, ferry_tensor_desc *out)
+bool ferry_value_desc(const ferry_graph *graph, ferry_value_id value, ferry_tensor_layout layout,
+                      ferry_tensor_desc *out)
 {
     const ferry_value *v = &graph->values[value];
     *out = (ferry_tensor_desc){.dtype = v->dtype, .layout = layout, .rank = v->shape.rank, .quant = &v->quant};

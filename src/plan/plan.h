@@ -22,7 +22,7 @@ typedef enum ferry_step_kind {
 /// A value as it lies in the memory of one device in one layout. A value may have several.
 typedef struct ferry_plan_buffer {
     ferry_value_id value;
-    ferry_layout layout;
+    ferry_tensor_layout layout;
     int32_t device;           // index into ferry_plan.devices
     ferry_buffer_id alias_of; // lies in that buffer's memory; lower than its own index; FERRY_NO_BUFFER: its own
     bool view;                // of alias_of, there as soon as that one is; else an alias is computed in place by a step

@@ -77,7 +77,7 @@ static const ferry_candidate *choice(const ferry_planner *p, ferry_node_id node)
     return p->chosen[root] < 0 ? NULL : &p->candidates[root].items[p->chosen[root]];
 }
 
-static ferry_layout made_in(const ferry_planner *p, ferry_value_id value)
+static ferry_tensor_layout made_in(const ferry_planner *p, ferry_value_id value)
 {
     const ferry_node_id producer = p->graph->values[value].producer;
     if (producer == FERRY_NO_NODE) return FERRY_LAYOUT_PLAIN;
@@ -85,7 +85,7 @@ static ferry_layout made_in(const ferry_planner *p, ferry_value_id value)
     return c ? c->out_layout : FERRY_LAYOUT_PLAIN;
 }
 
-static ferry_layout read_in(const ferry_planner *p, ferry_node_id user)
+static ferry_tensor_layout read_in(const ferry_planner *p, ferry_node_id user)
 {
     const ferry_candidate *c = choice(p, user);
     return c ? c->in_layout : FERRY_LAYOUT_PLAIN;

@@ -11,7 +11,7 @@ typedef struct ferry_candidate {
     const ferry_node_id *nodes;
     int32_t n_nodes;
     int32_t device;
-    ferry_layout in_layout, out_layout;
+    ferry_tensor_layout in_layout, out_layout;
     uint32_t flags;
     double cost_us;
     bool measured, dropped; // dropped: breaks the workspace cap, or could not be prepared
@@ -56,7 +56,8 @@ ferry_status ferry_planner_assemble(ferry_planner *planner, ferry_plan *out, fer
 const char *ferry_region_signature(const ferry_region *region, ferry_arena *arena);
 
 /// A value's description in a layout at the graph's own shapes. False when the shape is not known.
-bool ferry_value_desc(const ferry_graph *graph, ferry_value_id value, ferry_layout layout, ferry_tensor_desc *out);
+bool ferry_value_desc(const ferry_graph *graph, ferry_value_id value, ferry_tensor_layout layout,
+                      ferry_tensor_desc *out);
 
 /// Estimated microseconds to change a value's layout.
 double ferry_reformat_cost_us(const ferry_graph *graph, ferry_value_id value);

@@ -43,7 +43,7 @@ static void fill(void *data, size_t bytes, ferry_dtype dtype, uint64_t seed)
         memset(data, 0, bytes); // indices and the like: zero is always in range
 }
 
-static ferry_status make_binding(bench *b, ferry_value_id value, ferry_layout layout, ferry_tensor_desc *desc,
+static ferry_status make_binding(bench *b, ferry_value_id value, ferry_tensor_layout layout, ferry_tensor_desc *desc,
                                  ferry_binding *binding, size_t *bytes, const ferry_planner *p, ferry_error *err)
 {
     if (!ferry_value_desc(p->graph, value, layout, desc) || !ferry_tensor_desc_bytes(desc, bytes))
