@@ -72,10 +72,9 @@ static ferry_status bind_inputs(ferry_infer_walk *w, const ferry_input_shape *bo
                 shape->symbols[d] = FERRY_NO_SYMBOL;
             }
         }
-        size_t bytes = 0;
         char text[160];
         ferry_shape_text(g, shape, text, sizeof text);
-        if (ferry_shape_is_known(shape) && !ferry_shape_bytes(shape, w->values[g->inputs[i]].dtype, &bytes))
+        if (!ferry_shape_fits(shape, w->values[g->inputs[i]].dtype))
             return ferry_fail(err, FERRY_ERR_INVALID_ARGUMENT, "input '%s' of shape %s is larger than 2^47 bytes", name,
                               text);
         if (w->require_known && !ferry_shape_is_known(shape)) {

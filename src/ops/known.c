@@ -7,13 +7,20 @@
 
 #include "ops/element.h"
 
+bool ferry_shape_fits(const ferry_shape *shape, ferry_dtype dtype)
+{
+    const size_t element = ferry_dtype_bytes(dtype);
+    size_t bytes = element ? element : 1;
+    for (int32_t i = 0; i < shape->rank; i++)
+        if (shape->dims[i] > 0 && !ferry_mul_size(bytes, (size_t)shape->dims[i], &bytes)) return false;
+    return bytes <= FERRY_TENSOR_MOST_BYTES;
+}
+
 bool ferry_shape_bytes(const ferry_shape *shape, ferry_dtype dtype, size_t *out)
 {
-    size_t elements = 0, bytes = 0;
-    if (!ferry_shape_elements(shape, &elements) || !ferry_mul_size(elements, ferry_dtype_bytes(dtype), &bytes))
-        return false;
-    if (bytes > FERRY_TENSOR_MOST_BYTES) return false;
-    *out = bytes;
+    size_t elements = 0;
+    if (!ferry_shape_fits(shape, dtype) || !ferry_shape_elements(shape, &elements)) return false;
+    *out = elements * ferry_dtype_bytes(dtype);
     return true;
 }
 
@@ -259,7 +266,9 @@ ferry_status ferry_known_propagate(const ferry_known_node *w, ferry_known *out, 
 {
     const ferry_node *node = w->node;
     memset(out, 0, (size_t)node->n_outputs * sizeof *out);
-    if (!node->op->eval || (node->op->flags & FERRY_OP_IMPURE)) return FERRY_OK;
+    int32_t used = 0;
+    for (int32_t o = 0; o < node->n_outputs; o++) used += node->outputs[o] != FERRY_NO_VALUE;
+    if (used == 0 || !node->op->eval || (node->op->flags & FERRY_OP_IMPURE)) return FERRY_OK;
     if (node->op->flags & FERRY_OP_SHAPE_ONLY) return from_shape(w, out, arena, err);
     bool complete = true, any = false;
     for (int32_t i = 0; i < node->n_inputs; i++) {

@@ -37,7 +37,10 @@ ferry_status ferry_known_propagate(const ferry_known_node *what, ferry_known *ou
 ferry_status ferry_node_run_reference(const ferry_node *node, const ferry_tensor *in, ferry_tensor *out,
                                       ferry_arena *arena, ferry_error *err);
 
-/// Bytes of a known shape; false when unknown or more than FERRY_TENSOR_MOST_BYTES.
+/// False when the dimensions that are known and not zero would make more than FERRY_TENSOR_MOST_BYTES: no product of
+/// dimensions of such a shape can overflow, not even beside a zero.
+bool ferry_shape_fits(const ferry_shape *shape, ferry_dtype dtype);
+/// Bytes of a known shape; false when unknown or when it does not fit.
 bool ferry_shape_bytes(const ferry_shape *shape, ferry_dtype dtype, size_t *out);
 
 #endif // FERRY_SRC_OPS_KNOWN_H_

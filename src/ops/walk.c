@@ -110,8 +110,7 @@ static ferry_status check_output(ferry_infer_walk *w, const ferry_node *node, in
                               shape->dims[d]);
         if (shape->dims[d] >= 0) shape->symbols[d] = FERRY_NO_SYMBOL;
     }
-    size_t bytes = 0;
-    if (ferry_shape_is_known(shape) && !ferry_shape_bytes(shape, w->out_dtypes[o], &bytes)) {
+    if (!ferry_shape_fits(shape, w->out_dtypes[o])) {
         char text[200];
         ferry_shape_text(w->graph, shape, text, sizeof text);
         return ferry_fail(err, FERRY_ERR_BAD_MODEL, "output '%s' of shape %s would be larger than 2^47 bytes", name,

@@ -92,7 +92,9 @@ static ferry_status read_type(ferry_onnx_reader *r, const Ferry__Onnx__ValueInfo
                           "is a sequence, map, optional or sparse tensor: only dense tensors are "
                           "supported");
     FERRY_TRY(ferry_onnx_dtype(info->type->tensor_type->elem_type, dtype, err));
-    return read_shape(r, info->type->tensor_type->shape, shape, err);
+    FERRY_TRY(read_shape(r, info->type->tensor_type->shape, shape, err));
+    if (!ferry_shape_fits(shape, *dtype)) return ferry_fail(err, FERRY_ERR_BAD_MODEL, "is larger than 2^47 bytes");
+    return FERRY_OK;
 }
 
 static ferry_status read_input(ferry_onnx_reader *r, const Ferry__Onnx__ValueInfo *info, ferry_error *err)

@@ -88,6 +88,9 @@ static ferry_status check_arity(const ferry_onnx_node *n, const ferry_op *op, fe
     for (int32_t i = 0; i < op->min_inputs && i < n->n_inputs; i++)
         if (n->inputs[i] == FERRY_NO_VALUE)
             return ferry_fail(err, FERRY_ERR_BAD_MODEL, "input %d of %s is required, but left out", i, op->name);
+    int32_t used = 0;
+    for (int32_t i = 0; i < n->n_outputs; i++) used += n->outputs[i] != FERRY_NO_VALUE;
+    if (used == 0) return ferry_fail(err, FERRY_ERR_BAD_MODEL, "all its outputs are left out");
     return FERRY_OK;
 }
 
@@ -222,7 +225,7 @@ static ferry_status read_inputs(ferry_onnx_node *n, const Ferry__Onnx__Node *fro
 {
     for (size_t i = 0; i < from->n_input; i++) {
         n->inputs[i] = FERRY_NO_VALUE;
-        if (!*from->input[i]) continue;
+        if (!*from->input[i]) continue; // an optional input that is left out
         n->inputs[i] = ferry_graph_find_value(n->reader->graph, from->input[i]);
         if (n->inputs[i] == FERRY_NO_VALUE)
             return ferry_fail(err, FERRY_ERR_BAD_MODEL, "input %zu is '%s', which neither a node nor the model gives",
@@ -273,6 +276,12 @@ static ferry_status read_node(ferry_onnx_reader *r, const Ferry__Onnx__Node *fro
     n.outputs = ferry_arena_alloc_array(&r->scratch, from->n_output + FERRY_ONNX_ROOM, sizeof *n.outputs);
     n.attrs = ferry_arena_alloc_array(&r->scratch, from->n_attribute + FERRY_ONNX_ROOM, sizeof *n.attrs);
     if (!n.inputs || !n.outputs || !n.attrs) return ferry_fail_memory(err, "the model's nodes");
+    // A name that others make too is reported already, and what would follow from it is of no interest.
+    for (size_t i = 0; i < from->n_output; i++) {
+        if (!*from->output[i] || outputs[i] != FERRY_NO_VALUE) continue;
+        mark_failed(r, outputs, (int32_t)from->n_output);
+        return FERRY_OK;
+    }
     n.n_outputs = (int32_t)from->n_output;
     if (from->n_output) memcpy(n.outputs, outputs, from->n_output * sizeof *outputs);
     for (size_t i = 0; i < from->n_output && !*n.name; i++) n.name = from->output[i];
