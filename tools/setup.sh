@@ -25,7 +25,7 @@ for argument in "$@"; do
                       clang-format-14|clang-format git binutils man-db" ;;
     --demo) needs+=" python3 python3-venv torch" ;;
     --slow) needs+=" clang libclang-rt-dev|libclang-rt-18-dev|libclang-rt-14-dev|libclang-common-14-dev llvm gcovr
-                     gcc-aarch64-linux-gnu g++-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user|qemu-user-static" ;;
+                     gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user|qemu-user-static" ;;
     --dry-run) dry_run=yes ;;
     -h | --help) usage; exit 0 ;;
     *) echo "setup: unknown option $argument" >&2; usage >&2; exit 2 ;;
