@@ -10,7 +10,7 @@ size_t ferry_wide_bytes(const ferry_tensor *tensor)
     if (tensor->dtype != FERRY_F16 && tensor->dtype != FERRY_BF16) return 0;
     if (!ferry_mul_size(ferry_tensor_elements(tensor), sizeof(float), &bytes) || bytes > SIZE_MAX / 8)
         return SIZE_MAX / 8;
-    return ferry_align_size(bytes, 64);
+    return ferry_align_size(bytes + 1, 64); // never 0: an empty tensor gets an address too
 }
 
 ferry_wide ferry_widen(const ferry_tensor *tensor, char **io_scratch)
