@@ -1,7 +1,7 @@
 # The libraries that ferry stands on, all found through pkg-config or the compiler; and the protobuf code made from our .proto.
 find_package(PkgConfig REQUIRED)
 pkg_check_modules(PROTOBUF_C REQUIRED IMPORTED_TARGET libprotobuf-c)
-pkg_check_modules(TURBOJPEG REQUIRED IMPORTED_TARGET libturbojpeg)
+pkg_check_modules(JPEG REQUIRED IMPORTED_TARGET libjpeg)
 pkg_check_modules(XXHASH REQUIRED IMPORTED_TARGET libxxhash)
 pkg_check_modules(JANSSON REQUIRED IMPORTED_TARGET jansson)
 # Debian ships spng's pkg-config file under either of two names.
@@ -13,7 +13,7 @@ find_program(PROTOC_C protoc-c REQUIRED)
 
 add_library(ferry_dependencies INTERFACE)
 target_include_directories(ferry_dependencies INTERFACE ${PTHREADPOOL_INCLUDE})
-target_link_libraries(ferry_dependencies INTERFACE PkgConfig::PROTOBUF_C PkgConfig::TURBOJPEG PkgConfig::SPNG
+target_link_libraries(ferry_dependencies INTERFACE PkgConfig::PROTOBUF_C PkgConfig::JPEG PkgConfig::SPNG
                       PkgConfig::XXHASH PkgConfig::JANSSON ${PTHREADPOOL_LIBRARY} Threads::Threads m)
 
 set(FERRY_GENERATED_DIR ${CMAKE_CURRENT_BINARY_DIR}/generated)

@@ -13,8 +13,8 @@ root=$PWD/build/arm64-root
 # packages that cannot be installed for two architectures at once do no harm.
 sysroot() {
     # "a|b": the first that the distribution has.
-    local needs=(libprotobuf-c-dev libprotobuf-c1 "libturbojpeg0-dev|libturbojpeg-dev" "libturbojpeg0|libturbojpeg"
-        libspng-dev "libspng0|libspng0t64" zlib1g-dev zlib1g libxxhash-dev libxxhash0 libjansson-dev libjansson4
+    local needs=(libprotobuf-c-dev libprotobuf-c1 "libjpeg62-turbo-dev|libjpeg-turbo8-dev"
+        "libjpeg62-turbo|libjpeg-turbo8" libspng-dev "libspng0|libspng0t64" zlib1g-dev zlib1g libxxhash-dev libxxhash0 libjansson-dev libjansson4
         libpthreadpool-dev "libpthreadpool0|libpthreadpool0t64" libcmocka-dev libcmocka0) names=() need name
     if [ -f "$root/complete" ]; then
         echo "the target's libraries are there"
