@@ -119,7 +119,9 @@ typedef struct ferry_picture_box {
 } ferry_picture_box;
 
 /// Resizes `source` (or the part of it in `box`) to width x height, with the numbers of Pillow's Image.resize of 8-bit
-/// pictures. Channels are treated alike: alpha is not multiplied in.
+/// pictures: those of Pillow 13, which goes down first when the height loses more than twice the pixels that the width
+/// loses. Pillow 12 and older always go across first; where that differs, bicubic and lanczos differ by a few grey
+/// levels, the others by at most one. Channels are treated alike: alpha is not multiplied in.
 ///
 /// @param box  NULL = the whole picture; must lie inside the picture and not be empty
 /// @param out  overwritten; a new picture with as many channels as `source`

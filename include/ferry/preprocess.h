@@ -10,26 +10,34 @@
 extern "C" {
 #endif
 
-/// How the picture is fitted to the input. w x h is the picture, W x H the input.
+/// How the picture is fitted to the input. w x h is the picture, W x H the input. Sides are rounded as ferry_rounding
+/// says.
 typedef enum ferry_resize_mode {
     /// To exactly W x H, whatever the aspect.
     FERRY_RESIZE_STRETCH = 0,
-    /// r = min(W/w, H/h); resized to round(w*r) x round(h*r) (halves to even, at least 1), then padded. Centred as
-    /// Ultralytics
-    /// does: left = round((W-w')/2 - 0.1), the rest on the right; or top left.
+    /// Resized to w*r x h*r, r = min(W/w, H/h), then padded: all around, left = round((W-w')/2 - 0.1) and the rest on
+    /// the
+    /// right, as Ultralytics does; or on the right and below, with align = topleft.
     FERRY_RESIZE_LETTERBOX = 1,
-    /// The shorter side becomes resize_shorter (N), the longer floor(N * longer / shorter); then the centre W x H is
-    /// cut out, from
-    /// round((w'-W)/2) with halves to even: torchvision's Resize and CenterCrop. Where the resized picture is smaller
-    /// than the
-    /// input it is padded with `pad`, floor((W-w')/2) of it on the left, again as torchvision. With align = topleft
-    /// the cut begins at 0,0.
+    /// The shorter side becomes resize_shorter (N), the longer N * longer / shorter; then the centre W x H is cut out
+    /// (the
+    /// top left with align = topleft). Where the resized picture is smaller than the input it is padded with `pad`,
+    /// floor((W-w')/2) of it on the left.
     FERRY_RESIZE_CROP = 2,
-    /// To height H and width max(1, round(w*H/h)) (halves up). With a width W set, a picture that would be wider is
-    /// squeezed to W, and a
-    /// narrower one is padded on the right; with W = 0 the input is as wide as the picture makes it. For lines of text.
+    /// To height H and width w*H/h. With a width W set, a picture that would be wider is squeezed to W, and a narrower
+    /// one is
+    /// padded on the right; with W = 0 the input is as wide as the picture makes it. For lines of text.
     FERRY_RESIZE_KEEP_RATIO_HEIGHT = 3
 } ferry_resize_mode;
+
+/// How a side that keeps the proportion becomes a whole number (at least 1). Programs differ in this, and half a pixel
+/// moves accuracy by tenths of a point.
+typedef enum ferry_rounding {
+    /// To the nearest, halves to even: Ultralytics'. A crop begins at floor((w'-W)/2).
+    FERRY_ROUNDING_NEAREST = 0,
+    /// Down: torchvision's Resize, YOLOX'. A crop begins at round((w'-W)/2), halves to even: torchvision's CenterCrop.
+    FERRY_ROUNDING_DOWN = 1
+} ferry_rounding;
 
 typedef enum ferry_align { FERRY_ALIGN_CENTER = 0, FERRY_ALIGN_TOPLEFT = 1 } ferry_align;
 
@@ -47,6 +55,7 @@ typedef struct ferry_preprocess {
         height; ///< of the network's input; 0 = not said: take the model's, see ferry_preprocess_set_input()
     ferry_resize_mode mode;  ///< default stretch
     uint32_t resize_shorter; ///< for crop; 0 = max(width, height) / 0.875, rounded
+    ferry_rounding rounding; ///< default nearest; the preset imagenet rounds down
     ferry_align align;       ///< for letterbox and crop
     ferry_filter filter;     ///< default bilinear
     ferry_color color;       ///< default rgb
@@ -84,7 +93,7 @@ FERRY_API ferry_status ferry_preprocess_parse(const char *preset_or_path, ferry_
 
 /// Changes one setting, by the name and value of the command's option: "size" "224x224", "resize" "crop",
 /// "resize-shorter" "256", "keep-ratio-height" "48" (also chooses that mode), "mean" "123,117,104" (or one number for
-/// all), "std", "pad", "align" "topleft", "filter" "bicubic", "color" "bgr", "layout" "nhwc".
+/// all), "std", "pad", "rounding" "down", "align" "topleft", "filter" "bicubic", "color" "bgr", "layout" "nhwc".
 /// @return FERRY_ERR_INVALID_ARGUMENT with the name, the value and what is allowed; `preprocess` is then unchanged.
 FERRY_API ferry_status ferry_preprocess_set(ferry_preprocess *preprocess, const char *name, const char *value,
                                             ferry_error *error);
@@ -95,7 +104,7 @@ FERRY_API ferry_status ferry_preprocess_from_json(const char *json, size_t bytes
                                                   ferry_error *error);
 
 /// Writes one line of JSON in canonical form: all keys, fixed order, the shortest numbers that read back the same.
-/// {"size":[224,224],"resize":"crop","resize_shorter":256,"align":"center","filter":"bilinear","color":"rgb",
+/// {"size":[224,224],"resize":"crop","resize_shorter":256,"rounding":"nearest","align":"center","filter":"bilinear","color":"rgb",
 ///  "layout":"nchw","mean":[0,0,0],"std":[1,1,1],"pad":[114,114,114]}, without line end.
 ///
 /// @param text      receives at most `capacity` bytes with the final zero; 1024 are always enough

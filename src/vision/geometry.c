@@ -8,9 +8,11 @@
 #include "vision/picture_internal.h"
 #include "vision/preprocess_internal.h"
 
-static uint32_t at_least_1(double v)
+// A side that keeps the proportion; UINT32_MAX when it is far beyond every limit.
+static uint32_t round_side(double side, ferry_rounding rounding)
 {
-    return v < 1.0 ? 1 : (uint32_t)v;
+    const double v = rounding == FERRY_ROUNDING_DOWN ? floor(side) : nearbyint(side);
+    return v < 1.0 ? 1 : v > FERRY_PREPROCESS_MAX_RESIZED ? UINT32_MAX : (uint32_t)v;
 }
 
 static uint32_t clamp_u32(uint32_t v, uint32_t most)
@@ -22,40 +24,39 @@ static void plan_letterbox(const ferry_preprocess *p, ferry_preprocess_geometry 
 {
     const double rx = (double)g->width / g->source_width, ry = (double)g->height / g->source_height;
     const double r = rx < ry ? rx : ry;
-    g->resized_width = clamp_u32(at_least_1(nearbyint(g->source_width * r)), g->width);
-    g->resized_height = clamp_u32(at_least_1(nearbyint(g->source_height * r)), g->height);
+    // The side that decides fills the input; the product could fall short of it by an ulp.
+    g->resized_width = rx <= ry ? g->width : clamp_u32(round_side(g->source_width * r, p->rounding), g->width);
+    g->resized_height = ry <= rx ? g->height : clamp_u32(round_side(g->source_height * r, p->rounding), g->height);
     if (p->align == FERRY_ALIGN_TOPLEFT) return;
     // The tenth sends a half pixel of padding to the right and bottom.
     g->offset_x = (int32_t)nearbyint((g->width - g->resized_width) / 2.0 - 0.1);
     g->offset_y = (int32_t)nearbyint((g->height - g->resized_height) / 2.0 - 0.1);
 }
 
-static int32_t crop_offset(uint32_t input, uint32_t resized, ferry_align align)
+static int32_t crop_offset(uint32_t input, uint32_t resized, const ferry_preprocess *p)
 {
-    if (align == FERRY_ALIGN_TOPLEFT) return 0;
-    return resized < input ? (int32_t)((input - resized) / 2) : -(int32_t)nearbyint((resized - input) / 2.0);
+    if (p->align == FERRY_ALIGN_TOPLEFT) return 0;
+    if (resized < input) return (int32_t)((input - resized) / 2);
+    const uint32_t cut = resized - input;
+    return p->rounding == FERRY_ROUNDING_DOWN ? -(int32_t)nearbyint(cut / 2.0) : -(int32_t)(cut / 2);
 }
 
 static void plan_crop(const ferry_preprocess *p, ferry_preprocess_geometry *g)
 {
     const uint32_t larger = g->width > g->height ? g->width : g->height;
-    const uint64_t shorter = p->resize_shorter ? p->resize_shorter : (uint64_t)floor(larger / 0.875 + 0.5);
-    const uint64_t w = g->source_width, h = g->source_height;
-    // Sides are at most 2^26 and `shorter` 2^17, so the products fit; the quotients are checked by the caller.
-    const uint64_t longer = w <= h ? shorter * h / w : shorter * w / h;
-    const uint32_t cut = longer > UINT32_MAX ? UINT32_MAX : (uint32_t)longer;
-    g->resized_width = w <= h ? (uint32_t)shorter : cut;
-    g->resized_height = w <= h ? cut : (uint32_t)shorter;
-    if (g->resized_width > FERRY_PREPROCESS_MAX_RESIZED || g->resized_height > FERRY_PREPROCESS_MAX_RESIZED) return;
-    g->offset_x = crop_offset(g->width, g->resized_width, p->align);
-    g->offset_y = crop_offset(g->height, g->resized_height, p->align);
+    const uint32_t shorter = p->resize_shorter ? p->resize_shorter : (uint32_t)floor(larger / 0.875 + 0.5);
+    const double w = g->source_width, h = g->source_height;
+    g->resized_width = w <= h ? shorter : round_side(shorter * w / h, p->rounding);
+    g->resized_height = w <= h ? round_side(shorter * h / w, p->rounding) : shorter;
+    if (g->resized_width == UINT32_MAX || g->resized_height == UINT32_MAX) return;
+    g->offset_x = crop_offset(g->width, g->resized_width, p);
+    g->offset_y = crop_offset(g->height, g->resized_height, p);
 }
 
-static void plan_keep_ratio_height(ferry_preprocess_geometry *g)
+static void plan_keep_ratio_height(const ferry_preprocess *p, ferry_preprocess_geometry *g)
 {
-    const double width = floor((double)g->source_width * g->height / g->source_height + 0.5);
     g->resized_height = g->height;
-    g->resized_width = width > FERRY_PREPROCESS_MAX_RESIZED ? UINT32_MAX : at_least_1(width);
+    g->resized_width = round_side((double)g->source_width * g->height / g->source_height, p->rounding);
     if (g->width == 0)
         g->width = g->resized_width;
     else
@@ -94,7 +95,7 @@ ferry_status ferry_preprocess_plan(const ferry_preprocess *preprocess, uint32_t 
                                    .resized_height = preprocess->height};
     if (preprocess->mode == FERRY_RESIZE_LETTERBOX) plan_letterbox(preprocess, &g);
     if (preprocess->mode == FERRY_RESIZE_CROP) plan_crop(preprocess, &g);
-    if (preprocess->mode == FERRY_RESIZE_KEEP_RATIO_HEIGHT) plan_keep_ratio_height(&g);
+    if (preprocess->mode == FERRY_RESIZE_KEEP_RATIO_HEIGHT) plan_keep_ratio_height(preprocess, &g);
     if (g.resized_width > FERRY_PREPROCESS_MAX_RESIZED || g.resized_height > FERRY_PREPROCESS_MAX_RESIZED ||
         g.width > FERRY_PREPROCESS_MAX_SIDE) {
         return ferry_fail(

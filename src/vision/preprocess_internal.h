@@ -12,6 +12,7 @@ enum {
 
 /// NULL-terminated, in the order of the enums.
 extern const char *const ferry_resize_mode_names[];
+extern const char *const ferry_rounding_names[];
 extern const char *const ferry_align_names[];
 extern const char *const ferry_filter_names[];
 extern const char *const ferry_color_names[];

@@ -59,13 +59,16 @@ static ferry_status get_size(const json_t *object, ferry_preprocess *out, ferry_
 
 static ferry_status get_words(const json_t *object, ferry_preprocess *out, ferry_error *err)
 {
-    unsigned mode = out->mode, align = out->align, filter = out->filter, color = out->color, layout = out->layout;
+    unsigned mode = out->mode, rounding = out->rounding, align = out->align, filter = out->filter, color = out->color,
+             layout = out->layout;
     FERRY_TRY(get_word(object, "resize", ferry_resize_mode_names, &mode, err));
+    FERRY_TRY(get_word(object, "rounding", ferry_rounding_names, &rounding, err));
     FERRY_TRY(get_word(object, "align", ferry_align_names, &align, err));
     FERRY_TRY(get_word(object, "filter", ferry_filter_names, &filter, err));
     FERRY_TRY(get_word(object, "color", ferry_color_names, &color, err));
     FERRY_TRY(get_word(object, "layout", ferry_layout_names, &layout, err));
     out->mode = (ferry_resize_mode)mode;
+    out->rounding = (ferry_rounding)rounding;
     out->align = (ferry_align)align;
     out->filter = (ferry_filter)filter;
     out->color = (ferry_color)color;
@@ -75,8 +78,9 @@ static ferry_status get_words(const json_t *object, ferry_preprocess *out, ferry
 
 static ferry_status read_object(const json_t *object, ferry_preprocess *out, ferry_error *err)
 {
-    static const char *const keys[] = {
-        "preset", "size", "resize", "resize_shorter", "align", "filter", "color", "layout", "mean", "std", "pad", NULL};
+    static const char *const keys[] = {"preset", "size",   "resize", "resize_shorter", "rounding",
+                                       "align",  "filter", "color",  "layout",         "mean",
+                                       "std",    "pad",    NULL};
     FERRY_TRY(ferry_json_expect_object(object, where, keys, err));
     const char *preset = NULL;
     int64_t shorter = 0;
@@ -173,6 +177,7 @@ static void put_settings(writer *w, const ferry_preprocess *p)
     put_word(w, ",\"resize\":\"", ferry_resize_mode_names[p->mode]);
     put(w, ",\"resize_shorter\":");
     put_number(w, p->resize_shorter);
+    put_word(w, ",\"rounding\":\"", ferry_rounding_names[p->rounding]);
     put_word(w, ",\"align\":\"", ferry_align_names[p->align]);
     put_word(w, ",\"filter\":\"", ferry_filter_names[p->filter]);
     put_word(w, ",\"color\":\"", ferry_color_names[p->color]);

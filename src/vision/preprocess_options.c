@@ -9,6 +9,7 @@
 #include "vision/preprocess_internal.h"
 
 const char *const ferry_resize_mode_names[] = {"stretch", "letterbox", "crop", "keep_ratio_height", NULL};
+const char *const ferry_rounding_names[] = {"nearest", "down", NULL};
 const char *const ferry_align_names[] = {"center", "topleft", NULL};
 const char *const ferry_filter_names[] = {"bilinear", "nearest", "box", "hamming", "bicubic", "lanczos", NULL};
 const char *const ferry_color_names[] = {"rgb", "bgr", "gray", NULL};
@@ -27,6 +28,7 @@ void ferry_preprocess_default(ferry_preprocess *out)
 typedef struct preset {
     const char *name;
     ferry_resize_mode mode;
+    ferry_rounding rounding;
     ferry_align align;
     ferry_color color;
     double mean[3], std[3], pad;
@@ -35,20 +37,20 @@ typedef struct preset {
 // clang-format off
 static const preset presets[] = {
     // torchvision's: mean 0.485,0.456,0.406 and std 0.229,0.224,0.225 of 0..1
-    {"imagenet", FERRY_RESIZE_CROP, FERRY_ALIGN_CENTER, FERRY_COLOR_RGB,
+    {"imagenet", FERRY_RESIZE_CROP, FERRY_ROUNDING_DOWN, FERRY_ALIGN_CENTER, FERRY_COLOR_RGB,
      {123.675, 116.28, 103.53}, {58.395, 57.12, 57.375}, 114},
-    {"unit", FERRY_RESIZE_STRETCH, FERRY_ALIGN_CENTER, FERRY_COLOR_RGB, {0, 0, 0}, {255, 255, 255}, 114},
-    {"tf", FERRY_RESIZE_STRETCH, FERRY_ALIGN_CENTER, FERRY_COLOR_RGB,
+    {"unit", FERRY_RESIZE_STRETCH, FERRY_ROUNDING_NEAREST, FERRY_ALIGN_CENTER, FERRY_COLOR_RGB, {0, 0, 0}, {255, 255, 255}, 114},
+    {"tf", FERRY_RESIZE_STRETCH, FERRY_ROUNDING_NEAREST, FERRY_ALIGN_CENTER, FERRY_COLOR_RGB,
      {127.5, 127.5, 127.5}, {127.5, 127.5, 127.5}, 114},
     // Ultralytics' YOLOv5, v8 and later
-    {"yolo", FERRY_RESIZE_LETTERBOX, FERRY_ALIGN_CENTER, FERRY_COLOR_RGB, {0, 0, 0}, {255, 255, 255}, 114},
+    {"yolo", FERRY_RESIZE_LETTERBOX, FERRY_ROUNDING_NEAREST, FERRY_ALIGN_CENTER, FERRY_COLOR_RGB, {0, 0, 0}, {255, 255, 255}, 114},
     // Megvii's, since 0.1.1rc0: no scaling
-    {"yolox", FERRY_RESIZE_LETTERBOX, FERRY_ALIGN_TOPLEFT, FERRY_COLOR_BGR, {0, 0, 0}, {1, 1, 1}, 114},
+    {"yolox", FERRY_RESIZE_LETTERBOX, FERRY_ROUNDING_NEAREST, FERRY_ALIGN_TOPLEFT, FERRY_COLOR_BGR, {0, 0, 0}, {1, 1, 1}, 114},
     // RangiLyu's: OpenCV's order, black around
-    {"nanodet", FERRY_RESIZE_LETTERBOX, FERRY_ALIGN_CENTER, FERRY_COLOR_BGR,
+    {"nanodet", FERRY_RESIZE_LETTERBOX, FERRY_ROUNDING_NEAREST, FERRY_ALIGN_CENTER, FERRY_COLOR_BGR,
      {123.675, 116.28, 103.53}, {58.395, 57.12, 57.375}, 0},
     // pytorch-ssd's MobileNet-SSD, which jetson-inference trains
-    {"ssd", FERRY_RESIZE_STRETCH, FERRY_ALIGN_CENTER, FERRY_COLOR_RGB, {127, 127, 127}, {128, 128, 128}, 114},
+    {"ssd", FERRY_RESIZE_STRETCH, FERRY_ROUNDING_NEAREST, FERRY_ALIGN_CENTER, FERRY_COLOR_RGB, {127, 127, 127}, {128, 128, 128}, 114},
 };
 // clang-format on
 
@@ -64,6 +66,7 @@ ferry_status ferry_preprocess_preset(const char *name, ferry_preprocess *out, fe
         if (strcmp(p->name, name) != 0) continue;
         ferry_preprocess_default(out);
         out->mode = p->mode;
+        out->rounding = p->rounding;
         out->align = p->align;
         out->color = p->color;
         for (int c = 0; c < 3; c++) {
@@ -99,12 +102,13 @@ ferry_status ferry_preprocess_check(const ferry_preprocess *preprocess, ferry_er
                           "ferry_preprocess.size is %zu, must be %zu: begin with ferry_preprocess_default()", p->size,
                           sizeof *p);
     }
-    if ((unsigned)p->mode > FERRY_RESIZE_KEEP_RATIO_HEIGHT || (unsigned)p->align > FERRY_ALIGN_TOPLEFT ||
-        !ferry_filter_name(p->filter) || (unsigned)p->color > FERRY_COLOR_GRAY ||
-        (unsigned)p->layout > FERRY_LAYOUT_NHWC) {
-        return ferry_fail(error, FERRY_ERR_INVALID_ARGUMENT,
-                          "preprocessing holds an unknown value: resize %d, align %d, filter %d, color %d, layout %d",
-                          (int)p->mode, (int)p->align, (int)p->filter, (int)p->color, (int)p->layout);
+    if ((unsigned)p->mode > FERRY_RESIZE_KEEP_RATIO_HEIGHT || (unsigned)p->rounding > FERRY_ROUNDING_DOWN ||
+        (unsigned)p->align > FERRY_ALIGN_TOPLEFT || !ferry_filter_name(p->filter) ||
+        (unsigned)p->color > FERRY_COLOR_GRAY || (unsigned)p->layout > FERRY_LAYOUT_NHWC) {
+        return ferry_fail(
+            error, FERRY_ERR_INVALID_ARGUMENT,
+            "preprocessing holds an unknown value: resize %d, rounding %d, align %d, filter %d, color %d, layout %d",
+            (int)p->mode, (int)p->rounding, (int)p->align, (int)p->filter, (int)p->color, (int)p->layout);
     }
     if (p->width > FERRY_PREPROCESS_MAX_SIDE || p->height > FERRY_PREPROCESS_MAX_SIDE ||
         p->resize_shorter > FERRY_PREPROCESS_MAX_SIDE) {

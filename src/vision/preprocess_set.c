@@ -90,6 +90,9 @@ static ferry_status set_one(ferry_preprocess *p, const char *name, const char *v
     if (strcmp(name, "resize") == 0) {
         s = set_word(name, ferry_resize_mode_names, value, &word, err);
         if (s == FERRY_OK) p->mode = (ferry_resize_mode)word;
+    } else if (strcmp(name, "rounding") == 0) {
+        s = set_word(name, ferry_rounding_names, value, &word, err);
+        if (s == FERRY_OK) p->rounding = (ferry_rounding)word;
     } else if (strcmp(name, "align") == 0) {
         s = set_word(name, ferry_align_names, value, &word, err);
         if (s == FERRY_OK) p->align = (ferry_align)word;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Resizing in two passes, across and then down, each rounded to 8 bits as Pillow does it.
+// Resizing in two passes, each rounded to 8 bits and in the order in which Pillow does it.
 #include <string.h>
 
 #include "vision/picture_internal.h"
@@ -79,57 +79,92 @@ static void row_across(const ferry_resize_plan *plan, const uint8_t *from, uint8
         row_across_4(&plan->x, from, to);
 }
 
-// Row by row into the sums, so that the inner loop runs over consecutive bytes.
-static void row_down(const ferry_resize_plan *plan, uint32_t i, uint8_t *restrict to)
+// Row by row into the sums, so that the inner loop runs over `n` consecutive bytes. `from` is the window's first row.
+static void row_down(const ferry_resize_plan *plan, uint32_t i, const uint8_t *restrict from, size_t stride, size_t n,
+                     uint8_t *restrict to)
 {
-    const size_t n = (size_t)plan->x.count * plan->channels;
     const int32_t *w = plan->y.weights + (size_t)i * plan->y.taps;
     int32_t *restrict sums = plan->sums;
     for (size_t j = 0; j < n; j++) sums[j] = HALF;
-    for (uint32_t k = 0; k < plan->y.length[i]; k++) {
-        const uint8_t *restrict from = plan->rows + (plan->y.begin[i] - plan->row_first + k) * n;
+    for (uint32_t k = 0; k < plan->y.length[i]; k++, from += stride) {
         const int32_t weight = w[k];
         for (size_t j = 0; j < n; j++) sums[j] += from[j] * weight;
     }
     for (size_t j = 0; j < n; j++) to[j] = clip8(sums[j]);
 }
 
-void ferry_resize_run(const ferry_resize_plan *plan, const ferry_picture *source, uint8_t *out, size_t out_stride)
+static void run_across_first(const ferry_resize_plan *plan, const ferry_picture *source, uint8_t *out,
+                             size_t out_stride)
 {
     const size_t n = (size_t)plan->x.count * plan->channels;
+    for (uint32_t i = 0; i < plan->middle_count; i++) {
+        row_across(plan, ferry_picture_row(source, plan->middle_first + i), plan->middle + i * n);
+    }
+    for (uint32_t i = 0; i < plan->y.count; i++) {
+        row_down(plan, i, plan->middle + (plan->y.begin[i] - plan->middle_first) * n, n, n, out + i * out_stride);
+    }
+}
+
+// The horizontal windows count from middle_first here.
+static void run_down_first(const ferry_resize_plan *plan, const ferry_picture *source, uint8_t *out, size_t out_stride)
+{
+    const size_t n = (size_t)plan->middle_count * plan->channels;
+    for (uint32_t i = 0; i < plan->y.count; i++) {
+        const uint8_t *from = ferry_picture_row(source, plan->y.begin[i]) + (size_t)plan->middle_first * plan->channels;
+        row_down(plan, i, from, source->stride_bytes, n, plan->middle);
+        row_across(plan, plan->middle, out + i * out_stride);
+    }
+}
+
+void ferry_resize_run(const ferry_resize_plan *plan, const ferry_picture *source, uint8_t *out, size_t out_stride)
+{
     if (plan->y.copies) {
         for (uint32_t i = 0; i < plan->y.count; i++) {
             row_across(plan, ferry_picture_row(source, plan->y.begin[i]), out + i * out_stride);
         }
-        return;
+    } else if (plan->down_first) {
+        run_down_first(plan, source, out, out_stride);
+    } else {
+        run_across_first(plan, source, out, out_stride);
     }
-    for (uint32_t i = 0; i < plan->row_count; i++) {
-        row_across(plan, ferry_picture_row(source, plan->row_first + i), plan->rows + i * n);
+}
+
+// The part of the source that an axis reads: *out_first and how many from there.
+static void find_reach(const ferry_resize_axis *axis, uint32_t *out_first, uint32_t *out_count)
+{
+    uint32_t first = axis->begin[0], end = 0;
+    for (uint32_t i = 0; i < axis->count; i++) {
+        if (axis->begin[i] < first) first = axis->begin[i];
+        if (axis->begin[i] + axis->length[i] > end) end = axis->begin[i] + axis->length[i];
     }
-    for (uint32_t i = 0; i < plan->y.count; i++) row_down(plan, i, out + i * out_stride);
+    *out_first = first;
+    *out_count = end > first ? end - first : 0;
 }
 
 static ferry_status take_scratch(ferry_resize_plan *plan, const ferry_heap *heap, ferry_error *err)
 {
-    const ferry_resize_axis *y = &plan->y;
-    uint32_t end = 0;
-    plan->row_first = y->begin[0];
-    for (uint32_t i = 0; i < y->count; i++) {
-        if (y->begin[i] < plan->row_first) plan->row_first = y->begin[i];
-        if (y->begin[i] + y->length[i] > end) end = y->begin[i] + y->length[i];
-    }
-    plan->row_count = end - plan->row_first;
-    if (y->copies) return FERRY_OK;
-    const size_t n = (size_t)plan->x.count * plan->channels;
+    if (plan->y.copies) return FERRY_OK;
+    find_reach(plan->down_first ? &plan->x : &plan->y, &plan->middle_first, &plan->middle_count);
+    const size_t n = (size_t)(plan->down_first ? plan->middle_count : plan->x.count) * plan->channels;
     size_t bytes = 0;
-    if (!ferry_mul_size(n, plan->row_count, &bytes)) return ferry_fail_memory(err, "resize rows");
-    plan->rows = ferry_heap_alloc_uninit(heap, bytes);
-    if (!plan->rows) return ferry_fail_memory(err, "resize rows");
-    plan->rows_bytes = bytes;
+    if (!ferry_mul_size(n, plan->down_first ? 1 : plan->middle_count, &bytes))
+        return ferry_fail_memory(err, "resize rows");
+    plan->middle = ferry_heap_alloc_uninit(heap, bytes);
+    if (!plan->middle) return ferry_fail_memory(err, "resize rows");
+    plan->middle_bytes = bytes;
     plan->sums = ferry_heap_alloc_uninit(heap, n * sizeof *plan->sums);
     if (!plan->sums) return ferry_fail_memory(err, "resize rows");
     plan->sums_bytes = n * sizeof *plan->sums;
+    if (!plan->down_first) return FERRY_OK;
+    for (uint32_t i = 0; i < plan->x.count; i++) plan->x.begin[i] -= plan->middle_first;
     return FERRY_OK;
+}
+
+// Sizes of the whole picture and the whole result count, not of the box or the part that is wanted.
+static bool goes_down_first(const ferry_resize_span *x, const ferry_resize_span *y)
+{
+    const int64_t lost_height = (int64_t)y->source - y->size, lost_width = (int64_t)x->source - x->size;
+    return lost_height > 0 && lost_height > 2 * lost_width;
 }
 
 ferry_status ferry_resize_plan_init(ferry_resize_plan *plan, const ferry_heap *heap, const ferry_resize_span *x,
@@ -141,6 +176,7 @@ ferry_status ferry_resize_plan_init(ferry_resize_plan *plan, const ferry_heap *h
     plan->span_y = *y;
     plan->channels = channels;
     plan->filter = filter;
+    plan->down_first = goes_down_first(x, y);
     ferry_status s = ferry_resize_axis_init(&plan->x, heap, x, filter, err);
     if (s == FERRY_OK) s = ferry_resize_axis_init(&plan->y, heap, y, filter, err);
     if (s == FERRY_OK) s = take_scratch(plan, heap, err);
@@ -152,7 +188,7 @@ void ferry_resize_plan_deinit(ferry_resize_plan *plan, const ferry_heap *heap)
 {
     ferry_resize_axis_deinit(&plan->x, heap);
     ferry_resize_axis_deinit(&plan->y, heap);
-    ferry_heap_free(heap, plan->rows, plan->rows_bytes);
+    ferry_heap_free(heap, plan->middle, plan->middle_bytes);
     ferry_heap_free(heap, plan->sums, plan->sums_bytes);
     memset(plan, 0, sizeof *plan);
 }

@@ -42,10 +42,15 @@ typedef struct ferry_resize_plan {
     ferry_resize_span span_x, span_y;
     ferry_filter filter;
     uint32_t channels;
-    uint32_t row_first, row_count; // of the source, that the vertical pass reads
-    uint8_t *rows;                 // [row_count][x.count][channels]: after the horizontal pass; owned
-    int32_t *sums;                 // [x.count * channels]; owned
-    size_t rows_bytes, sums_bytes;
+    // Pillow's order since 13.0 (all before go across first): down first when the height loses more than twice the
+    // pixels that the width loses. For filters with negative lobes the order shows, because values are clipped in
+    // between.
+    bool down_first;
+    // Across first: rows of the source that the second pass reads. Down first: columns.
+    uint32_t middle_first, middle_count;
+    uint8_t *middle; // [middle_count][x.count][channels], or one row of [middle_count][channels]; owned
+    int32_t *sums;   // a row's; owned
+    size_t middle_bytes, sums_bytes;
 } ferry_resize_plan;
 
 /// `plan` must be zeroed or deinitialised.

@@ -12,6 +12,7 @@ import zlib
 
 try:
     import numpy as np
+    import PIL
     from PIL import Image
 except ImportError:
     np = None
@@ -57,6 +58,17 @@ class Server:
         self.process.wait()
         self.process.stdout.close()
         self.folder.cleanup()
+
+
+def resize(image, size, kind, box=None):
+    """Image.resize of Pillow 13, also with an older one: the rule for the order of the passes came with 13."""
+    lost_width, lost_height = image.size[0] - size[0], image.size[1] - size[1]
+    down_first = lost_height > 0 and lost_height > 2 * lost_width
+    if int(PIL.__version__.split(".")[0]) >= 13 or not down_first or kind == Image.NEAREST:
+        return image.resize(size, kind, box=box)
+    left, top, right, bottom = box or (0, 0) + image.size
+    image = image.resize((image.size[0], size[1]), kind, box=(0, top, image.size[0], bottom))
+    return image.resize(size, kind, box=(left, 0, right, size[1]))
 
 
 def noisy(width, height, bands, seed):
@@ -105,7 +117,7 @@ class PillowTest(unittest.TestCase):
                 box = (left, top, rng.uniform(left + 0.5, w), rng.uniform(top + 0.5, h))
                 box = tuple(float(np.float32(v)) for v in box)
             for name, number in filters.items():
-                theirs = np.asarray(image.resize(size, number, box=box))
+                theirs = np.asarray(resize(image, size, number, box))
                 ours = self.server.picture("resize", path, *[repr(b) for b in box], *size, name)
                 self.same(ours, theirs, "%s %dx%d box %s to %s" % (name, w, h, box, size))
 
@@ -173,15 +185,13 @@ class PillowTest(unittest.TestCase):
         path = self.server.save(image, "p.png")
         self.same(self.server.picture("index", path), np.asarray(image), "palette indices")
 
-    def test_truncated__is_refused_as_by_pillow(self):
+    def test_truncated__is_refused(self):
         image = Image.fromarray(noisy(60, 50, 3, 1))
         for name, options in (("a.jpg", {}), ("b.jpg", {"progressive": True}), ("c.png", {})):
             with open(self.server.save(image, name, **options), "rb") as f:
                 whole = f.read()
             for length in list(range(0, len(whole) - 13, 97)):
                 path = self.server.save(whole[:length], name)
-                with self.assertRaises(Exception):
-                    Image.open(path).convert("RGB")
                 with self.assertRaises(ValueError, msg="%s cut at %d of %d" % (name, length, len(whole))):
                     self.server.picture("read", path)
 
@@ -198,6 +208,8 @@ class PillowTest(unittest.TestCase):
         W, H = settings["size"]
         mode, color = settings["resize"], settings.get("color", "rgb")
         top_left = settings.get("align") == "topleft"
+        down = settings.get("rounding") == "down"
+        side = (lambda v: max(1, int(v))) if down else (lambda v: max(1, round(v)))
         pad = np.asarray(settings.get("pad", [114] * 3), float)
         mean, std = np.asarray(settings.get("mean", [0] * 3), float), np.asarray(settings.get("std", [1] * 3), float)
         filters = {"bilinear": Image.BILINEAR, "bicubic": Image.BICUBIC, "lanczos": Image.LANCZOS, "nearest": Image.NEAREST}
@@ -208,24 +220,25 @@ class PillowTest(unittest.TestCase):
         w, h = image.size
         x = y = 0
         if mode == "stretch":
-            image = image.resize((W, H), kind)
+            image = resize(image, (W, H), kind)
         elif mode == "letterbox":
             r = min(H / h, W / w)
-            nw, nh = max(1, round(w * r)), max(1, round(h * r))
-            image = image.resize((nw, nh), kind)
+            nw, nh = (W, side(h * r)) if W / w < H / h else (side(w * r), H)
+            image = resize(image, (nw, nh), kind)
             if not top_left:
                 x, y = round((W - nw) / 2 - 0.1), round((H - nh) / 2 - 0.1)
         elif mode == "crop":
             n = settings["resize_shorter"]
-            nw, nh = (n, int(n * h / w)) if w <= h else (int(n * w / h), n)
-            image = image.resize((nw, nh), kind)
+            nw, nh = (n, side(n * h / w)) if w <= h else (side(n * w / h), n)
+            image = resize(image, (nw, nh), kind)
             if not top_left:
-                x = (W - nw) // 2 if W > nw else -int(round((nw - W) / 2.0))
-                y = (H - nh) // 2 if H > nh else -int(round((nh - H) / 2.0))
+                half = (lambda v: int(round(v / 2.0))) if down else (lambda v: v // 2)
+                x = (W - nw) // 2 if W > nw else -half(nw - W)
+                y = (H - nh) // 2 if H > nh else -half(nh - H)
         else:
-            nw = max(1, int(w * H / h + 0.5))
+            nw = side(w * H / h)
             W = W or nw
-            image = image.resize((min(nw, W), H), kind)
+            image = resize(image, (min(nw, W), H), kind)
         pixels = np.asarray(image).reshape(image.size[1], image.size[0], -1).astype(float)
         canvas = np.tile(pad, (H, W, 1))
         x0, y0, x1, y1 = max(x, 0), max(y, 0), min(x + image.size[0], W), min(y + image.size[1], H)
@@ -239,7 +252,7 @@ class PillowTest(unittest.TestCase):
             image = Image.fromarray(noisy(rng.randint(5, 250), rng.randint(5, 250), 3, case))
             mode = ("stretch", "letterbox", "crop", "keep_ratio_height")[case % 4]
             settings = {"size": [rng.randint(8, 160), rng.randint(8, 160)], "resize": mode,
-                        "align": rng.choice(["center", "topleft"]), "color": rng.choice(["rgb", "bgr", "gray"]),
+                        "align": rng.choice(["center", "topleft"]), "rounding": rng.choice(["nearest", "down"]), "color": rng.choice(["rgb", "bgr", "gray"]),
                         "layout": rng.choice(["nchw", "nhwc"]), "filter": rng.choice(["bilinear", "bicubic", "lanczos", "nearest"]),
                         "pad": rng.choice([[114] * 3, [127.5] * 3, [1, 2.25, 3]]),
                         "mean": [123.675, 116.28, 103.53], "std": [58.395, 57.12, 57.375]}
