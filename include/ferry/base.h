@@ -72,6 +72,14 @@ typedef enum ferry_dtype {
     FERRY_BOOL = 13 ///< one byte, 0 or 1
 } ferry_dtype;
 
+/// Writes a file whole or not at all: under a temporary name beside it, then renamed. Thread-safe.
+/// @return FERRY_ERR_IO with path and reason.
+FERRY_API ferry_status ferry_file_write(const char *path, const void *data, size_t bytes, ferry_error *error);
+
+/// Removes every file of this process that is half written and not yet in its place. Async-signal-safe: for a handler
+/// that then ends the process.
+FERRY_API void ferry_abandon_files(void);
+
 /// Bytes of one element; 0 for FERRY_DTYPE_NONE and unknown values. Thread-safe.
 FERRY_API size_t ferry_dtype_bytes(ferry_dtype dtype);
 

@@ -16,7 +16,6 @@ typedef struct ferry_network ferry_network; ///< an imported model. One thread a
 
 typedef struct ferry_network_options {
     size_t size;                ///< sizeof(ferry_network_options)
-    const char *weights;        ///< the second file of formats that have two (Caffe); NULL
     const ferry_heap *heap;     ///< NULL: the process heap
     const ferry_logger *logger; ///< NULL: silence; each finding about the model is logged, errors too
 } ferry_network_options;

@@ -38,6 +38,9 @@ FERRY_API ferry_status ferry_runtime_create(const ferry_runtime_options *options
                                             ferry_error *error);
 FERRY_API void ferry_runtime_release(ferry_runtime *runtime); ///< NULL accepted
 
+/// FERRY_PRECISION_* (ferry/build.h) that the runtime's device computes in faster than in FP32. Thread-safe.
+FERRY_API uint32_t ferry_runtime_fast_precisions(const ferry_runtime *runtime);
+
 /// What a machine has. `name`: "cpu", "cuda:0", ...; `description`: for people, or why the device is not usable.
 typedef struct ferry_device_description {
     char name[32];
@@ -106,9 +109,13 @@ FERRY_API ferry_status ferry_engine_binding(const ferry_engine *engine, int32_t 
 /// The index of a binding, or -1.
 FERRY_API int32_t ferry_engine_find_binding(const ferry_engine *engine, const char *name);
 
-/// A text stored in the engine: "preprocess", "decoder", "labels" (JSON each), "task", "name", "numeric_plan", "build"
-/// (JSON), or a metadata key as "metadata:KEY". NULL when there is none. Owned by the engine.
+/// A text stored in the engine: "preprocess", "decoder" (JSON each), "labels" (one a line), "task", "name",
+/// "numeric_plan", "build" (JSON), or a metadata key as "metadata:KEY". NULL when there is none. Owned by the engine.
 FERRY_API const char *ferry_engine_text(const ferry_engine *engine, const char *what);
+
+/// Stores a text (copied) in place of the engine's own, before it is saved. Not while another thread uses the engine.
+FERRY_API ferry_status ferry_engine_set_text(ferry_engine *engine, const char *what, const char *value,
+                                             ferry_error *error);
 
 /// Everything `ferry inspect --json` shows, as one JSON object: layers, shapes, precision, device, tactic, memory,
 /// timing. Freed with ferry_bytes_free(text, strlen(text) + 1).

@@ -26,6 +26,18 @@ FERRY_API int64_t ferry_tensor_view_elements(const ferry_tensor_view *view);
 /// Writes e.g. "f32 [1, 3, 224, 224]" into `text` (always terminated, cut if need be) and returns `text`. Thread-safe.
 FERRY_API char *ferry_tensor_view_describe(const ferry_tensor_view *view, char *text, size_t text_bytes);
 
+/// A .npy file (NumPy's format), mapped.
+typedef struct ferry_tensor_file ferry_tensor_file;
+
+/// Opens a .npy file of any ferry type, little-endian, C order. *out_view (its data perhaps less aligned than its type)
+/// lives as long as the file is open. FERRY_ERR_IO, FERRY_ERR_BAD_DATA, FERRY_ERR_UNSUPPORTED with path and reason.
+/// Thread-safe.
+FERRY_API ferry_status ferry_tensor_file_open(const char *path, ferry_tensor_file **out, ferry_tensor_view *out_view,
+                                              ferry_error *error);
+FERRY_API void ferry_tensor_file_close(ferry_tensor_file *file); ///< NULL accepted
+/// Writes a tensor as .npy: to a temporary file that then takes the path's place. Thread-safe.
+FERRY_API ferry_status ferry_tensor_file_write(const char *path, const ferry_tensor_view *view, ferry_error *error);
+
 #ifdef __cplusplus
 }
 #endif

@@ -244,3 +244,13 @@ const char *ferry_engine_text(const ferry_engine *engine, const char *what)
 {
     return ferry_engine_image_text(&engine->image, what);
 }
+
+void ferry_bytes_free(void *data, size_t bytes)
+{
+    ferry_heap_free(ferry_heap_default(), data, bytes);
+}
+
+ferry_status ferry_engine_set_text(ferry_engine *engine, const char *what, const char *value, ferry_error *error)
+{
+    return ferry_engine_image_set_text(&engine->image, what, value, error);
+}

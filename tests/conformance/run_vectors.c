@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Runs ONNX's node test vectors through the importer and the reference kernels.
 //
-// usage: run_vectors [FOLDER | CASE]...   default: the folders in FERRY_ONNX_TESTDATA (joined with ':'), and
+// usage: run_vectors [-v] [FOLDER | CASE]...   default: the folders in FERRY_ONNX_TESTDATA (joined with ':'), and
 // Debian's. A case whose operators ferry has must pass, or be listed with its reason in expected_refusals.txt; others
 // must be refused with the operator's name. Every operator that ferry promises must have been executed at least once.
 #include <dirent.h>
@@ -34,8 +34,10 @@ typedef struct refusal {
 typedef struct totals {
     size_t passed, failed, refused_by_name, expected, cases;
     size_t executed[N_PROMISED];
+    int newest; // the opset of the newest promised operator that was seen
     refusal *refusals;
     size_t n_refusals;
+    bool verbose;
 } totals;
 
 static void read_refusals(totals *t)
@@ -87,16 +89,16 @@ static void run_case(totals *t, const char *folder)
     case VECTOR_PASSED:
         t->passed++;
         count_ops(t, &result);
-        printf("[       OK ] %s\n", name);
+        if (t->verbose) printf("pass     %s\n", name);
         return;
     case VECTOR_REFUSED_NAME:
         t->refused_by_name++;
-        printf("[       OK ] %s: refused, no operator %s\n", name, result.text);
+        printf("refused  %s: no operator %s\n", name, result.text);
         return;
     case VECTOR_REFUSED_OTHER:
         if (reason) {
             t->expected++;
-            printf("[       OK ] %s: refused as expected: %s\n", name, reason);
+            printf("expected %s: %s\n", name, reason);
             return;
         }
         break;
@@ -104,7 +106,7 @@ static void run_case(totals *t, const char *folder)
         break;
     }
     t->failed++;
-    printf("[  FAILED  ] %s: %s\n", name, result.text);
+    printf("FAIL     %s: %s\n", name, result.text);
 }
 
 static int by_name(const void *a, const void *b)
@@ -169,10 +171,8 @@ static size_t report_operators(const totals *t)
     for (size_t p = 0; p < N_PROMISED; p++) {
         if (t->executed[p]) continue;
         const bool newer = newest < promised[p].opset;
-        if (newer)
-            printf("note: operator %s has no case: the vectors here are older than it\n", promised[p].name);
-        else
-            printf("[  FAILED  ] operator %s: no case was executed\n", promised[p].name);
+        printf("%s     operator %s: no case was executed%s\n", newer ? "note" : "FAIL", promised[p].name,
+               newer ? " (the vectors here are older than it)" : "");
         missing += !newer;
     }
     return missing;
@@ -182,8 +182,13 @@ int main(int argc, char **argv)
 {
     totals t = {0};
     read_refusals(&t);
-    for (int i = 1; i < argc; i++) run_folder(&t, argv[i]);
-    const bool all = argc < 2;
+    int first = 1;
+    if (argc > 1 && strcmp(argv[1], "-v") == 0) {
+        t.verbose = true;
+        first = 2;
+    }
+    for (int i = first; i < argc; i++) run_folder(&t, argv[i]);
+    const bool all = first >= argc;
     if (all) run_default_folders(&t);
     if (t.cases == 0) {
         printf("SKIPPED: no ONNX test vectors here; install libonnx-testdata, or set FERRY_ONNX_TESTDATA\n");
@@ -191,11 +196,11 @@ int main(int argc, char **argv)
         return 77;
     }
     const size_t missing = all ? report_operators(&t) : 0;
-    printf("[==========] %zu test(s) run.\n", t.cases);
-    printf("[  PASSED  ] %zu test(s); %zu refused by the operator's name, %zu refused as expected.\n", t.passed,
+    printf("[==========] %zu case(s) run.\n", t.cases);
+    printf("[  PASSED  ] %zu case(s); %zu refused by the operator's name, %zu refused as expected.\n", t.passed,
            t.refused_by_name, t.expected);
     if (t.failed || missing)
-        printf("[  FAILED  ] %zu test(s), and %zu promised operator(s) without a case.\n", t.failed, missing);
+        printf("[  FAILED  ] %zu case(s), %zu promised operator(s) without a case.\n", t.failed, missing);
     free(t.refusals);
     return t.failed || missing ? 1 : 0;
 }

@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+// The builder: model in, engine out.
+#include <string.h>
+
+#include "build/internal.h"
+#include "passes/pass.h"
+
+ferry_status ferry_building_init(ferry_building *b, ferry_runtime *runtime, const ferry_network *network,
+                                 const ferry_build_options *options, ferry_error *err)
+{
+    *b = (ferry_building){.runtime = runtime, .network = network, .heap = runtime->heap, .begun_s = ferry_clock_s()};
+    if (options) memcpy(&b->options, options, options->size < sizeof *options ? options->size : sizeof *options);
+    if (!b->options.logger) b->options.logger = &runtime->logger;
+    ferry_arena_init(&b->arena, b->heap);
+    ferry_report_init(&b->report, b->heap);
+    return ferry_building_profiles(b, err);
+}
+
+void ferry_building_deinit(ferry_building *b)
+{
+    ferry_report_deinit(&b->report);
+    ferry_arena_deinit(&b->arena);
+}
+
+ferry_status ferry_building_tell(ferry_building *b, ferry_status status, ferry_error *err)
+{
+    (void)err;
+    for (size_t i = 0; i < b->report.count; i++) {
+        const ferry_finding *f = &b->report.findings[i];
+        ferry_log(b->options.logger, f->severity, "%s%s%s", f->subject, f->subject[0] ? ": " : "", f->text);
+    }
+    ferry_report_deinit(&b->report);
+    return status;
+}
+
+uint32_t ferry_runtime_fast_precisions(const ferry_runtime *runtime)
+{
+    const uint32_t fast = runtime->infos[0].fast_dtypes;
+    return ((fast & (1u << FERRY_F16)) ? (uint32_t)FERRY_PRECISION_FP16 : 0) |
+           ((fast & (1u << FERRY_BF16)) ? (uint32_t)FERRY_PRECISION_BF16 : 0) |
+           ((fast & (1u << FERRY_S8)) ? (uint32_t)FERRY_PRECISION_INT8 : 0);
+}
+
+static void warn_precisions(const ferry_building *b)
+{
+    const ferry_device_info *info = &b->runtime->infos[0];
+    const struct {
+        uint32_t flag;
+        ferry_dtype dtype;
+        const char *name;
+    } rows[] = {
+        {FERRY_PRECISION_FP16, FERRY_F16, "FP16"},
+        {FERRY_PRECISION_BF16, FERRY_BF16, "BF16"},
+        {FERRY_PRECISION_INT8, FERRY_S8, "INT8"},
+    };
+    for (size_t i = 0; i < FERRY_COUNT_OF(rows); i++)
+        if ((b->options.precisions & rows[i].flag) && !(info->fast_dtypes & (1u << rows[i].dtype)))
+            ferry_log(b->options.logger, FERRY_SEVERITY_WARNING,
+                      "%s does not compute in %s: tensors are stored so and computed in FP32, which will not be faster",
+                      info->name, rows[i].name);
+}
+
+static bool model_has_scales(const ferry_graph *graph)
+{
+    for (size_t i = 0; i < graph->n_nodes; i++)
+        if (ferry_node_is(&graph->nodes[i], "QuantizeLinear")) return true;
+    return false;
+}
+
+static ferry_status build(ferry_building *b, ferry_engine **out, ferry_error *err)
+{
+    const bool int8 = (b->options.precisions & FERRY_PRECISION_INT8) != 0;
+    warn_precisions(b);
+    ferry_scale_table scales;
+    ferry_scale_table_init(&scales, b->heap);
+    ferry_status s = FERRY_OK;
+    if (int8 && b->options.calibration && !b->options.numeric_plan) {
+        s = ferry_building_scales(b, &scales, err);
+    } else if (int8 && !b->options.numeric_plan && !model_has_scales(&b->network->graph)) {
+        s = ferry_fail(err, FERRY_ERR_INVALID_ARGUMENT,
+                       "INT8 needs scales: calibrate with --calib DIR, give a --calib-cache FILE, or use a model with "
+                       "QuantizeLinear nodes");
+    }
+    ferry_graph portable = {0};
+    const char *plan_text = NULL;
+    if (s == FERRY_OK) s = ferry_building_portable(b, &scales, &portable, &plan_text, err);
+    ferry_scale_table_deinit(&scales);
+    if (s == FERRY_OK) s = ferry_building_engine(b, &portable, plan_text, !b->options.no_fusion, out, err);
+    return s;
+}
+
+ferry_status ferry_build(ferry_runtime *runtime, const ferry_network *network, const ferry_build_options *options,
+                         ferry_engine **out, ferry_error *error)
+{
+    *out = NULL;
+    ferry_building b;
+    ferry_status s = ferry_building_init(&b, runtime, network, options, error);
+    if (s == FERRY_OK) s = build(&b, out, error);
+    ferry_building_deinit(&b);
+    return s;
+}
+
+const char *ferry_pass_name(size_t index, const char **out_what)
+{
+    const ferry_pass *pass = ferry_pass_at(index);
+    if (out_what) *out_what = pass ? pass->what : NULL;
+    return pass ? pass->name : NULL;
+}

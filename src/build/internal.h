@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the steps of a build share.
+#ifndef FERRY_SRC_BUILD_INTERNAL_H_
+#define FERRY_SRC_BUILD_INTERNAL_H_
+
+#include "base/log.h"
+#include "calibrate/scale_table.h"
+#include "ferry/build.h"
+#include "ops/infer.h"
+#include "runtime/internal.h"
+
+struct ferry_network {
+    const ferry_heap *heap;
+    ferry_graph graph; // as the model has it: imported, verified, inferred
+};
+
+/// One build in progress.
+typedef struct ferry_building {
+    ferry_runtime *runtime;
+    const ferry_network *network;
+    ferry_build_options options; // a copy with `logger` filled in
+    const ferry_heap *heap;
+    ferry_arena arena;
+    ferry_report report;
+    ferry_engine_profile *profiles; // [graph.n_inputs], in the order of the network's inputs
+    ferry_input_shape *opt;         // [graph.n_inputs]: what plans are made for
+    double begun_s;
+} ferry_building;
+
+ferry_status ferry_building_init(ferry_building *b, ferry_runtime *runtime, const ferry_network *network,
+                                 const ferry_build_options *options, ferry_error *err);
+void ferry_building_deinit(ferry_building *b);
+
+/// profile.c: the shapes that each input may take, from the options and the model.
+ferry_status ferry_building_profiles(ferry_building *b, ferry_error *err);
+
+/// scales.c: fills `table` from a cache, or by running the network on samples.
+ferry_status ferry_building_scales(ferry_building *b, ferry_scale_table *table, ferry_error *err);
+/// The same, always by running: `names` [name_count] are the tensors of ferry_building_float_tensors.
+ferry_status ferry_building_observe(ferry_building *b, const char *const *names, size_t name_count,
+                                    ferry_scale_table *table, ferry_error *err);
+/// Names of the network's float activation tensors, inputs first, then in the order in which nodes make them.
+ferry_status ferry_building_float_tensors(ferry_building *b, const char *const **out_names, size_t *out_count,
+                                          ferry_error *err);
+
+/// portable.c: the network's graph with `shapes` set, rewritten and lowered to the portable graph.
+/// `scales` may be NULL. `out_plan_text` (in b->arena) is NULL when the graph was left as it is.
+ferry_status ferry_building_portable(ferry_building *b, const ferry_scale_table *scales, ferry_graph *out,
+                                     const char **out_plan_text, ferry_error *err);
+
+/// assemble.c: plans the portable graph (taken over in any case) for the runtime's devices and makes the engine.
+ferry_status ferry_building_engine(ferry_building *b, ferry_graph *graph, const char *plan_text, bool time_tactics,
+                                   ferry_engine **out, ferry_error *err);
+
+/// Puts findings into the log and empties the report; a failure status when there were errors.
+ferry_status ferry_building_tell(ferry_building *b, ferry_status status, ferry_error *err);
+
+#endif // FERRY_SRC_BUILD_INTERNAL_H_

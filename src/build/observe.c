@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: Apache-2.0
+// Calibration's run: the network exactly as it was imported, in FP32, sample by sample, every float tensor watched.
+#include <string.h>
+
+#include "base/thread_pool.h"
+#include "build/internal.h"
+#include "build/samples.h"
+#include "calibrate/observer.h"
+#include "calibrate/scale_source.h"
+
+typedef struct watching {
+    ferry_observer *observer;
+    const ferry_graph *graph; // of the engine that runs
+    int32_t *index;           // [graph->n_values]: tensor of the observer, -1: not watched
+    ferry_status status;
+    ferry_error error;
+} watching;
+
+static int watch(void *user, const ferry_tensor_view *tensor, float scale)
+{
+    (void)scale;
+    watching *w = user;
+    const ferry_value_id v = ferry_graph_find_value(w->graph, tensor->name);
+    if (v == FERRY_NO_VALUE || w->index[v] < 0) return 0;
+    size_t count = 1;
+    for (int32_t d = 0; d < tensor->rank; d++) count *= (size_t)tensor->dims[d];
+    w->status = ferry_observer_observe(w->observer, (size_t)w->index[v], tensor->dtype, tensor->data, count, &w->error);
+    return w->status != FERRY_OK;
+}
+
+static bool is_float(ferry_dtype dtype)
+{
+    return dtype == FERRY_F32 || dtype == FERRY_F16 || dtype == FERRY_BF16 || dtype == FERRY_F64;
+}
+
+ferry_status ferry_building_float_tensors(ferry_building *b, const char *const **out_names, size_t *out_count,
+                                          ferry_error *err)
+{
+    const ferry_graph *g = &b->network->graph;
+    const char **names = ferry_arena_alloc_array(&b->arena, g->n_values, sizeof *names);
+    if (!names) return ferry_fail_memory(err, "calibration");
+    size_t n = 0;
+    for (size_t i = 0; i < g->n_inputs; i++)
+        if (is_float(g->values[g->inputs[i]].dtype)) names[n++] = g->values[g->inputs[i]].name;
+    for (size_t i = 0; i < g->n_nodes; i++)
+        for (int32_t k = 0; k < g->nodes[i].n_outputs; k++) {
+            const ferry_value_id v = g->nodes[i].outputs[k];
+            if (v != FERRY_NO_VALUE && is_float(g->values[v].dtype)) names[n++] = g->values[v].name;
+        }
+    *out_names = names;
+    *out_count = n;
+    return FERRY_OK;
+}
+
+// One sample at a time wherever the model leaves the batch open, so that scales don't depend on how samples are
+// batched.
+static void single_samples(ferry_building *b)
+{
+    const ferry_graph *g = &b->network->graph;
+    for (size_t i = 0; i < g->n_inputs; i++) {
+        const ferry_shape *own = &g->values[g->inputs[i]].shape;
+        ferry_engine_profile *p = &b->profiles[i];
+        if (p->opt.rank > 0 && (own->rank < 1 || own->dims[0] < 0)) p->opt.dims[0] = 1;
+        p->min = p->max = p->opt;
+        b->opt[i].shape = p->opt;
+    }
+}
+
+typedef struct running {
+    ferry_engine *engine;
+    ferry_context *context;
+    ferry_stream *stream;
+    void **buffers;       // [bindings]
+    size_t *bytes;        // [bindings]
+    size_t *sample_bytes; // [inputs]
+    size_t batch;         // samples that one run takes
+} running;
+
+static ferry_status open_running(ferry_building *b, running *r, watching *w, ferry_error *err)
+{
+    ferry_graph graph = {0};
+    const char *plan_text = NULL;
+    FERRY_TRY(ferry_building_portable(b, NULL, &graph, &plan_text, err));
+    FERRY_TRY(ferry_building_engine(b, &graph, NULL, false, &r->engine, err));
+    const ferry_stream_options stream_options = {.size = sizeof stream_options, .threads = b->options.threads};
+    FERRY_TRY(ferry_stream_create(b->runtime, &stream_options, &r->stream, err));
+    FERRY_TRY(ferry_context_create(r->engine, NULL, &r->context, err));
+    FERRY_TRY(ferry_context_set_observer(r->context, watch, w, err));
+    FERRY_TRY(ferry_context_prepare(r->context, err));
+    const size_t n = (size_t)ferry_engine_binding_count(r->engine), n_in = b->network->graph.n_inputs;
+    r->buffers = ferry_arena_alloc_array(&b->arena, n, sizeof *r->buffers);
+    r->bytes = ferry_arena_alloc_array(&b->arena, n, sizeof *r->bytes);
+    r->sample_bytes = ferry_arena_alloc_array(&b->arena, n, sizeof *r->sample_bytes);
+    if (!r->buffers || !r->bytes || !r->sample_bytes) return ferry_fail_memory(err, "calibration");
+    r->batch = 1;
+    for (size_t i = 0; i < n; i++) {
+        FERRY_TRY(ferry_context_binding_bytes(r->context, (int32_t)i, &r->bytes[i], err));
+        r->buffers[i] = ferry_heap_alloc(b->heap, r->bytes[i]);
+        if (!r->buffers[i]) return ferry_fail_memory(err, "calibration");
+        if (i >= n_in) continue;
+        const ferry_shape *shape = &b->opt[i].shape;
+        const size_t batch = shape->rank > 0 && shape->dims[0] > 0 ? (size_t)shape->dims[0] : 1;
+        r->sample_bytes[i] = r->bytes[i] / batch;
+        if (i == 0) r->batch = batch;
+    }
+    w->graph = &r->engine->image.graph;
+    return FERRY_OK;
+}
+
+static void close_running(ferry_building *b, running *r)
+{
+    ferry_context_release(r->context);
+    ferry_stream_release(r->stream);
+    const int32_t n = r->engine ? ferry_engine_binding_count(r->engine) : 0;
+    for (int32_t i = 0; r->buffers && r->bytes && i < n; i++) ferry_heap_free(b->heap, r->buffers[i], r->bytes[i]);
+    ferry_engine_release(r->engine);
+}
+
+static ferry_status index_tensors(ferry_building *b, watching *w, const char *const *names, size_t count,
+                                  ferry_error *err)
+{
+    w->index = ferry_arena_alloc_array(&b->arena, w->graph->n_values, sizeof *w->index);
+    if (!w->index) return ferry_fail_memory(err, "calibration");
+    for (size_t i = 0; i < w->graph->n_values; i++) w->index[i] = -1;
+    for (size_t i = 0; i < count; i++) {
+        const ferry_value_id v = ferry_graph_find_value(w->graph, names[i]);
+        if (v != FERRY_NO_VALUE) w->index[v] = (int32_t)i;
+    }
+    return FERRY_OK;
+}
+
+// Fills one run's inputs with samples. *out_full is false when they end before: a model with a fixed batch can't run on
+// fewer.
+static ferry_status fill_inputs(ferry_building *b, running *r, ferry_samples *samples, bool *out_full, ferry_error *err)
+{
+    void **at = ferry_arena_alloc_array(&b->arena, b->network->graph.n_inputs, sizeof *at);
+    if (!at) return ferry_fail_memory(err, "calibration");
+    *out_full = false;
+    for (size_t n = 0; n < r->batch; n++) {
+        bool more = false;
+        for (size_t i = 0; i < b->network->graph.n_inputs; i++) at[i] = (char *)r->buffers[i] + n * r->sample_bytes[i];
+        FERRY_TRY(ferry_samples_next(samples, at, &more, err));
+        if (more) continue;
+        if (n > 0)
+            ferry_log(b->options.logger, FERRY_SEVERITY_WARNING,
+                      "the model's batch is fixed at %zu: the last %zu samples, too few for it, were left out",
+                      r->batch, n);
+        return FERRY_OK;
+    }
+    *out_full = true;
+    return FERRY_OK;
+}
+
+static ferry_status run_samples(ferry_building *b, running *r, watching *w, ferry_samples *samples, ferry_error *err)
+{
+    ferry_phase phase;
+    const uint64_t total = ferry_samples_total(samples);
+    uint64_t done = 0;
+    const size_t n_in = b->network->graph.n_inputs;
+    FERRY_TRY(ferry_phase_begin(&phase, b->options.progress, "calibrate", total, err));
+    for (;;) {
+        bool full = false;
+        FERRY_TRY(fill_inputs(b, r, samples, &full, err));
+        if (!full) break;
+        const ferry_status s =
+            ferry_context_run(r->context, r->stream, (const void *const *)r->buffers, r->buffers + n_in, err);
+        if (w->status != FERRY_OK) return ferry_fail(err, w->status, "%s", w->error.text);
+        FERRY_TRY(s);
+        done += r->batch;
+        FERRY_TRY(ferry_phase_step(&phase, done, err));
+    }
+    FERRY_TRY(ferry_samples_finish(samples, err));
+    phase.total = done;
+    return ferry_phase_end(&phase, err);
+}
+
+static ferry_status observe(ferry_building *b, const char *const *names, size_t count, ferry_thread_pool *pool,
+                            ferry_scale_table *table, ferry_error *err)
+{
+    const ferry_calibration_options *c = b->options.calibration;
+    watching w = {0};
+    running r = {0};
+    ferry_samples *samples = NULL;
+    ferry_status s = ferry_samples_open(b, &samples, err);
+    if (s == FERRY_OK) s = ferry_observer_create(b->heap, count, pool, &w.observer, err);
+    if (s == FERRY_OK) s = open_running(b, &r, &w, err);
+    if (s == FERRY_OK) s = index_tensors(b, &w, names, count, err);
+    if (s == FERRY_OK) s = run_samples(b, &r, &w, samples, err);
+    if (s == FERRY_OK)
+        s = ferry_scale_table_from_observer(table, w.observer, names, ferry_scale_source_algorithm(c), c->percentile,
+                                            &b->report, err);
+    close_running(b, &r);
+    ferry_observer_destroy(w.observer);
+    ferry_samples_close(samples);
+    return s;
+}
+
+ferry_status ferry_building_observe(ferry_building *b, const char *const *names, size_t name_count,
+                                    ferry_scale_table *table, ferry_error *err)
+{
+    ferry_build_options options = b->options;
+    options.no_fusion = true;
+    options.precisions = 0;
+    options.memory_bytes = 0;
+    options.timing_cache = NULL;
+    ferry_building inner;
+    ferry_status s = ferry_building_init(&inner, b->runtime, b->network, &options, err);
+    ferry_thread_pool *pool = NULL;
+    if (s == FERRY_OK && b->options.threads != 1)
+        s = ferry_thread_pool_create(b->heap, b->options.threads > 0 ? (size_t)b->options.threads : 0, &pool, err);
+    if (s == FERRY_OK) {
+        single_samples(&inner);
+        s = observe(&inner, names, name_count, pool, table, err);
+        s = ferry_building_tell(&inner, s, err);
+    }
+    ferry_thread_pool_destroy(pool);
+    ferry_building_deinit(&inner);
+    return s;
+}

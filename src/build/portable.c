@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0
+// From the imported graph to the portable one: shapes, passes, numeric plan, lowering.
+#include <stdio.h>
+#include <string.h>
+
+#include "build/internal.h"
+#include "passes/lower.h"
+#include "passes/pass.h"
+#include "passes/precision.h"
+
+// What inputs are inside the portable graph: fixed dimensions, the others open.
+static ferry_status set_shapes(ferry_building *b, ferry_graph *graph, ferry_error *err)
+{
+    ferry_input_shape *bound = ferry_arena_alloc_array(&b->arena, graph->n_inputs, sizeof *bound);
+    if (!bound) return ferry_fail_memory(err, "shapes");
+    bool all_fixed = true;
+    for (size_t i = 0; i < graph->n_inputs; i++) {
+        ferry_shape shape = b->profiles[i].opt;
+        const ferry_shape *own = &graph->values[graph->inputs[i]].shape;
+        for (int32_t d = 0; d < shape.rank; d++) {
+            if (b->profiles[i].min.dims[d] == b->profiles[i].max.dims[d]) continue;
+            shape.dims[d] = FERRY_DIM_UNKNOWN;
+            if (own->rank == shape.rank) shape.symbols[d] = own->symbols[d];
+            all_fixed = false;
+        }
+        bound[i] = (ferry_input_shape){graph->inputs[i], shape};
+        graph->values[graph->inputs[i]].shape = shape;
+    }
+    const ferry_status s = ferry_graph_infer(graph, bound, graph->n_inputs, all_fixed, &b->report, err);
+    return ferry_building_tell(b, s, err);
+}
+
+// A value that is an output without a node behind it (an input or a constant handed through) gets one: engines copy
+// outputs from what nodes make.
+static ferry_status make_outputs(ferry_graph *graph, ferry_error *err)
+{
+    const ferry_op *identity = ferry_op_find("", "Identity");
+    for (size_t i = 0; i < graph->n_outputs; i++) {
+        const ferry_value_id from = graph->outputs[i];
+        if (graph->values[from].producer != FERRY_NO_NODE) continue;
+        ferry_value_id to = FERRY_NO_VALUE;
+        const ferry_shape shape = graph->values[from].shape;
+        FERRY_TRY(ferry_graph_add_value(graph, NULL, graph->values[from].dtype, &shape, &to, err));
+        FERRY_TRY(
+            ferry_graph_add_node(graph, identity, graph->values[from].name, &from, 1, &to, 1, NULL, 0, NULL, err));
+        graph->outputs[i] = to;
+        graph->values[to].is_output = true;
+        graph->values[from].is_output = false;
+    }
+    return FERRY_OK;
+}
+
+static ferry_status choose_precision(ferry_building *b, const ferry_graph *graph, const ferry_scale_table *scales,
+                                     ferry_numeric_plan *out, ferry_error *err)
+{
+    const ferry_build_options *o = &b->options;
+    if (o->numeric_plan) {
+        const ferry_status s = ferry_numeric_plan_read(o->numeric_plan, strlen(o->numeric_plan), graph, out, err);
+        return s == FERRY_OK ? s : ferry_within(err, s, "numeric plan");
+    }
+    const char **rules = ferry_arena_alloc_array(&b->arena, o->n_layer_precisions, sizeof *rules);
+    if (!rules) return ferry_fail_memory(err, "precisions");
+    for (size_t i = 0; i < o->n_layer_precisions; i++) {
+        rules[i] =
+            ferry_arena_printf(&b->arena, "%s=%s", o->layer_precisions[i].glob, o->layer_precisions[i].precision);
+        if (!rules[i]) return ferry_fail_memory(err, "precisions");
+    }
+    const ferry_precision_options options = {
+        .int8 = (o->precisions & FERRY_PRECISION_INT8) != 0,
+        .fp16 = (o->precisions & FERRY_PRECISION_FP16) != 0,
+        .bf16 = (o->precisions & FERRY_PRECISION_BF16) != 0,
+        .rules = rules,
+        .n_rules = o->n_layer_precisions,
+        .scales = scales ? scales->entries : NULL,
+        .n_scales = scales ? scales->count : 0,
+    };
+    return ferry_numeric_plan_choose(graph, &options, out, &b->report, err);
+}
+
+static ferry_status lower(ferry_building *b, const ferry_graph *graph, const ferry_scale_table *scales,
+                          ferry_graph *out, const char **out_plan_text, ferry_error *err)
+{
+    ferry_numeric_plan plan = {0};
+    ferry_status s = choose_precision(b, graph, scales, &plan, err);
+    s = ferry_building_tell(b, s, err);
+    if (s == FERRY_OK) s = ferry_numeric_plan_write(&plan, graph, &b->arena, out_plan_text, err);
+    if (s == FERRY_OK) s = ferry_building_tell(b, ferry_lower(graph, &plan, out, &b->report, err), err);
+    ferry_numeric_plan_deinit(&plan);
+    return s;
+}
+
+ferry_status ferry_building_portable(ferry_building *b, const ferry_scale_table *scales, ferry_graph *out,
+                                     const char **out_plan_text, ferry_error *err)
+{
+    ferry_graph graph = {0};
+    *out_plan_text = NULL;
+    *out = (ferry_graph){0};
+    ferry_status s = ferry_graph_copy(&b->network->graph, &graph, err);
+    if (s == FERRY_OK) s = set_shapes(b, &graph, err);
+    if (b->options.no_fusion) {
+        if (s == FERRY_OK) s = make_outputs(&graph, err);
+        if (s == FERRY_OK) s = ferry_graph_compact(&graph, err);
+        if (s == FERRY_OK) {
+            *out = graph;
+            return s;
+        }
+    } else {
+        const ferry_passes_options options = {.disabled = b->options.disabled_passes,
+                                              .n_disabled = b->options.n_disabled_passes};
+        if (s == FERRY_OK) s = ferry_passes_run(&graph, &options, b->options.logger, err);
+        if (s == FERRY_OK) s = lower(b, &graph, scales, out, out_plan_text, err);
+        if (s == FERRY_OK) s = make_outputs(out, err);
+        if (s == FERRY_OK) s = ferry_graph_compact(out, err);
+        if (s != FERRY_OK) ferry_graph_deinit(out);
+    }
+    ferry_graph_deinit(&graph);
+    return s;
+}
