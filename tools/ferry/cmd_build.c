@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+// ferry build
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#include "cli.h"
+
+static double now_s(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+static char *default_output(const char *model)
+{
+    const char *slash = strrchr(model, '/');
+    const char *base = slash ? slash + 1 : model;
+    const char *dot = strrchr(base, '.');
+    const int stem = dot && dot != base ? (int)(dot - base) : (int)strlen(base);
+    char *path = malloc(strlen(base) + sizeof ".engine");
+    if (path) sprintf(path, "%.*s.engine", stem, base);
+    return path;
+}
+
+static int write_plan(const ferry_engine *engine, const char *path)
+{
+    ferry_error err = {.text = ""};
+    const char *plan = ferry_engine_text(engine, "numeric_plan");
+    if (!plan) return cli_fail("--write-plan: an engine built with --no-fusion has no numeric plan");
+    return ferry_file_write(path, plan, strlen(plan), &err) == FERRY_OK ? CLI_OK : cli_fail("%s", err.text);
+}
+
+static void print_counts(const char *what, json_t *counts)
+{
+    const char *key;
+    json_t *value;
+    bool first = true;
+    printf("%s", what);
+    json_object_foreach(counts, key, value)
+    {
+        printf("%s%lld %s", first ? "" : ", ", (long long)json_integer_value(value), key);
+        first = false;
+    }
+    printf("\n");
+}
+
+static int report(const cli_settings *settings, const ferry_engine *engine, const char *path, double seconds)
+{
+    ferry_error err = {.text = ""};
+    char *described = NULL;
+    struct stat file;
+    if (ferry_engine_describe(engine, &described, &err) != FERRY_OK) return cli_fail("%s", err.text);
+    json_t *json = json_loads(described, 0, NULL);
+    ferry_bytes_free(described, strlen(described) + 1);
+    json_t *summary = json_object_get(json, "summary");
+    const long long file_bytes = stat(path, &file) == 0 ? (long long)file.st_size : 0;
+    printf("%s: %.1f MB, built in %.2f s for %s\n", path, (double)file_bytes / 1e6, seconds,
+           json_string_value(json_object_get(json, "fingerprint")));
+    print_counts("  layers: ", json_object_get(summary, "layers_by_precision"));
+    printf("  memory of a context: %.1f MB\n",
+           (double)json_integer_value(json_object_get(json_object_get(json, "memory"), "context_bytes")) / 1e6);
+    if (settings->json) {
+        json_t *out =
+            json_pack("{s:s, s:f, s:O, s:O, s:{s:I, s:I, s:I}}", "engine", path, "seconds", seconds,
+                      "layers_by_precision", json_object_get(summary, "layers_by_precision"), "layers_by_device",
+                      json_object_get(summary, "layers_by_device"), "bytes", "file", (json_int_t)file_bytes, "weights",
+                      json_integer_value(json_object_get(json, "weights_bytes")), "packed",
+                      json_integer_value(json_object_get(json, "packed_bytes")));
+        char *text = out ? json_dumps(out, JSON_COMPACT) : NULL;
+        if (text) printf("%s\n", text);
+        free(text);
+        json_decref(out);
+    }
+    json_decref(json);
+    return CLI_OK;
+}
+
+int cli_build(const cli_settings *settings, int argc, char **argv)
+{
+    (void)argc;
+    const double begun = now_s();
+    ferry_error err = {.text = ""};
+    ferry_runtime *runtime = NULL;
+    ferry_engine *engine = NULL;
+    if (cli_is_engine(argv[0])) return cli_fail("%s is an engine already; build takes a model", argv[0]);
+    char *made = settings->output ? NULL : default_output(argv[0]);
+    const char *path = settings->output ? settings->output : made;
+    int status = path ? cli_runtime_open(settings, &runtime) : cli_fail("out of memory");
+    if (status == CLI_OK) status = cli_build_engine(settings, runtime, argv[0], &engine);
+    if (status == CLI_OK && ferry_engine_save(engine, path, &err) != FERRY_OK) status = cli_fail("%s", err.text);
+    if (status == CLI_OK && settings->plan_output) status = write_plan(engine, settings->plan_output);
+    if (status == CLI_OK) status = report(settings, engine, path, now_s() - begun);
+    ferry_engine_release(engine);
+    ferry_runtime_release(runtime);
+    free(made);
+    return status;
+}

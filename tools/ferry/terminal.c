@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: Apache-2.0
+// Messages, progress and signals.
+#include <errno.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli.h"
+
+static volatile sig_atomic_t interrupts;
+
+int cli_fail(const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    fflush(stdout);
+    fputs("ferry: error: ", stderr);
+    vfprintf(stderr, format, args);
+    fputc('\n', stderr);
+    va_end(args);
+    return CLI_FAILED;
+}
+
+int cli_usage(const char *command, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    fputs("ferry: error: ", stderr);
+    vfprintf(stderr, format, args);
+    va_end(args);
+    fprintf(stderr, "\nTry 'ferry %s%s--help'.\n", command ? command : "", command ? " " : "");
+    return CLI_USAGE;
+}
+
+static void log_line(void *user, ferry_severity severity, const char *text)
+{
+    static const char *const names[] = {"error", "warning", "info", "verbose"};
+    (void)user;
+    fprintf(stderr, "ferry: %s: %s\n", names[severity], text);
+}
+
+const ferry_logger *cli_logger(const cli_settings *settings)
+{
+    static const ferry_logger quiet = {log_line, NULL, FERRY_SEVERITY_ERROR};
+    static const ferry_logger normal = {log_line, NULL, FERRY_SEVERITY_WARNING};
+    static const ferry_logger verbose = {log_line, NULL, FERRY_SEVERITY_VERBOSE};
+    return settings->quiet ? &quiet : settings->verbose ? &verbose : &normal;
+}
+
+static void print_time(double seconds)
+{
+    if (seconds < 0) return;
+    if (seconds < 60) {
+        fprintf(stderr, ", %.0f s left", seconds);
+    } else {
+        fprintf(stderr, ", %.0f min left", seconds / 60);
+    }
+}
+
+static int draw_bar(void *user, const ferry_progress_report *r)
+{
+    (void)user;
+    enum { WIDTH = 30 };
+    const int filled = r->total ? (int)(WIDTH * r->done / r->total) : 0;
+    fprintf(stderr, "\r\033[K%-14s ", r->phase);
+    if (r->total) {
+        fputc('[', stderr);
+        for (int i = 0; i < WIDTH; i++) fputc(i < filled ? '#' : '.', stderr);
+        fprintf(stderr, "] %llu/%llu", (unsigned long long)r->done, (unsigned long long)r->total);
+    } else {
+        fprintf(stderr, "%llu", (unsigned long long)r->done);
+    }
+    const bool over = r->total && r->done >= r->total;
+    if (over) {
+        fprintf(stderr, ", %.1f s\n", r->elapsed_s);
+    } else {
+        print_time(r->remaining_s);
+    }
+    fflush(stderr);
+    return interrupts != 0;
+}
+
+// Lines for logs: the end of each phase, and every ten seconds in between.
+static int print_line(void *user, const ferry_progress_report *r)
+{
+    double *next_s = user;
+    const bool over = r->total && r->done >= r->total;
+    if (r->done == 0) *next_s = 10;
+    if (over && r->elapsed_s >= 0.5) {
+        fprintf(stderr, "ferry: %s: %llu done in %.1f s\n", r->phase, (unsigned long long)r->total, r->elapsed_s);
+    } else if (!over && r->elapsed_s > *next_s) {
+        fprintf(stderr, "ferry: %s: %llu of %llu", r->phase, (unsigned long long)r->done, (unsigned long long)r->total);
+        print_time(r->remaining_s);
+        fputc('\n', stderr);
+        *next_s = r->elapsed_s + 10;
+    }
+    return interrupts != 0;
+}
+
+static int only_interrupt(void *user, const ferry_progress_report *r)
+{
+    (void)user;
+    (void)r;
+    return interrupts != 0;
+}
+
+const ferry_progress *cli_progress(const cli_settings *settings)
+{
+    static double next_s;
+    static const ferry_progress bar = {draw_bar, NULL}, lines = {print_line, &next_s}, silent = {only_interrupt, NULL};
+    return settings->quiet ? &silent : isatty(STDERR_FILENO) ? &bar : &lines;
+}
+
+bool cli_interrupted(void)
+{
+    return interrupts != 0;
+}
+
+// The first signal asks long work to stop at its next report; a second one, or one that long work does not see within
+// its report, ends the process after removing what was half written.
+static void on_signal(int number)
+{
+    if (interrupts++ == 0) return;
+    ferry_abandon_files();
+    signal(number, SIG_DFL);
+    raise(number);
+}
+
+void cli_catch_signals(void)
+{
+    struct sigaction action;
+    memset(&action, 0, sizeof action);
+    action.sa_handler = on_signal;
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+    sigaction(SIGHUP, &action, NULL);
+    signal(SIGPIPE, SIG_IGN);
+}
