@@ -142,6 +142,12 @@ static void put_number(writer *w, double v)
 {
     char text[40];
     if (v == 0.0) v = 0.0; // no "-0"
+    // Whole numbers never as 2.2e+02: readers take that for a fraction.
+    if (v > -1e9 && v < 1e9 && v == (double)(long)v) {
+        snprintf(text, sizeof text, "%ld", (long)v);
+        put(w, text);
+        return;
+    }
     for (int digits = 1; digits <= 17; digits++) {
         snprintf(text, sizeof text, "%.*g", digits, v);
         if (strtod(text, NULL) == v) break;
