@@ -263,11 +263,11 @@ ferry_status ferry_broadcast_shapes(const ferry_shape *shapes, size_t n, ferry_s
 void ferry_broadcast_strides(const ferry_tensor *tensor, int32_t rank, const int64_t *dims, int64_t *out_strides)
 {
     const int32_t shift = rank - tensor->rank;
-    int64_t stride = 1;
+    uint64_t stride = 1; // wraps in an empty tensor, where no stride is used
     for (int32_t d = rank - 1; d >= 0; d--) {
         const int64_t own = d >= shift ? tensor->dims[d - shift] : 1;
-        out_strides[d] = own == 1 && dims[d] != 1 ? 0 : d >= shift ? stride : 0;
-        stride *= own;
+        out_strides[d] = own == 1 && dims[d] != 1 ? 0 : d >= shift ? (int64_t)stride : 0;
+        stride *= (uint64_t)own;
     }
 }
 

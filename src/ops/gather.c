@@ -82,6 +82,7 @@ static ferry_status eval_gather(const ferry_eval *eval, ferry_error *err)
     const ferry_tensor *x = &eval->in[0], *indices = &eval->in[1];
     int32_t axis = 0;
     FERRY_TRY(ferry_axis(ferry_node_int(eval->node, "axis", 0), x->rank, &axis, err));
+    if (ferry_elements(&eval->out[0]) == 0) return FERRY_OK;
     const int64_t outer = ferry_dims_elements(axis, x->dims), n = ferry_elements(indices);
     const size_t bytes =
         (size_t)ferry_dims_elements(x->rank - axis - 1, x->dims + axis + 1) * ferry_dtype_bytes(x->dtype);
@@ -150,7 +151,7 @@ static ferry_status check_gather_nd(int32_t rank, int32_t index_rank, int64_t de
                           "batch_dims is %" PRId64 ", the data has %" PRId32 " dimensions, the indices %" PRId32, batch,
                           rank, index_rank);
     }
-    if (depth > rank - batch) {
+    if (depth == 0 || depth > rank - batch) {
         return ferry_fail(err, FERRY_ERR_BAD_MODEL,
                           "the indices have %" PRId64 " numbers each, the data has %" PRId64 " dimensions to index",
                           depth, rank - batch);

@@ -52,6 +52,7 @@ ferry_status ferry_one_hot_eval(const ferry_eval *eval, ferry_error *err)
                           " elements, it must have 2",
                           depth, y->dims[axis], ferry_elements(values));
     }
+    if (ferry_elements(y) == 0) return FERRY_OK;
     const size_t bytes = ferry_dtype_bytes(y->dtype);
     const int64_t none[FERRY_MAX_RANK] = {0}, one = 1;
     int64_t dense[FERRY_MAX_RANK];

@@ -36,7 +36,7 @@ ferry_status ferry_gemm_infer(ferry_infer *infer, ferry_error *err)
         if (c->rank > 2) return ferry_need_rank(infer, 2, 2, err);
         for (int32_t d = 0; d < c->rank; d++) {
             const int64_t of_c = c->dims[d], of_y = y.dims[d + 2 - c->rank];
-            if (of_c > 1 && of_y != FERRY_DIM_UNKNOWN && of_c != of_y)
+            if (of_c >= 0 && of_c != 1 && of_y != FERRY_DIM_UNKNOWN && of_c != of_y)
                 return ferry_fail(err, FERRY_ERR_BAD_MODEL, "dimension %d of C is %lld, the product has %lld", d,
                                   (long long)of_c, (long long)of_y);
         }

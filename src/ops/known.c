@@ -45,7 +45,7 @@ ferry_status ferry_node_run_reference(const ferry_node *node, const ferry_tensor
         if (!room) return ferry_fail_memory(err, "the scratch of a reference kernel");
         eval.scratch = room + ((64 - ((uintptr_t)room & 63)) & 63);
     }
-    return node->op->eval(&eval, err);
+    return ferry_op_eval(&eval, err);
 }
 
 static size_t elements_of(const ferry_tensor *t)

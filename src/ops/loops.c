@@ -8,9 +8,11 @@ bool ferry_loops_begin(ferry_loops *loops, int32_t rank, const int64_t *dims, in
 {
     memset(loops, 0, sizeof *loops);
     loops->n = n;
+    // First of all, since the other dims of an empty tensor may be too large to multiply.
+    for (int32_t d = 0; d < rank; d++)
+        if (dims[d] == 0) return false;
     int32_t out = 0;
     for (int32_t d = 0; d < rank; d++) {
-        if (dims[d] == 0) return false;
         if (dims[d] == 1) continue;
         bool mergeable = out > 0;
         for (int32_t k = 0; k < n && mergeable; k++) {
@@ -46,10 +48,10 @@ bool ferry_loops_next(ferry_loops *loops)
 
 void ferry_dense_strides(int32_t rank, const int64_t *dims, int64_t *out_strides)
 {
-    int64_t stride = 1;
+    uint64_t stride = 1; // wraps in an empty tensor, where no stride is used
     for (int32_t d = rank - 1; d >= 0; d--) {
-        out_strides[d] = stride;
-        stride *= dims[d] > 0 ? dims[d] : 1;
+        out_strides[d] = (int64_t)stride;
+        stride *= dims[d] > 0 ? (uint64_t)dims[d] : 1;
     }
 }
 
@@ -57,9 +59,9 @@ int64_t ferry_dims_elements(int32_t rank, const int64_t *dims)
 {
     for (int32_t d = 0; d < rank; d++)
         if (dims[d] == 0) return 0;
-    int64_t elements = 1;
-    for (int32_t d = 0; d < rank; d++) elements *= dims[d];
-    return elements;
+    uint64_t elements = 1; // wraps only for some dims of an empty tensor
+    for (int32_t d = 0; d < rank; d++) elements *= (uint64_t)dims[d];
+    return (int64_t)elements;
 }
 
 #define COPY_RUN(type)                                                                                                 \

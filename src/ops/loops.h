@@ -27,7 +27,8 @@ bool ferry_loops_next(ferry_loops *loops);
 
 /// Row-major element strides of dense dims.
 void ferry_dense_strides(int32_t rank, const int64_t *dims, int64_t *out_strides);
-/// Elements of dims that are all known and known not to overflow (an existing tensor's).
+/// Elements of dims of an existing tensor. When another dimension of it is 0, the product of some dims may be anything:
+/// kernels answer empty tensors before they use such products.
 int64_t ferry_dims_elements(int32_t rank, const int64_t *dims);
 static inline int64_t ferry_elements(const ferry_tensor *tensor)
 {

@@ -79,6 +79,7 @@ static ferry_status eval_concat(const ferry_eval *eval, ferry_error *err)
     const ferry_tensor *y = &eval->out[0];
     int32_t axis;
     FERRY_TRY(ferry_axis(ferry_node_int(eval->node, "axis", 0), y->rank, &axis, err));
+    if (ferry_elements(y) == 0) return FERRY_OK;
     int64_t to[FERRY_MAX_RANK], from[FERRY_MAX_RANK], at = 0;
     ferry_dense_strides(y->rank, y->dims, to);
     for (int32_t i = 0; i < eval->node->n_inputs; i++) {
@@ -179,9 +180,11 @@ static ferry_status eval_split(const ferry_eval *eval, ferry_error *err)
                                   "part %" PRId32 " has %" PRId64 " along the axis, its output %" PRId64, o, size,
                                   y->dims[axis]);
             }
-            ferry_dense_strides(y->rank, y->dims, to);
-            ferry_copy_strided(ferry_dtype_bytes(x->dtype), y->rank, y->dims, y->data, to,
-                               element_at(x, at * from[axis]), from);
+            if (ferry_elements(y) > 0) {
+                ferry_dense_strides(y->rank, y->dims, to);
+                ferry_copy_strided(ferry_dtype_bytes(x->dtype), y->rank, y->dims, y->data, to,
+                                   element_at(x, at * from[axis]), from);
+            }
         }
         at += size;
     }
@@ -268,13 +271,14 @@ static ferry_status eval_tile(const ferry_eval *eval, ferry_error *err)
 {
     (void)err;
     const ferry_tensor *x = &eval->in[0], *y = &eval->out[0];
+    if (ferry_elements(y) == 0) return FERRY_OK;
     int64_t x_dense[FERRY_MAX_RANK], y_dense[FERRY_MAX_RANK];
     ferry_dense_strides(x->rank, x->dims, x_dense);
     ferry_dense_strides(y->rank, y->dims, y_dense);
     // Each dimension is two: which repeat, and where in it.
     int64_t dims[FERRY_LOOPS_RANK], from[FERRY_LOOPS_RANK], to[FERRY_LOOPS_RANK];
     for (int32_t d = 0; d < x->rank; d++) {
-        dims[2 * d] = x->dims[d] ? y->dims[d] / x->dims[d] : 0;
+        dims[2 * d] = y->dims[d] / x->dims[d];
         from[2 * d] = 0;
         to[2 * d] = y_dense[d] * x->dims[d];
         dims[2 * d + 1] = x->dims[d];

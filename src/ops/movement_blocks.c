@@ -150,6 +150,7 @@ ferry_status ferry_reverse_sequence_infer(ferry_infer *infer, ferry_error *err)
 ferry_status ferry_reverse_sequence_eval(const ferry_eval *eval, ferry_error *err)
 {
     const ferry_tensor *x = &eval->in[0];
+    if (ferry_elements(x) == 0) return FERRY_OK;
     const bool batch_first = ferry_node_int(eval->node, "batch_axis", 1) == 0;
     const int64_t n = x->dims[batch_first ? 0 : 1], steps = x->dims[batch_first ? 1 : 0];
     const size_t bytes = (size_t)ferry_dims_elements(x->rank - 2, x->dims + 2) * ferry_dtype_bytes(x->dtype);
@@ -160,7 +161,7 @@ ferry_status ferry_reverse_sequence_eval(const ferry_eval *eval, ferry_error *er
                               "sequence %" PRId64 " has the length %" PRId64 "; there are %" PRId64 " steps", b, length,
                               steps);
         }
-        for (int64_t t = 0; t < steps && bytes; t++) {
+        for (int64_t t = 0; t < steps; t++) {
             const int64_t from = t < length ? length - 1 - t : t;
             const size_t to_at = (size_t)(batch_first ? b * steps + t : t * n + b);
             const size_t from_at = (size_t)(batch_first ? b * steps + from : from * n + b);
@@ -187,6 +188,7 @@ ferry_status ferry_trilu_infer(ferry_infer *infer, ferry_error *err)
 ferry_status ferry_trilu_eval(const ferry_eval *eval, ferry_error *err)
 {
     const ferry_tensor *x = &eval->in[0];
+    if (ferry_elements(x) == 0) return FERRY_OK;
     const int64_t rows = x->dims[x->rank - 2], columns = x->dims[x->rank - 1];
     const int64_t matrices = ferry_dims_elements(x->rank - 2, x->dims);
     const bool upper = ferry_node_int(eval->node, "upper", 1) != 0;
@@ -194,7 +196,7 @@ ferry_status ferry_trilu_eval(const ferry_eval *eval, ferry_error *err)
     if (ferry_has_input(eval->node, 1)) FERRY_TRY(ferry_read_int(&eval->in[1], "k", &k, err));
     k = k < -rows ? -rows : k > columns ? columns : k;
     const size_t bytes = ferry_dtype_bytes(x->dtype), row_bytes = (size_t)columns * bytes;
-    for (int64_t r = 0; r < matrices * rows && columns > 0; r++) {
+    for (int64_t r = 0; r < matrices * rows; r++) {
         // Columns [from, to) are kept.
         const int64_t diagonal = r % rows + k;
         const int64_t edge = upper ? diagonal : diagonal + 1;

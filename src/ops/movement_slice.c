@@ -150,11 +150,13 @@ ferry_status ferry_slice_eval(const ferry_eval *eval, ferry_error *err)
                               "the slice has %" PRId64 " along axis %" PRId32 ", the output %" PRId64, ranges[d].count,
                               d, y->dims[d]);
         }
+    }
+    if (ferry_elements(y) == 0) return FERRY_OK;
+    for (int32_t d = 0; d < x->rank; d++) {
         at += ranges[d].start * dense[d];
         // A single element takes no step, and a step larger than the dimension would overflow.
         from[d] = ranges[d].count > 1 ? ranges[d].step * dense[d] : 0;
     }
-    if (ferry_elements(y) == 0) return FERRY_OK;
     const size_t bytes = ferry_dtype_bytes(x->dtype);
     ferry_copy_strided(bytes, y->rank, y->dims, y->data, to, (const char *)x->data + at * (int64_t)bytes, from);
     return FERRY_OK;
@@ -217,6 +219,7 @@ ferry_status ferry_compress_eval(const ferry_eval *eval, ferry_error *err)
                           y->dims[axis]);
     }
     y->dims[axis] = count;
+    if (ferry_elements(x) == 0) return FERRY_OK;
     const int64_t run[] = {inner}, one[] = {1};
     const int64_t bytes = (int64_t)ferry_dtype_bytes(x->dtype);
     char *to = y->data;

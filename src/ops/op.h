@@ -78,6 +78,10 @@ const ferry_op *ferry_op_find(const char *domain, const char *name);
 /// Visits every row: index from 0 until NULL is returned.
 const ferry_op *ferry_op_at(size_t index);
 
+/// Runs the reference kernel, unless every output is empty: its other dims may then be so large that walking them would
+/// take for ever.
+ferry_status ferry_op_eval(const ferry_eval *eval, ferry_error *err);
+
 static inline bool ferry_op_is(const ferry_node *node, const ferry_op *op)
 {
     return node->op == op;

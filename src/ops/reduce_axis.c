@@ -88,6 +88,7 @@ static ferry_status eval_arg(const ferry_eval *eval, bool smallest, ferry_error 
     int32_t axis = 0;
     FERRY_TRY(ferry_axis(ferry_node_int(eval->node, "axis", 0), x->rank, &axis, err));
     const bool last = ferry_node_int(eval->node, "select_last_index", 0) != 0;
+    if (ferry_elements(&eval->out[0]) == 0) return FERRY_OK;
     const axis_view v = view_axis(x, axis);
     int64_t *y = eval->out[0].data;
     for (int64_t o = 0; o < v.outer; o++) {
@@ -156,6 +157,7 @@ ferry_status ferry_cum_sum_eval(const ferry_eval *eval, ferry_error *err)
     int32_t axis = 0;
     FERRY_TRY(ferry_read_int(&eval->in[1], "axis", &named, err));
     FERRY_TRY(ferry_axis(named, x->rank, &axis, err));
+    if (ferry_elements(x) == 0) return FERRY_OK;
     const cum_sum how = {.exclusive = ferry_node_int(eval->node, "exclusive", 0) != 0,
                          .reverse = ferry_node_int(eval->node, "reverse", 0) != 0};
     const axis_view v = view_axis(x, axis);

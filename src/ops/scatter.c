@@ -151,7 +151,7 @@ static ferry_status check_nd(int32_t rank, const int64_t *data, int32_t index_ra
                           index_rank);
     }
     const int64_t depth = indices[index_rank - 1];
-    if (depth > rank) {
+    if (depth == 0 || depth > rank) {
         return ferry_fail(err, FERRY_ERR_BAD_MODEL,
                           "the indices have %" PRId64 " numbers each, the data has %" PRId32 " dimensions", depth,
                           rank);

@@ -129,6 +129,7 @@ static ferry_status eval_top_k(const ferry_eval *eval, ferry_error *err)
         }
         eval->out[o].dims[axis] = k;
     }
+    if (k == 0 || ferry_elements(x) == 0) return FERRY_OK;
     const bool largest = ferry_node_int(eval->node, "largest", 1) != 0;
     const int64_t outer = ferry_dims_elements(axis, x->dims), n = x->dims[axis];
     const int64_t inner = ferry_dims_elements(x->rank - axis - 1, x->dims + axis + 1), one = 1;

@@ -133,6 +133,10 @@ ferry_status ferry_nms_eval(const ferry_eval *eval, ferry_error *err)
     ferry_tensor *y = &eval->out[0];
     nms how;
     FERRY_TRY(read_nms(eval, &how, err));
+    if (ferry_elements(scores) == 0) {
+        y->dims[0] = 0;
+        return FERRY_OK;
+    }
     const int64_t images = scores->dims[0], classes = scores->dims[1], n = boxes->dims[1], room = y->dims[0];
     ferry_candidate *candidates = eval->scratch;
     int64_t *rows = y->data, found = 0;

@@ -35,3 +35,12 @@ bool ferry_node_is(const ferry_node *node, const char *name)
 {
     return node->op && strcmp(node->op->name, name) == 0;
 }
+
+ferry_status ferry_op_eval(const ferry_eval *eval, ferry_error *err)
+{
+    bool empty = true;
+    for (int32_t o = 0; o < eval->node->n_outputs && empty; o++) {
+        empty = eval->out[o].dtype == FERRY_DTYPE_NONE || ferry_tensor_elements(&eval->out[o]) == 0;
+    }
+    return empty ? FERRY_OK : eval->node->op->eval(eval, err);
+}

@@ -97,7 +97,7 @@ static ferry_status run(const ferry_cpu_kernel *kernel, const ferry_cpu_run *r, 
     ferry_status s = k->infer_at_run ? infer_now(k, &a, err) : FERRY_OK;
     if (s == FERRY_OK) {
         const ferry_eval eval = {.node = node, .in = a.in, .out = a.out, .scratch = r->workspace};
-        s = node->op->eval(&eval, err);
+        s = ferry_op_eval(&eval, err);
     }
     if (s != FERRY_OK) return ferry_within(err, s, "node '%s' (%s)", node->name, node->op->name);
     for (int32_t i = 0; i < node->n_outputs; i++)
