@@ -72,6 +72,53 @@ static void own_scales(const ferry_graph *graph, const ferry_linear *l, const do
     }
 }
 
+// Moves `count` of the rounded weights one step against the sign of `sum`, those with the largest error first (the
+// first of equals), so that the errors cancel.
+static void cancel(const double *ideal, int8_t *q, const size_t *index, size_t n, double sum)
+{
+    const double sign = sum > 0 ? 1.0 : -1.0;
+    for (int count = (int)nearbyint(fabs(sum)); count > 0; count--) {
+        size_t best = n;
+        double most = 0.0;
+        for (size_t i = 0; i < n; i++) {
+            const double e = ((double)q[index[i]] - ideal[index[i]]) * sign;
+            const double moved = (double)q[index[i]] - sign;
+            if (e <= most || e > 0.5 || moved < -127.0 || moved > 127.0) continue;
+            most = e;
+            best = i;
+        }
+        if (best == n) return;
+        q[index[best]] = (int8_t)(q[index[best]] - (int)sign);
+    }
+}
+
+static double error_sum(const double *ideal, const int8_t *q, const size_t *index, size_t n)
+{
+    double sum = 0.0;
+    for (size_t i = 0; i < n; i++) sum += (double)q[index[i]] - ideal[index[i]];
+    return sum;
+}
+
+// A mean shift of a whole channel hurts more than noise does. Inputs are mostly positive after an activation, so the
+// shift follows the sum of the rounding errors: each filter's sum is brought to at most half a step.
+static ferry_status balance(const ferry_graph *graph, const ferry_linear *l, const double *ideal, int8_t *q,
+                            ferry_arena *scratch, ferry_error *err)
+{
+    const size_t n = l->weights / (size_t)l->out_channels;
+    size_t *index = ferry_arena_alloc_array(scratch, l->weights, sizeof *index);
+    size_t *filled = ferry_arena_alloc_array(scratch, (size_t)l->out_channels, sizeof *filled);
+    if (!index || !filled) return ferry_fail_memory(err, "INT8 weights");
+    for (size_t i = 0; i < l->weights; i++) {
+        const size_t c = (size_t)ferry_linear_out_channel(graph, l, i);
+        index[c * n + filled[c]++] = i;
+    }
+    for (int64_t c = 0; c < l->out_channels; c++) {
+        const size_t *of = index + (size_t)c * n;
+        cancel(ideal, q, of, n, error_sum(ideal, q, of, n));
+    }
+    return FERRY_OK;
+}
+
 ferry_status ferry_weights_quantise(const ferry_graph *from, ferry_node_id id, ferry_graph *to, ferry_value_id *out,
                                     const float **out_scales, int64_t *out_count, ferry_error *err)
 {
@@ -89,9 +136,13 @@ ferry_status ferry_weights_quantise(const ferry_graph *from, ferry_node_id id, f
         if (!on_grid) own_scales(from, &l, w, scales);
         const double least = on_grid ? -128.0 : -127.0;
         for (size_t i = 0; i < l.weights; i++) {
-            const double v = nearbyint(w[i] / (double)scales[ferry_linear_out_channel(from, &l, i)]);
+            w[i] /= (double)scales[ferry_linear_out_channel(from, &l, i)];
+            const double v = nearbyint(w[i]);
             q[i] = (int8_t)(v < least ? least : v > 127.0 ? 127.0 : v);
         }
+        if (!on_grid) s = balance(from, &l, w, q, &scratch, err);
+    }
+    if (s == FERRY_OK) {
         s = ferry_graph_add_constant(to, value->name, FERRY_S8, &value->shape, q, l.weights, true, out, err);
     }
     if (s == FERRY_OK) {
