@@ -20,6 +20,7 @@ static double candidate(const ferry_divergence *sums, size_t n, double enough)
     const double total = sums->counts[sums->count], kept = sums->counts[n], outliers = total - kept;
     const bool last_is_empty = !(sums->nonempty[n] > sums->nonempty[n - 1]);
     if (!(kept > 0) || (outliers > 0 && last_is_empty)) return infinite;
+    if (outliers > total * FERRY_THRESHOLD_MOST_CLIPPED) return infinite;
     const size_t last = level_begin(LEVELS - 1, n);
     double sum = total * ferry_calibration_log(kept / total);
     if (outliers > 0) {

@@ -22,6 +22,7 @@ static double candidate(const ferry_divergence *sums, size_t b, double enough)
     // What is folded into a bin that has its level for itself costs nothing, so half of the values could be clipped for
     // free where a histogram has a gap.
     if (above > 0 && neighbours == 0) return infinite;
+    if (above > total * FERRY_THRESHOLD_MOST_CLIPPED) return infinite;
     // The last level: its other bins as they are, and b with everything above it.
     const double folded = total - sums->counts[b], count = total - sums->counts[last];
     double sum = 0;

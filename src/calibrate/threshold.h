@@ -12,6 +12,10 @@
 // The searches: `bins` counts |x| in `count` bins of the given width from 0. Each answers a threshold > 0, or 0 when
 // nothing was counted. They use exact integers and their own logarithm, so that every machine finds the same one.
 
+/// The share of the values that are not zero that an entropy search may clip. A divergence alone prefers a tight range where most
+/// values crowd near zero, and would cut off the twentieth of a ReLU6's outputs that carries the network's decision.
+#define FERRY_THRESHOLD_MOST_CLIPPED 0.01
+
 /// TensorRT as shipped: bin 0 dropped, every bin from the 127th a candidate, 127 levels up to its centre, outliers
 /// folded into it on both sides, empty bins skipped; ties go to the wider range. The centre of the best bin.
 ferry_status ferry_threshold_entropy2(const ferry_heap *heap, const uint64_t *bins, size_t count, double width,

@@ -108,6 +108,7 @@ static double kl_slowly(const uint64_t *bins, size_t count, size_t n)
         sums[j * 128 / n] += c;
         filled[j * 128 / n] += c > 0;
     }
+    if (total - kept > total * FERRY_THRESHOLD_MOST_CLIPPED) return INFINITY;
     double d = 0;
     for (size_t j = 0; j < n; j++) {
         const size_t level = j * 128 / n;
@@ -133,6 +134,20 @@ static void entropy__agrees_with_its_definition_on_ragged_histograms(void **stat
     }
 }
 
+// Nineteen values in twenty near zero and the rest at a ReLU6's ceiling: cutting the ceiling off would be wrong,
+// whatever the divergence says.
+static void entropy__keeps_a_ceiling_that_many_values_reach(void **state)
+{
+    (void)state;
+    uint64_t bins[2048];
+    for (size_t i = 0; i < 2048; i++) bins[i] = (uint64_t)(1e6 * exp(-(double)i / 12));
+    bins[2000] = 600000;
+    double entropy2 = 0, entropy = 0;
+    assert_int_equal(ferry_threshold_entropy2(ferry_heap_default(), bins, 2048, 1, &entropy2, NULL), FERRY_OK);
+    assert_int_equal(ferry_threshold_entropy(ferry_heap_default(), bins, 2048, 1, &entropy, NULL), FERRY_OK);
+    assert_true(entropy2 >= 2000 && entropy >= 2000);
+}
+
 static double kl2_slowly(const uint64_t *bins, size_t count, size_t b)
 {
     double p[512] = {0}, sums[127] = {0}, filled[127] = {0}, total = 0, d = 0;
@@ -148,6 +163,7 @@ static double kl2_slowly(const uint64_t *bins, size_t count, size_t b)
     double above = 0;
     for (size_t j = b + 1; j < count; j++) above += (double)bins[j];
     if (above > 0 && filled[126] < 2) return INFINITY; // alone in its level
+    if (above > total * FERRY_THRESHOLD_MOST_CLIPPED) return INFINITY;
     for (size_t j = 0; j <= b; j++) {
         const size_t level = j == b ? 126 : (2 * j + 1) * 127 / (2 * b + 1);
         if (p[j] > 0) d += p[j] / total * log(p[j] / (sums[level] / filled[level]));
@@ -312,6 +328,7 @@ int main(void)
         cmocka_unit_test(percentile__meets_the_column_99_99),
         cmocka_unit_test(mse__finds_the_least_squared_error),
         cmocka_unit_test(entropy__agrees_with_its_definition_on_ragged_histograms),
+        cmocka_unit_test(entropy__keeps_a_ceiling_that_many_values_reach),
         cmocka_unit_test(entropy2__agrees_with_its_definition_on_ragged_histograms),
         cmocka_unit_test(log__is_exact_to_the_last_digits),
         cmocka_unit_test(choose__treats_degenerate_tensors),
