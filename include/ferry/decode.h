@@ -56,7 +56,8 @@ FERRY_API size_t ferry_labels_count(const ferry_labels *labels);
 /// or negative, an empty line).
 FERRY_API const char *ferry_labels_get(const ferry_labels *labels, int64_t class_index);
 
-/// The names as text, one a line, every line ended by LF: what ferry_labels_parse reads back the same. To be freed with
+/// The names as text that ferry_labels_parse() reads back the same: one a line, every line ended by LF; where lines
+/// would be read differently (a first name that begins with '[', say), a JSON list. To be freed with
 /// ferry_text_free(heap, *out_text).
 FERRY_API ferry_status ferry_labels_to_text(const ferry_labels *labels, const ferry_heap *heap, char **out_text,
                                             ferry_error *error);

@@ -30,7 +30,7 @@ static bool is_clean_utf8(const char *text, size_t length)
             continue;
         }
         const size_t more = c >= 0xf0 ? 3 : c >= 0xe0 ? 2 : 1;
-        if (c < 0xc2 || c > 0xf4 || i + more >= length + 0u || i + more > length - 1) return false;
+        if (c < 0xc2 || c > 0xf4 || i + more >= length) return false;
         uint32_t code = c & (0x3fu >> more);
         for (size_t k = 1; k <= more; k++) {
             if ((s[i + k] & 0xc0) != 0x80) return false;
@@ -194,10 +194,41 @@ const char *ferry_labels_get(const ferry_labels *labels, int64_t class_index)
     return labels->names[class_index];
 }
 
+// Whether lines would be read back as something else: as JSON, without a mark at the start, without spaces at the end,
+// or without a nameless class at the end.
+static bool lines_would_mislead(const ferry_labels *l)
+{
+    bool first = true;
+    for (size_t i = 0; i < l->count; i++) {
+        const char *name = l->names[i];
+        if (!name) continue;
+        if (strchr(" \t", name[strlen(name) - 1])) return true;
+        if (!first) continue;
+        first = false;
+        const char start = name[strspn(name, " \t")];
+        if (start == '[' || start == '{' || strncmp(name, "\xef\xbb\xbf", 3) == 0) return true;
+    }
+    return !l->names[l->count - 1];
+}
+
+static ferry_status write_json(const ferry_labels *l, const ferry_heap *heap, char **out_text, ferry_error *err)
+{
+    json_t *list = json_array();
+    bool ok = list != NULL;
+    for (size_t i = 0; i < l->count && ok; i++) {
+        ok = json_array_append_new(list, l->names[i] ? json_string(l->names[i]) : json_null()) == 0;
+    }
+    const ferry_status status = ok ? ferry_json_write(list, heap, out_text, err) : ferry_fail_memory(err, "labels");
+    json_decref(list);
+    return status;
+}
+
 ferry_status ferry_labels_to_text(const ferry_labels *labels, const ferry_heap *heap, char **out_text,
                                   ferry_error *error)
 {
+    *out_text = NULL;
     heap = ferry_heap_or_default(heap);
+    if (lines_would_mislead(labels)) return write_json(labels, heap, out_text, error);
     size_t bytes = 1;
     for (size_t i = 0; i < labels->count; i++) bytes += (labels->names[i] ? strlen(labels->names[i]) : 0) + 1;
     char *text = *out_text = ferry_heap_alloc(heap, bytes);

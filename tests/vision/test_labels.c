@@ -60,6 +60,10 @@ static void labels__reads_json(void **state)
     (void)state;
     assert_labels("[\"cat\", null, \"dog\"]", 3, (const char *const[]){"cat", NULL, "dog"});
     assert_labels(" {\"2\": \"dog\", \"0\": \"cat\"}", 3, (const char *const[]){"cat", NULL, "dog"});
+    // As lines these would be JSON, lose spaces or a class, or begin with a byte order mark.
+    assert_labels("[\"[1]\", \"x\"]", 2, (const char *const[]){"[1]", "x"});
+    assert_labels("[\"a\", \" b \", null]", 3, (const char *const[]){"a", " b ", NULL});
+    assert_labels("\xef\xbb\xbf\xef\xbb\xbf{}", 1, (const char *const[]){"\xef\xbb\xbf{}"});
     assert_labels("{\"0\": [\"n01440764\", \"tench\"]}", 1, (const char *const[]){"tench"});
 }
 
