@@ -31,6 +31,6 @@ if [ $install = yes ]; then
     step "models" tools/ci/models.sh
 fi
 step "tree" tools/check-tree.sh
-step "configure" configure "$build" -DFERRY_PYTHON="$PWD/.venv/bin/python"
+step "configure" configure "$build"
 step "build" build "$build"
 run_tests "$build" "$@"

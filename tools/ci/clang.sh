@@ -6,6 +6,6 @@ cd "$(dirname "$0")/../.."
 source tools/ci/lib.sh
 command -v clang >/dev/null || { echo "clang is not installed (tools/setup.sh --slow)"; exit 1; }
 clang --version | head -n 1
-step "configure" configure build/clang -DCMAKE_C_COMPILER=clang -DFERRY_PYTHON="$PWD/.venv/bin/python"
+step "configure" configure build/clang -DCMAKE_C_COMPILER=clang
 step "build" build build/clang
 title=clang run_tests build/clang -L '^(c|shell)$'

@@ -6,8 +6,7 @@ cd "$(dirname "$0")/../.."
 source tools/ci/lib.sh
 command -v gcovr >/dev/null || { echo "gcovr is not installed (tools/setup.sh --slow)"; exit 1; }
 # ccache and -O0 would both be slower than what they save here.
-step "configure" configure build/coverage -DFERRY_COVERAGE=ON -DCMAKE_C_FLAGS_RELEASE="-O1 -g -Wno-maybe-uninitialized" \
-    -DFERRY_PYTHON="$PWD/.venv/bin/python"
+step "configure" configure build/coverage -DFERRY_COVERAGE=ON -DCMAKE_C_FLAGS_RELEASE="-O1 -g -Wno-maybe-uninitialized"
 step "build" build build/coverage
 find build/coverage -name '*.gcda' -delete
 title="instrumented tests" run_tests build/coverage -L '^(c|python)$'

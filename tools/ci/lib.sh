@@ -24,8 +24,13 @@ configure() {
     command -v ccache >/dev/null && launcher=(-DCMAKE_C_COMPILER_LAUNCHER=ccache)
     # A folder configured for the other generator keeps it.
     [ ! -f "$dir/CMakeCache.txt" ] || generator=()
-    cmake -S . -B "$dir" "${generator[@]}" "${launcher[@]}" -DFERRY_WERROR=ON "$@" >"$dir.configure.log" 2>&1 ||
-        { cat "$dir.configure.log"; return 1; }
+    local python=()
+    [ ! -x .venv/bin/python ] || python=(-DFERRY_PYTHON="$PWD/.venv/bin/python")
+    cmake -S . -B "$dir" "${generator[@]}" "${launcher[@]}" "${python[@]}" -DFERRY_WERROR=ON "$@" \
+        >"$dir.configure.log" 2>&1 || {
+        cat "$dir.configure.log"
+        return 1
+    }
     grep -E '^-- The C compiler' "$dir.configure.log" || true
 }
 

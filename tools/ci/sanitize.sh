@@ -6,7 +6,7 @@ cd "$(dirname "$0")/../.."
 source tools/ci/lib.sh
 export ASAN_OPTIONS=detect_leaks=1:strict_string_checks=1:detect_stack_use_after_return=1:allocator_may_return_null=1
 export UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1
-step "configure" configure build/sanitize -DFERRY_SANITIZE=address,undefined -DCMAKE_C_FLAGS_RELEASE="-O1 -g1 -Wno-maybe-uninitialized" \
-    -DFERRY_PYTHON="$PWD/.venv/bin/python"
+step "configure" configure build/sanitize -DFERRY_SANITIZE=address,undefined \
+    -DCMAKE_C_FLAGS_RELEASE="-O1 -g1 -Wno-maybe-uninitialized"
 step "build" build build/sanitize
 title="sanitized tests" run_tests build/sanitize -L '^(c|python)$'
