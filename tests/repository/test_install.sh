@@ -84,4 +84,27 @@ if [ -x "$FERRY_BUILD_DIR/ferry" ]; then
     installed_command() { env -u LD_LIBRARY_PATH "$prefix/bin/ferry" --version | grep -q "$version"; }
     check installed_command__finds_its_library installed_command
 fi
+
+build_example() {
+    "$cc" -std=c11 -Wall -Wextra -Werror "$FERRY_SOURCE_DIR/examples/classify_async.c" -o "$scratch/classify_async" \
+        $(pkg-config --cflags --libs ferry)
+}
+check example__builds_with_pkg_config build_example
+
+# On a real network and a photograph: the same best class as the command says.
+model=$FERRY_TEST_MODELS/efficientnet_lite0.onnx
+photograph=$(find "$FERRY_SOURCE_DIR/examples/pictures/run" -name '*.jpg' | sort | head -n 1)
+run_example() {
+    local options=(--size 224x224 --resize crop --resize-shorter 256 --filter bicubic --mean 127 --std 128 --task classify
+        --labels "$FERRY_SOURCE_DIR/examples/labels/imagenet.txt")
+    $FERRY_COMMAND build "$model" -q -o "$scratch/model.engine" "${options[@]}" || return 1
+    LD_LIBRARY_PATH=$library_dir "$scratch/classify_async" "$scratch/model.engine" "$photograph" | tee "$scratch/classes" || return 1
+    $FERRY_COMMAND run -q "$scratch/model.engine" "$photograph" | tee "$scratch/expected" || return 1
+    [ "$(sed -nE '2s/^[0-9.]+ //p' "$scratch/classes")" = "$(sed -nE '2s/^ *[0-9.]+ +[0-9]+ +//p' "$scratch/expected")" ]
+}
+if [ -f "$model" ] && [ -x "$FERRY_BUILD_DIR/ferry" ]; then
+    check example__classifies_a_photograph run_example
+else
+    echo "[  SKIPPED ] example__classifies_a_photograph: no $model"
+fi
 exit $status
