@@ -3,7 +3,6 @@
 # The main job, from nothing: a PyTorch classifier becomes an FP32 and an INT8 engine for this machine, and both name
 # what is on photographs. Steps that are done and whose inputs are unchanged are not done again.
 set -euo pipefail
-cd "$(dirname "$0")"
 
 usage() {
     cat <<'TEXT'
@@ -20,12 +19,13 @@ while [ $# -gt 0 ]; do
     case $1 in
     --fresh) fresh=yes ;;
     --no-install) install=no ;;
-    --output) out=${2:?--output needs a folder} && shift ;;
+    --output) out=$(realpath -m "${2:?--output needs a folder}") && shift ;;
     -h | --help) usage; exit 0 ;;
     *) usage >&2; exit 2 ;;
     esac
     shift
 done
+cd "$(dirname "$0")"
 source tools/ci/lib.sh
 mkdir -p "$out"
 

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The main job after the set-up: export, check against torch, build FP32 and INT8 engines, run and measure both.
 
-Each step leaves a stamp with the hash of what it read, and is skipped while that is unchanged and its files are there."""
+Each step leaves a stamp with the hash of what it read, and is skipped while that is unchanged and its files are there.
+Relative paths are relative to the root of the tree."""
 import argparse
 import hashlib
 import json
@@ -16,18 +17,14 @@ import time
 import numpy
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-PICTURES = os.path.join(ROOT, "examples", "pictures")
-LABELS = os.path.join(ROOT, "examples", "labels", "imagenet.txt")
-EXPORT = os.path.join(ROOT, "tools", "demo", "export_efficientnet_lite0.py")
+PICTURES = os.path.join("examples", "pictures")
+LABELS = os.path.join("examples", "labels", "imagenet.txt")
+EXPORT = os.path.join("tools", "demo", "export_efficientnet_lite0.py")
 # How EfficientNet-Lite0 wants its pictures; the engine keeps it, so that calibrating and running cannot differ.
 PREPROCESS = ("--size 224x224 --resize crop --resize-shorter 256 --filter bicubic --color rgb --layout nchw "
               "--mean 127,127,127 --std 128,128,128").split()
 # FP32 is the same arithmetic in another order: more would mean that a layer computes something else.
 MOST_FP32_ERROR = 1e-4
-
-
-def relative(path):
-    return os.path.relpath(path)
 
 
 def pictures(kind):
@@ -123,7 +120,9 @@ def main():
     parser.add_argument("--output", required=True)
     parser.add_argument("--fresh", action="store_true")
     arguments = parser.parse_args()
-    ferry, out = os.path.abspath(arguments.ferry), os.path.abspath(arguments.output)
+    ferry, out = arguments.ferry, os.path.normpath(arguments.output)
+    # Paths stay as short as they were given, so that what is printed can be read and typed again.
+    os.chdir(ROOT)
     at = lambda *parts: os.path.join(out, *parts)
     if arguments.fresh:
         for entry in os.listdir(out):
@@ -136,7 +135,7 @@ def main():
     engines = {"fp32": at("efficientnet_lite0-fp32.engine"), "int8": at("efficientnet_lite0-int8.engine")}
 
     steps.run("export from PyTorch to ONNX",
-              [sys.executable, EXPORT, "-o", model, "--reference", reference] + pictures("run"),
+              [os.path.relpath(sys.executable), EXPORT, "-o", model, "--reference", reference] + pictures("run"),
               [EXPORT, os.path.join(sys.prefix, "ferry-stamp")] + pictures("run"),
               [model, reference], lambda command: print(call(command), end=""))
 
@@ -173,14 +172,14 @@ def main():
 
 
 def report(out, engines):
-    results = {kind: read_json(os.path.join(out, "run-%s.json" % kind))["pictures"] for kind in engines}
+    results = {kind: read_json(os.path.join(out, "run-%s.json" % kind))["results"] for kind in engines}
     print()
     agree = 0
     for fp32, int8 in zip(results["fp32"], results["int8"]):
         best = {"fp32": fp32["classes"], "int8": int8["classes"]}
         same = best["fp32"][0]["class"] == best["int8"][0]["class"]
         agree += same
-        print("%s: top-5%s" % (relative(fp32["file"]), "" if same else "   (FP32 and INT8 differ)"))
+        print("%s: top-5%s" % (fp32["picture"], "" if same else "   (FP32 and INT8 differ)"))
         for a, b in zip(best["fp32"][:5], best["int8"][:5]):
             print("    FP32 %5.1f %%  %-28s  INT8 %5.1f %%  %s" %
                   (100 * a["score"], a["label"], 100 * b["score"], b["label"]))
@@ -192,7 +191,7 @@ def report(out, engines):
           (agree, total, total))
     for kind, engine in engines.items():
         print()
-        print("%s (%.1f MB, %s)" % (kind.upper(), os.path.getsize(engine) / 1e6, relative(engine)))
+        print("%s (%.1f MB, %s)" % (kind.upper(), os.path.getsize(engine) / 1e6, engine))
         with open(os.path.join(out, "bench-%s.txt" % kind), encoding="utf-8") as f:
             print(f.read().rstrip())
     print()
@@ -200,7 +199,7 @@ def report(out, engines):
     for kind in engines:
         folder = os.path.join(out, "pictures-" + kind)
         for name in sorted(os.listdir(folder)):
-            print("  " + relative(os.path.join(folder, name)))
+            print("  " + os.path.join(folder, name))
 
 
 if __name__ == "__main__":
