@@ -34,9 +34,9 @@ ferry_status ferry_matmul_integer_infer(ferry_infer *infer, ferry_error *err)
     FERRY_TRY(ferry_need_types(infer, 0, TYPES_8, err));
     FERRY_TRY(ferry_need_types(infer, 1, TYPES_8, err));
     infer->out_dtypes[0] = FERRY_S32;
+    FERRY_TRY(ferry_matmul_infer_shape(infer, err)); // first: it refuses the scalars that zero points have no row of
     FERRY_TRY(check_zero_point(infer, 2, err));
-    FERRY_TRY(check_zero_point(infer, 3, err));
-    return ferry_matmul_infer_shape(infer, err);
+    return check_zero_point(infer, 3, err);
 }
 
 static int64_t zero_point(const ferry_eval *eval, int32_t index, int64_t at)
