@@ -11,8 +11,9 @@ import unittest
 
 import numpy
 
-COMMAND = shlex.split(os.environ.get("FERRY_COMMAND", "ferry"))
-SOURCE = os.environ.get("FERRY_SOURCE_DIR", os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
+HERE = os.path.dirname(os.path.abspath(__file__))
+SOURCE = os.environ.get("FERRY_SOURCE_DIR", os.path.dirname(os.path.dirname(HERE)))
+COMMAND = shlex.split(os.environ.get("FERRY_COMMAND", shlex.quote(os.path.join(SOURCE, "build", "ferry"))))
 MODELS = os.environ.get("FERRY_TEST_MODELS", os.path.join(SOURCE, "out", "models"))
 DATA = os.environ.get("FERRY_TEST_DATA", "")
 
