@@ -81,6 +81,7 @@ typedef struct ferry_graph_view {
     const ferry_graph *graph;
     const int32_t *user_offsets; // see ferry_graph_users
     const ferry_node_id *users;
+    const bool *bounded; // [n_values]: its size is known only when the data is; NULL: none is
 } ferry_graph_view;
 
 /// A device that was opened. Each backend's own struct begins with this.

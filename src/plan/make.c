@@ -83,7 +83,7 @@ static ferry_status run_planner(ferry_planner *p, ferry_plan *out, ferry_error *
     p->bounded = ferry_arena_alloc_array(&p->scratch, p->graph->n_values, sizeof *p->bounded);
     if (!p->candidates || !p->chosen || !p->root || !p->bounded) return ferry_fail_memory(err, "a plan");
     FERRY_TRY(ferry_graph_users(p->graph, &p->scratch, &offsets, &users, err));
-    p->view = (ferry_graph_view){.graph = p->graph, .user_offsets = offsets, .users = users};
+    p->view = (ferry_graph_view){.graph = p->graph, .user_offsets = offsets, .users = users, .bounded = p->bounded};
     FERRY_TRY(describe_devices(p, out, err));
     FERRY_TRY(ferry_planner_collect(p, err));
     FERRY_TRY(ferry_report_status(p->report, FERRY_ERR_UNSUPPORTED, err));

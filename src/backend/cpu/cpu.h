@@ -36,6 +36,9 @@ void *ferry_cpu_kernel_new(ferry_cpu_device *device, size_t bytes,
 /// A family of tactics: convolutions, pooling, ... One row of the table in families.c.
 typedef struct ferry_cpu_family {
     const char *name;
+    /// Its kernels know f32 only, and offers for f16 and bf16 are made all the same: tensors are converted before and
+    /// after (via_f32.c). Constants reach pack and prepare as they are.
+    bool via_f32;
     /// Offers what the family can do for regions that end in `root`; nothing when it can't.
     ferry_status (*offer)(ferry_cpu_device *device, const ferry_graph_view *view, ferry_node_id root,
                           const ferry_offer_sink *sink, ferry_error *err);
@@ -43,6 +46,7 @@ typedef struct ferry_cpu_family {
     bool (*owns)(const char *tactic);
     ferry_status (*pack)(ferry_cpu_device *device, const ferry_region *region, const char *tactic, void **out_data,
                          size_t *out_bytes, ferry_error *err); // NULL: nothing to pack
+    /// Trusts nothing: graph, shapes and `packed` may come from a file.
     ferry_status (*prepare)(ferry_cpu_device *device, const ferry_region *region, const char *tactic,
                             const ferry_tensor_desc *in, const ferry_tensor_desc *out, const void *packed,
                             size_t packed_bytes, ferry_kernel **out_kernel, ferry_error *err);
@@ -50,6 +54,12 @@ typedef struct ferry_cpu_family {
 
 /// The families, most special first; the reference family, which takes every node, is the last. NULL beyond the end.
 const ferry_cpu_family *ferry_cpu_family_at(size_t index);
+
+/// prepare() of a family whose kernels know f32 only, for regions with f16 or bf16 tensors at their border.
+ferry_status ferry_cpu_prepare_via_f32(ferry_cpu_device *device, const ferry_cpu_family *family,
+                                       const ferry_region *region, const char *tactic, const ferry_tensor_desc *in,
+                                       const ferry_tensor_desc *out, const void *packed, size_t packed_bytes,
+                                       ferry_kernel **out_kernel, ferry_error *err);
 
 ferry_status ferry_cpu_prepare_reformat(ferry_device *device, const ferry_tensor_desc *in, const ferry_tensor_desc *out,
                                         ferry_kernel **out_kernel, ferry_error *err);

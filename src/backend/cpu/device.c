@@ -98,6 +98,13 @@ static ferry_status cpu_pack(ferry_device *device, const ferry_region *region, c
     return family->pack((ferry_cpu_device *)device, region, tactic, out_data, out_bytes, err);
 }
 
+static ferry_status prepare_direct(ferry_cpu_device *device, const ferry_cpu_family *family, const ferry_region *region,
+                                   const char *tactic, const ferry_tensor_desc *in, const ferry_tensor_desc *out,
+                                   const void *packed, size_t packed_bytes, ferry_kernel **out_kernel, ferry_error *err)
+{
+    return family->prepare(device, region, tactic, in, out, packed, packed_bytes, out_kernel, err);
+}
+
 static ferry_status cpu_prepare(ferry_device *device, const ferry_region *region, const char *tactic,
                                 const ferry_tensor_desc *in, const ferry_tensor_desc *out, const void *packed,
                                 size_t packed_bytes, ferry_kernel **out_kernel, ferry_error *err)
@@ -105,7 +112,8 @@ static ferry_status cpu_prepare(ferry_device *device, const ferry_region *region
     *out_kernel = NULL;
     const ferry_cpu_family *family = find_family(tactic);
     if (!family) return ferry_fail(err, FERRY_ERR_BAD_ENGINE, "the CPU has no tactic '%s'", tactic);
-    return family->prepare((ferry_cpu_device *)device, region, tactic, in, out, packed, packed_bytes, out_kernel, err);
+    return (family->via_f32 ? ferry_cpu_prepare_via_f32 : prepare_direct)(
+        (ferry_cpu_device *)device, family, region, tactic, in, out, packed, packed_bytes, out_kernel, err);
 }
 
 void *ferry_cpu_kernel_new(ferry_cpu_device *device, size_t bytes,

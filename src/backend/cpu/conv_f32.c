@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: Apache-2.0
+// Convolution in float as a matrix product over the windows' elements, channels last, with bias, activation and
+// residual in the store. Any window, stride, pad, dilation and group; few input channels may come in plain layout.
+#include <string.h>
+
+#include "backend/cpu/node.h"
+#include "backend/cpu/product_f32.h"
+#include "ops/op.h"
+
+static const char tactic_name[] = "conv_f32_gemm";
+
+typedef struct conv_kernel {
+    ferry_cpu_kernel base;
+    ferry_product_f32 product;
+    const float *packed; // borrowed
+    ferry_cpu_operand x, residual;
+    float *zeros; // owned: what a tap in the padding points to
+    size_t zeros_bytes;
+} conv_kernel;
+
+static ferry_status run(const ferry_cpu_kernel *kernel, const ferry_cpu_run *r, ferry_error *err)
+{
+    (void)err;
+    const conv_kernel *k = (const conv_kernel *)kernel;
+    ferry_product_f32_run(&k->product, r->pool, ferry_cpu_operand_data(&k->x, r), k->packed,
+                          k->residual.present ? ferry_cpu_operand_data(&k->residual, r) : NULL, r->out[0].data);
+    return FERRY_OK;
+}
+
+static void deinit(ferry_cpu_kernel *kernel)
+{
+    conv_kernel *k = (conv_kernel *)kernel;
+    ferry_heap_free(kernel->base.device->heap, k->zeros, k->zeros_bytes);
+}
+
+static bool is_fused(const ferry_node *node)
+{
+    return ferry_node_is(node, "FusedConv");
+}
+
+static bool owns(const char *tactic)
+{
+    return strcmp(tactic, tactic_name) == 0;
+}
+
+// Floats of one group's packed weights; false when they cannot be.
+static bool group_floats(const ferry_gemm_f32_row *row, const int64_t *w_dims, int32_t w_rank, int64_t group,
+                         size_t *out_k, size_t *out)
+{
+    size_t k = 1, all = 0;
+    for (int32_t d = 1; d < w_rank; d++)
+        if (w_dims[d] < 1 || !ferry_mul_size(k, (size_t)w_dims[d], &k)) return false;
+    *out_k = k;
+    return group >= 1 && ferry_gemm_f32_packed_floats(row, k, (size_t)(w_dims[0] / group), out) &&
+           ferry_mul_size(*out, (size_t)group * sizeof(float), &all);
+}
+
+static ferry_status pack(ferry_cpu_device *device, const ferry_region *region, const char *tactic, void **out_data,
+                         size_t *out_bytes, ferry_error *err)
+{
+    const ferry_node *node = &region->graph->nodes[region->nodes[0]];
+    const ferry_value *w = ferry_cpu_value(region->graph, node, 1), *b = ferry_cpu_value(region->graph, node, 2);
+    const ferry_gemm_f32_row *row = ferry_gemm_f32_pick(device->isa);
+    const ferry_heap *heap = device->base.heap;
+    const int64_t group = ferry_node_int(node, "group", 1);
+    size_t k = 0, each = 0;
+    if (!w || !w->data || w->shape.rank < 3 || !group_floats(row, w->shape.dims, w->shape.rank, group, &k, &each))
+        return ferry_cpu_misfit(tactic, "weights that cannot be packed", err);
+    const size_t columns = (size_t)(w->shape.dims[0] / group), c_each = (size_t)w->shape.dims[1], taps = k / c_each;
+    const float *weights = NULL, *bias = NULL;
+    size_t weights_owned = 0, bias_owned = 0;
+    float *packed = NULL, *by_tap = NULL;
+    ferry_status s = ferry_cpu_constant_f32(heap, w, &weights, &weights_owned, err);
+    if (s == FERRY_OK && b) s = ferry_cpu_constant_f32(heap, b, &bias, &bias_owned, err);
+    if (s == FERRY_OK) {
+        packed = ferry_heap_alloc_uninit(heap, each * (size_t)group * sizeof *packed);
+        by_tap = ferry_heap_alloc_array(heap, k * columns, sizeof *by_tap);
+        if (!packed || !by_tap) s = ferry_fail_memory(err, "packed weights");
+    }
+    for (size_t g = 0; s == FERRY_OK && g < (size_t)group; g++) {
+        // From [column][c][tap] to [column][tap][c], the order in which rows give their elements.
+        const float *from = weights + g * columns * k;
+        for (size_t m = 0; m < columns; m++)
+            for (size_t c = 0; c < c_each; c++)
+                for (size_t t = 0; t < taps; t++) by_tap[m * k + t * c_each + c] = from[m * k + c * taps + t];
+        ferry_gemm_f32_pack(row, k, columns, by_tap, 1, k, bias ? bias + g * columns : NULL, packed + g * each);
+    }
+    ferry_heap_free(heap, by_tap, k * columns * sizeof *by_tap);
+    ferry_cpu_constant_free(heap, weights, weights_owned);
+    ferry_cpu_constant_free(heap, bias, bias_owned);
+    if (s != FERRY_OK) {
+        ferry_heap_free(heap, packed, each * (size_t)group * sizeof *packed);
+        return s;
+    }
+    *out_data = packed;
+    *out_bytes = each * (size_t)group * sizeof *packed;
+    return FERRY_OK;
+}
+
+static ferry_status read_finish(const ferry_node *node, ferry_finish *out, ferry_error *err)
+{
+    ferry_epilogue epilogue = {.r_mult = 1};
+    if (is_fused(node)) FERRY_TRY(ferry_epilogue_read(node, &epilogue, err));
+    *out = ferry_finish_of(&epilogue);
+    return FERRY_OK;
+}
+
+static bool same_strides(const ferry_tensor_desc *desc, ferry_tensor_layout layout)
+{
+    ferry_tensor_desc dense = *desc;
+    dense.layout = layout;
+    ferry_tensor_desc_set_strides(&dense);
+    return memcmp(dense.strides, desc->strides, (size_t)desc->rank * sizeof *desc->strides) == 0;
+}
+
+static bool same_dims(const ferry_tensor_desc *a, const ferry_tensor_desc *b)
+{
+    return a->rank == b->rank && memcmp(a->dims, b->dims, (size_t)a->rank * sizeof *a->dims) == 0;
+}
+
+static ferry_status fill_kernel(conv_kernel *k, ferry_cpu_device *device, const ferry_region *region,
+                                const char *tactic, const ferry_tensor_desc *in, const ferry_tensor_desc *out,
+                                const void *packed, size_t packed_bytes, ferry_error *err)
+{
+    const ferry_node *node = &region->graph->nodes[region->nodes[0]];
+    ferry_product_f32 *p = &k->product;
+    ferry_conv_shape shape;
+    const ferry_cpu_operand w = ferry_cpu_input(region, in, 1);
+    k->x = ferry_cpu_input(region, in, 0);
+    if (is_fused(node)) k->residual = ferry_cpu_input(region, in, 3);
+    if (!k->x.present || !w.data || k->x.desc.dtype != FERRY_F32 || out[0].dtype != FERRY_F32)
+        return ferry_cpu_misfit(tactic, "input, weights or output of another kind", err);
+    FERRY_TRY(ferry_conv_shape_read(node, &k->x.desc, w.desc.rank, w.desc.dims, &out[0], &shape, err));
+    const bool any_layout = ferry_conv_gathers(shape.c_each);
+    if ((!any_layout && !same_strides(&k->x.desc, FERRY_LAYOUT_CHANNELS_LAST)) ||
+        !same_strides(&out[0], FERRY_LAYOUT_CHANNELS_LAST))
+        return ferry_cpu_misfit(tactic, "a layout that it does not know", err);
+    if (k->residual.present && (k->residual.desc.dtype != FERRY_F32 || !same_dims(&k->residual.desc, &out[0]) ||
+                                !same_strides(&k->residual.desc, FERRY_LAYOUT_CHANNELS_LAST)))
+        return ferry_cpu_misfit(tactic, "a residual unlike its output", err);
+    FERRY_TRY(read_finish(node, &p->finish, err));
+    p->row = ferry_gemm_f32_pick(device->isa);
+    p->groups = (size_t)shape.group;
+    p->columns = (size_t)shape.m_each;
+    size_t depth = 0;
+    if (!ferry_row_source_conv(&shape, sizeof(float), p->row->mr, 1, &p->source) ||
+        !group_floats(p->row, w.desc.dims, w.desc.rank, shape.group, &depth, &p->group_floats) ||
+        p->group_floats * p->groups * sizeof(float) != packed_bytes)
+        return ferry_cpu_misfit(tactic, "packed weights of another size", err);
+    k->packed = packed;
+    k->zeros_bytes = p->source.kc * sizeof(float);
+    k->zeros = ferry_heap_alloc(device->base.heap, k->zeros_bytes);
+    if (!k->zeros) return ferry_fail_memory(err, "a convolution");
+    p->source.zeros = k->zeros;
+    return FERRY_OK;
+}
+
+static ferry_status prepare(ferry_cpu_device *device, const ferry_region *region, const char *tactic,
+                            const ferry_tensor_desc *in, const ferry_tensor_desc *out, const void *packed,
+                            size_t packed_bytes, ferry_kernel **out_kernel, ferry_error *err)
+{
+    FERRY_TRY(ferry_cpu_check_region(region, tactic, in, out, err));
+    conv_kernel *k = ferry_cpu_kernel_new(device, sizeof *k, run);
+    if (!k) return ferry_fail_memory(err, "a convolution");
+    k->base.deinit = deinit;
+    const ferry_status s = fill_kernel(k, device, region, tactic, in, out, packed, packed_bytes, err);
+    if (s == FERRY_OK)
+        *out_kernel = &k->base.base;
+    else
+        device->base.backend->release(&k->base.base);
+    return s;
+}
+
+static ferry_status offer(ferry_cpu_device *device, const ferry_graph_view *view, ferry_node_id root,
+                          const ferry_offer_sink *sink, ferry_error *err)
+{
+    const ferry_graph *g = view->graph;
+    const ferry_node *node = &g->nodes[root];
+    if (!ferry_node_is(node, "Conv") && !is_fused(node)) return FERRY_OK;
+    if (!ferry_cpu_is_plain_node(view, root) || !ferry_cpu_is_constant(g, node, 1)) return FERRY_OK;
+    if (ferry_cpu_value(g, node, 2) && !ferry_cpu_is_constant(g, node, 2)) return FERRY_OK;
+    const ferry_value *x = ferry_cpu_value(g, node, 0), *w = ferry_cpu_value(g, node, 1);
+    const ferry_value *y = ferry_cpu_result(g, node), *r = ferry_cpu_value(g, node, 3);
+    if (!ferry_cpu_is_float(x->dtype) || !ferry_cpu_is_float(w->dtype) || (r && ferry_value_is_constant(r)))
+        return FERRY_OK;
+    ferry_tensor_desc in = {.dtype = x->dtype, .layout = FERRY_LAYOUT_CHANNELS_LAST, .rank = x->shape.rank};
+    ferry_tensor_desc out = {.dtype = y->dtype, .layout = FERRY_LAYOUT_CHANNELS_LAST, .rank = y->shape.rank};
+    memcpy(in.dims, x->shape.dims, sizeof in.dims);
+    memcpy(out.dims, y->shape.dims, sizeof out.dims);
+    ferry_tensor_desc_set_strides(&in);
+    ferry_tensor_desc_set_strides(&out);
+    ferry_conv_shape shape;
+    ferry_row_source source;
+    const ferry_gemm_f32_row *row = ferry_gemm_f32_pick(device->isa);
+    if (ferry_conv_shape_read(node, &in, w->shape.rank, w->shape.dims, &out, &shape, NULL) != FERRY_OK ||
+        !ferry_row_source_conv(&shape, sizeof(float), row->mr, 1, &source))
+        return FERRY_OK;
+    // A panel that is not full costs as much as a full one.
+    const size_t columns = ((size_t)shape.m_each + row->vec - 1) / row->vec * row->vec * (size_t)shape.group;
+    const double macs = (double)source.rows * (double)(source.taps * source.kc) * (double)columns;
+    const double bytes = ferry_cpu_bytes(x) * (source.kind == FERRY_ROWS_PATCHES ? (double)shape.taps : 1) +
+                         ferry_cpu_bytes(w) + ferry_cpu_bytes(y);
+    const double cost = ferry_cpu_cost_us(device, FERRY_F32, macs, bytes);
+    FERRY_TRY(ferry_cpu_offer_node(sink, tactic_name, root, FERRY_LAYOUT_CHANNELS_LAST, FERRY_LAYOUT_CHANNELS_LAST, 0,
+                                   cost, err));
+    if (!ferry_conv_gathers(shape.c_each) || r) return FERRY_OK;
+    return ferry_cpu_offer_node(sink, tactic_name, root, FERRY_LAYOUT_PLAIN, FERRY_LAYOUT_CHANNELS_LAST, 0, cost, err);
+}
+
+extern const ferry_cpu_family ferry_cpu_family_conv_f32;
+const ferry_cpu_family ferry_cpu_family_conv_f32 = {
+    .name = "conv_f32",
+    .via_f32 = true,
+    .offer = offer,
+    .owns = owns,
+    .pack = pack,
+    .prepare = prepare,
+};

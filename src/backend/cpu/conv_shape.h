@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+// The geometry of a convolution, read from node and shapes and checked, for float and integer kernels alike; and where
+// the input elements of an output position lie.
+#ifndef FERRY_SRC_BACKEND_CPU_CONV_SHAPE_H_
+#define FERRY_SRC_BACKEND_CPU_CONV_SHAPE_H_
+
+#include "backend/backend.h"
+#include "ops/window.h"
+
+typedef struct ferry_conv_shape {
+    int64_t batch, c_in, c_out, group;
+    int64_t c_each, m_each; // input / output channels of a group
+    int64_t in[3], out[3];
+    ferry_window window; // pads resolved
+    int64_t taps;        // of the window
+    int64_t out_plane;   // output positions of one picture
+    // Of the input, in elements: between pictures, channels, and along the three spatial dimensions.
+    int64_t x_batch, x_channel, x_step[3];
+} ferry_conv_shape;
+
+/// x, w and y as described; w_dims is [M, C / group, kernel...]. FERRY_ERR_BAD_ENGINE when they do not belong together.
+ferry_status ferry_conv_shape_read(const ferry_node *node, const ferry_tensor_desc *x, int32_t w_rank,
+                                   const int64_t *w_dims, const ferry_tensor_desc *y, ferry_conv_shape *out,
+                                   ferry_error *err);
+
+/// A 1x1 window without strides or pads: output positions are input positions.
+bool ferry_conv_shape_is_pointwise(const ferry_conv_shape *shape);
+
+/// For output positions [row, row + rows) of all pictures, and channels of `group` on: out[t * stride + i] points to
+/// the c_each neighbouring input elements under tap t of position row + i, or to `zeros` where that is padding. The
+/// input has its channels last.
+void ferry_conv_pointers(const ferry_conv_shape *shape, const void *x, size_t elem_bytes, const void *zeros,
+                         size_t group, size_t row, size_t rows, size_t stride, const void **out);
+
+/// Copies what lies under the windows of those positions, tap by tap and channel by channel, zeros for padding, to
+/// `to`: a row of row_bytes for each position, the rest of which is zeroed. The input may lie in any layout.
+void ferry_conv_patches(const ferry_conv_shape *shape, const void *x, size_t elem_bytes, size_t group, size_t row,
+                        size_t rows, void *to, size_t row_bytes);
+
+#endif // FERRY_SRC_BACKEND_CPU_CONV_SHAPE_H_

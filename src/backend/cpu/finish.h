@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+// What kernels do to a sum before they store it: activation and residual, brought into one form for vectors.
+#ifndef FERRY_SRC_BACKEND_CPU_FINISH_H_
+#define FERRY_SRC_BACKEND_CPU_FINISH_H_
+
+#include "ops/epilogue.h"
+
+typedef enum ferry_finish_kind {
+    FERRY_FINISH_CLAMP = 0,       // none, relu and clip: between low and high, which may be infinite
+    FERRY_FINISH_LEAKY = 1,       // t < 0 ? t * alpha : t
+    FERRY_FINISH_HARD_SIGMOID = 2 // fma(t, alpha, beta), then clamped
+} ferry_finish_kind;
+
+typedef struct ferry_finish {
+    ferry_finish_kind kind;
+    float low, high, alpha, beta;
+    float r_mult;
+    bool act_first; // the residual is added after the activation
+} ferry_finish;
+
+static inline ferry_finish ferry_finish_of(const ferry_epilogue *e)
+{
+    ferry_finish f = {.low = -INFINITY, .high = INFINITY, .r_mult = e->r_mult, .act_first = e->act_first};
+    switch (e->act) {
+    case FERRY_ACT_NONE:
+        break;
+    case FERRY_ACT_RELU:
+        f.low = 0;
+        break;
+    case FERRY_ACT_CLIP:
+        f.low = e->alpha;
+        f.high = e->beta;
+        break;
+    case FERRY_ACT_LEAKY_RELU:
+        f.kind = FERRY_FINISH_LEAKY;
+        f.alpha = e->alpha;
+        break;
+    case FERRY_ACT_HARD_SIGMOID:
+        f.kind = FERRY_FINISH_HARD_SIGMOID;
+        f.alpha = e->alpha;
+        f.beta = e->beta;
+        f.low = 0;
+        f.high = e->gamma;
+        break;
+    }
+    return f;
+}
+
+#endif // FERRY_SRC_BACKEND_CPU_FINISH_H_

@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0
+// The tile of gemm_f32.h, written once: a file per instruction set includes it after its simd header, with MR, the
+// number of vectors NV of a panel, and KERNEL, the function's name.
+#include "backend/cpu/finish_vf.h"
+#include "backend/cpu/gemm_f32.h"
+
+#define ALWAYS_INLINE inline __attribute__((always_inline))
+#define UNROLL _Pragma("GCC unroll 16")
+
+// The store with everything: residual, odd activations, a narrow last vector.
+static __attribute__((noinline)) void finish_tile(const ferry_gemm_f32_tile *t, const float *sums, size_t width)
+{
+    const ferry_finish f = *t->finish;
+    for (size_t m = 0; m < t->rows; m++) {
+        for (size_t n = 0; n < t->cols; n += VEC) {
+            const size_t left = t->cols - n;
+            vf v = vf_load(sums + m * width + n);
+            float *y = t->y + m * t->y_stride + n;
+            if (t->r) {
+                const float *r = t->r + m * t->r_stride + n;
+                v = vf_act_residual(&f, v, left >= VEC ? vf_load(r) : vf_load_part(r, left));
+            } else {
+                v = vf_act(&f, v);
+            }
+            if (left >= VEC)
+                vf_store(y, v);
+            else
+                vf_store_part(y, v, left);
+        }
+    }
+}
+
+static ALWAYS_INLINE void tile_of(const ferry_gemm_f32_tile *t, const size_t mr, const size_t nv)
+{
+    vf acc[MR][NV];
+    const float *w = t->w;
+    UNROLL
+    for (size_t n = 0; n < nv; n++) {
+        const vf bias = vf_load(w + n * VEC);
+        UNROLL
+        for (size_t m = 0; m < mr; m++) acc[m][n] = bias;
+    }
+    w += nv * VEC;
+    const void *const *x = t->x;
+    const size_t kc = t->kc;
+    for (size_t taps = t->taps; taps > 0; taps--, x += MR) {
+        const float *rows[MR];
+        UNROLL
+        for (size_t m = 0; m < mr; m++) rows[m] = x[m];
+        for (size_t k = 0; k < kc; k++, w += nv * VEC) {
+            vf column[NV];
+            UNROLL
+            for (size_t n = 0; n < nv; n++) column[n] = vf_load(w + n * VEC);
+            UNROLL
+            for (size_t m = 0; m < mr; m++) {
+                const vf element = vf_set1(rows[m][k]);
+                UNROLL
+                for (size_t n = 0; n < nv; n++) acc[m][n] = vf_fma(element, column[n], acc[m][n]);
+            }
+        }
+    }
+    if (!t->r && t->finish->kind == FERRY_FINISH_CLAMP && t->cols == nv * VEC) {
+        const vf low = vf_set1(t->finish->low), high = vf_set1(t->finish->high);
+        UNROLL
+        for (size_t m = 0; m < mr; m++) {
+            UNROLL
+            for (size_t n = 0; n < nv; n++)
+                vf_store(t->y + m * t->y_stride + n * VEC, vf_at_most(high, vf_at_least(low, acc[m][n])));
+        }
+        return;
+    }
+    float sums[MR * NV * VEC];
+    UNROLL
+    for (size_t m = 0; m < mr; m++) {
+        UNROLL
+        for (size_t n = 0; n < nv; n++) vf_store(sums + (m * nv + n) * VEC, acc[m][n]);
+    }
+    finish_tile(t, sums, nv * VEC);
+}
+
+static __attribute__((noinline)) void tile_rows_1(const ferry_gemm_f32_tile *t)
+{
+    switch (t->rows) {
+#define ROWS(mr)                                                                                                       \
+    case mr:                                                                                                           \
+        tile_of(t, mr, 1);                                                                                             \
+        return;
+#include "backend/cpu/tile_rows.inc"
+    }
+}
+
+#if NV >= 2
+static __attribute__((noinline)) void tile_rows_2(const ferry_gemm_f32_tile *t)
+{
+    switch (t->rows) {
+#define ROWS(mr)                                                                                                       \
+    case mr:                                                                                                           \
+        tile_of(t, mr, 2);                                                                                             \
+        return;
+#include "backend/cpu/tile_rows.inc"
+    }
+}
+#endif
+
+void KERNEL(const ferry_gemm_f32_tile *tile);
+void KERNEL(const ferry_gemm_f32_tile *tile)
+{
+    switch ((tile->cols + VEC - 1) / VEC) {
+    case 1:
+        tile_rows_1(tile);
+        return;
+#if NV >= 2
+    case 2:
+        tile_rows_2(tile);
+        return;
+#endif
+    }
+}

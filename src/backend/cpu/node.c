@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the families of tactics have in common: looking at a node, pricing it, offering for it.
+#include "backend/cpu/node.h"
+
+#include <string.h>
+
+#include "base/f16.h"
+#include "ops/op.h"
+
+ferry_cpu_operand ferry_cpu_input(const ferry_region *region, const ferry_tensor_desc *in, int32_t i)
+{
+    const ferry_node *node = &region->graph->nodes[region->nodes[0]];
+    ferry_cpu_operand operand = {.at = -1};
+    if (i >= node->n_inputs || node->inputs[i] == FERRY_NO_VALUE) return operand;
+    const ferry_value *value = &region->graph->values[node->inputs[i]];
+    operand.present = true;
+    if (ferry_value_is_constant(value)) {
+        operand.data = value->data;
+        operand.desc = (ferry_tensor_desc){.dtype = value->dtype, .rank = value->shape.rank, .quant = &value->quant};
+        memcpy(operand.desc.dims, value->shape.dims, sizeof operand.desc.dims);
+        ferry_tensor_desc_set_strides(&operand.desc);
+        return operand;
+    }
+    for (int32_t k = 0; k < region->n_inputs; k++) {
+        if (region->inputs[k] != node->inputs[i]) continue;
+        operand.at = k;
+        operand.desc = in[k];
+    }
+    return operand;
+}
+
+ferry_status ferry_cpu_misfit(const char *tactic, const char *what, ferry_error *err)
+{
+    return ferry_fail(err, FERRY_ERR_BAD_ENGINE, "tactic '%s': %s", tactic, what);
+}
+
+ferry_status ferry_cpu_check_region(const ferry_region *region, const char *tactic, const ferry_tensor_desc *in,
+                                    const ferry_tensor_desc *out, ferry_error *err)
+{
+    if (region->n_nodes != 1) return ferry_cpu_misfit(tactic, "it runs one node, not several", err);
+    const ferry_node *node = &region->graph->nodes[region->nodes[0]];
+    if (region->n_outputs < 1 || node->n_outputs < 1 || region->outputs[0] != node->outputs[0])
+        return ferry_cpu_misfit(tactic, "output 0 of the node is not used", err);
+    for (int32_t i = 0; i < region->n_inputs + region->n_outputs; i++) {
+        const ferry_tensor_desc *desc = i < region->n_inputs ? &in[i] : &out[i - region->n_inputs];
+        size_t bytes = 0;
+        if (desc->bounded) return ferry_cpu_misfit(tactic, "a size that only the data decides", err);
+        if (desc->rank < 0 || desc->rank > FERRY_MAX_RANK || !ferry_tensor_desc_bytes(desc, &bytes))
+            return ferry_cpu_misfit(tactic, "a tensor without a size", err);
+    }
+    for (int32_t i = 0; i < node->n_inputs; i++) {
+        const ferry_cpu_operand operand = ferry_cpu_input(region, in, i);
+        if (operand.present && operand.at < 0 && !operand.data)
+            return ferry_cpu_misfit(tactic, "an input is not bound", err);
+    }
+    return FERRY_OK;
+}
+
+bool ferry_cpu_is_plain_node(const ferry_graph_view *view, ferry_node_id root)
+{
+    const ferry_node *node = &view->graph->nodes[root];
+    if (node->n_outputs < 1 || node->outputs[0] == FERRY_NO_VALUE) return false;
+    for (int32_t i = 0; i < node->n_inputs + node->n_outputs; i++) {
+        const ferry_value_id v = i < node->n_inputs ? node->inputs[i] : node->outputs[i - node->n_inputs];
+        if (v == FERRY_NO_VALUE) continue;
+        if (!ferry_shape_is_known(&view->graph->values[v].shape)) return false;
+        if (view->bounded && view->bounded[v]) return false;
+    }
+    return true;
+}
+
+const ferry_value *ferry_cpu_value(const ferry_graph *graph, const ferry_node *node, int32_t i)
+{
+    return i < node->n_inputs && node->inputs[i] != FERRY_NO_VALUE ? &graph->values[node->inputs[i]] : NULL;
+}
+
+bool ferry_cpu_is_constant(const ferry_graph *graph, const ferry_node *node, int32_t i)
+{
+    const ferry_value *value = ferry_cpu_value(graph, node, i);
+    return value && ferry_value_is_constant(value);
+}
+
+double ferry_cpu_elements(const ferry_value *value)
+{
+    double n = 1;
+    for (int32_t d = 0; d < value->shape.rank; d++) n *= (double)value->shape.dims[d];
+    return n;
+}
+
+double ferry_cpu_bytes(const ferry_value *value)
+{
+    return ferry_cpu_elements(value) * (double)ferry_dtype_bytes(value->dtype);
+}
+
+// Multiply-adds a nanosecond that one core reaches in practice, and bytes a nanosecond from its caches.
+double ferry_cpu_cost_us(const ferry_cpu_device *device, ferry_dtype dtype, double macs, double bytes)
+{
+    const bool integers = dtype == FERRY_S8 || dtype == FERRY_U8;
+    double rate = integers ? 1.0 : 1.5;
+    if (device->isa & FERRY_ISA_AVX512VNNI)
+        rate = integers ? 120 : 45;
+    else if (device->isa & FERRY_ISA_AVX512)
+        rate = integers ? 35 : 45;
+    else if (device->isa & FERRY_ISA_AVX2)
+        rate = integers ? 32 : 24;
+    else if (device->isa & FERRY_ISA_NEONDOT)
+        rate = integers ? 36 : 9;
+    else if (device->isa & FERRY_ISA_NEON)
+        rate = integers ? 10 : 7;
+    return 1.0 + macs / rate / 1e3 + bytes / 8 / 1e3;
+}
+
+ferry_status ferry_cpu_offer_node(const ferry_offer_sink *sink, const char *tactic, ferry_node_id root,
+                                  ferry_tensor_layout in_layout, ferry_tensor_layout out_layout, uint32_t flags,
+                                  double cost_us, ferry_error *err)
+{
+    const ferry_offer offer = {.tactic = tactic,
+                               .nodes = &root,
+                               .n_nodes = 1,
+                               .in_layout = in_layout,
+                               .out_layout = out_layout,
+                               .flags = flags,
+                               .cost_us = cost_us};
+    return sink->take(sink->user, &offer, err);
+}
+
+ferry_status ferry_cpu_offer_layouts(const ferry_offer_sink *sink, const ferry_graph_view *view, const char *tactic,
+                                     ferry_node_id root, uint32_t flags, double cost_us, ferry_error *err)
+{
+    FERRY_TRY(ferry_cpu_offer_node(sink, tactic, root, FERRY_LAYOUT_PLAIN, FERRY_LAYOUT_PLAIN, flags, cost_us, err));
+    const ferry_node *node = &view->graph->nodes[root];
+    bool spatial = false;
+    for (int32_t i = 0; i < node->n_inputs + node->n_outputs; i++) {
+        const ferry_value_id v = i < node->n_inputs ? node->inputs[i] : node->outputs[i - node->n_inputs];
+        if (v == FERRY_NO_VALUE || ferry_value_is_constant(&view->graph->values[v])) continue;
+        spatial |= view->graph->values[v].shape.rank >= 3;
+    }
+    if (!spatial) return FERRY_OK;
+    return ferry_cpu_offer_node(sink, tactic, root, FERRY_LAYOUT_CHANNELS_LAST, FERRY_LAYOUT_CHANNELS_LAST, flags,
+                                cost_us, err);
+}
+
+ferry_status ferry_cpu_constant_f32(const ferry_heap *heap, const ferry_value *value, const float **out,
+                                    size_t *out_owned_bytes, ferry_error *err)
+{
+    *out = value->data;
+    *out_owned_bytes = 0;
+    if (value->dtype == FERRY_F32) return FERRY_OK;
+    size_t n = 0, bytes = 0;
+    if (!ferry_cpu_is_float(value->dtype) || !ferry_shape_elements(&value->shape, &n) ||
+        !ferry_mul_size(n, sizeof(float), &bytes))
+        return ferry_fail(err, FERRY_ERR_INTERNAL, "constant '%s' is not of floats", value->name);
+    float *wide = ferry_heap_alloc_uninit(heap, bytes);
+    if (!wide) return ferry_fail_memory(err, "a widened constant");
+    const uint16_t *halves = value->data;
+    const bool brain = value->dtype == FERRY_BF16;
+    for (size_t i = 0; i < n; i++) wide[i] = brain ? ferry_f32_from_bf16(halves[i]) : ferry_f32_from_f16(halves[i]);
+    *out = wide;
+    *out_owned_bytes = bytes;
+    return FERRY_OK;
+}
+
+void ferry_cpu_constant_free(const ferry_heap *heap, const float *elements, size_t owned_bytes)
+{
+    if (owned_bytes) ferry_heap_free(heap, (void *)(uintptr_t)elements, owned_bytes);
+}

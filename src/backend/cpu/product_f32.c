@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "backend/cpu/product_f32.h"
+
+typedef struct product_run {
+    const ferry_product_f32 *product;
+    const float *x, *packed, *r;
+    float *y;
+    size_t column_block, blocks_each; // of one group
+} product_run;
+
+void ferry_product_blocks(size_t threads, size_t rows, size_t groups, size_t columns, size_t mr, size_t nr,
+                          size_t *row_block, size_t *column_block)
+{
+    *column_block = (columns + nr - 1) / nr * nr;
+    if (threads < 2) return;
+    const size_t wanted = 4 * threads;
+    // Columns are cut first while rows are few: each column block reads all rows, but its weights only once.
+    while ((rows + *row_block - 1) / *row_block * groups * ((columns + *column_block - 1) / *column_block) < wanted) {
+        if (*column_block > 4 * nr) {
+            *column_block = (*column_block / 2 + nr - 1) / nr * nr;
+        } else if (*row_block > 2 * mr) {
+            *row_block = (*row_block / 2 + mr - 1) / mr * mr;
+        } else if (*column_block > nr) {
+            *column_block = (*column_block / 2 + nr - 1) / nr * nr;
+        } else {
+            break;
+        }
+    }
+}
+
+static void run_block(const product_run *run, const ferry_row_buffer *buffer, size_t row, size_t rows, size_t group,
+                      size_t first, size_t count)
+{
+    const ferry_product_f32 *p = run->product;
+    const size_t mr = p->row->mr, nr = p->row->nr, taps = p->source.taps;
+    const size_t k = taps * p->source.kc, stride = p->groups * p->columns;
+    ferry_gemm_f32_tile tile = {
+        .taps = taps, .kc = p->source.kc, .y_stride = stride, .r_stride = stride, .finish = &p->finish};
+    for (size_t c = first; c < first + count; c += nr) {
+        tile.w = run->packed + group * p->group_floats + ferry_gemm_f32_panel(k, c);
+        tile.cols = p->columns - c < nr ? p->columns - c : nr;
+        for (size_t i = 0; i < rows; i += mr) {
+            const size_t at = (row + i) * stride + group * p->columns + c;
+            tile.rows = rows - i < mr ? rows - i : mr;
+            tile.x = buffer->pointers + i * taps;
+            tile.y = run->y + at;
+            tile.r = run->r ? run->r + at : NULL;
+            p->row->run(&tile);
+        }
+    }
+}
+
+// i: a row; j: a block of columns of a group.
+static void run_task(void *context, size_t i, size_t j, size_t count_i, size_t count_j)
+{
+    const product_run *run = context;
+    const ferry_product_f32 *p = run->product;
+    ferry_row_buffer buffer;
+    size_t group_got = SIZE_MAX;
+    for (size_t block = j; block < j + count_j; block++) {
+        const size_t group = block / run->blocks_each, first = block % run->blocks_each * run->column_block;
+        const size_t count = p->columns - first < run->column_block ? p->columns - first : run->column_block;
+        if (group != group_got) ferry_row_source_get(&p->source, run->x, group, i, count_i, p->row->mr, &buffer);
+        group_got = group;
+        run_block(run, &buffer, i, count_i, group, first, count);
+    }
+}
+
+void ferry_product_f32_run(const ferry_product_f32 *p, ferry_thread_pool *pool, const float *x, const float *packed,
+                           const float *r, float *y)
+{
+    if (p->source.rows == 0 || p->columns == 0) return;
+    product_run run = {.product = p, .x = x, .packed = packed, .r = r, .y = y};
+    size_t row_block = ferry_row_source_block(&p->source, p->row->mr);
+    ferry_product_blocks(ferry_thread_pool_threads(pool), p->source.rows, p->groups, p->columns, p->row->mr, p->row->nr,
+                         &row_block, &run.column_block);
+    run.blocks_each = (p->columns + run.column_block - 1) / run.column_block;
+    ferry_parallel_2d(pool, run_task, &run, p->source.rows, p->groups * run.blocks_each, row_block, 1);
+}

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+// Vectors of 4 floats in plain C: the row that every build has. See x86/simd_avx512.h for what the names mean.
+#ifndef FERRY_SRC_BACKEND_CPU_SIMD_C_H_
+#define FERRY_SRC_BACKEND_CPU_SIMD_C_H_
+
+#include <stddef.h>
+
+#define VEC 4
+
+typedef struct vf {
+    float v[VEC];
+} vf;
+
+#define VF_MAP(expression)                                                                                             \
+    vf to;                                                                                                             \
+    for (int i = 0; i < VEC; i++) to.v[i] = (expression);                                                              \
+    return to
+
+static inline vf vf_set1(float x)
+{
+    VF_MAP(x);
+}
+static inline vf vf_load(const float *p)
+{
+    VF_MAP(p[i]);
+}
+static inline void vf_store(float *p, vf v)
+{
+    for (int i = 0; i < VEC; i++) p[i] = v.v[i];
+}
+static inline vf vf_load_part(const float *p, size_t n)
+{
+    VF_MAP((size_t)i < n ? p[i] : 0);
+}
+static inline void vf_store_part(float *p, vf v, size_t n)
+{
+    for (size_t i = 0; i < n; i++) p[i] = v.v[i];
+}
+// Two roundings: fmaf without the instruction is a slow call, and a float result may differ by that much.
+static inline vf vf_fma(vf a, vf b, vf c)
+{
+    VF_MAP(a.v[i] * b.v[i] + c.v[i]);
+}
+static inline vf vf_add(vf a, vf b)
+{
+    VF_MAP(a.v[i] + b.v[i]);
+}
+static inline vf vf_mul(vf a, vf b)
+{
+    VF_MAP(a.v[i] * b.v[i]);
+}
+static inline vf vf_at_least(vf bound, vf t)
+{
+    VF_MAP(t.v[i] < bound.v[i] ? bound.v[i] : t.v[i]);
+}
+static inline vf vf_at_most(vf bound, vf t)
+{
+    VF_MAP(t.v[i] > bound.v[i] ? bound.v[i] : t.v[i]);
+}
+static inline vf vf_if_negative(vf t, vf below)
+{
+    VF_MAP(t.v[i] < 0 ? below.v[i] : t.v[i]);
+}
+
+#undef VF_MAP
+
+#endif // FERRY_SRC_BACKEND_CPU_SIMD_C_H_

@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+// Vectors of 16 floats for the kernels that are written once for all instruction sets (gemm_f32_tile.h and others).
+// Every such header defines the same names.
+#ifndef FERRY_SRC_BACKEND_CPU_X86_SIMD_AVX512_H_
+#define FERRY_SRC_BACKEND_CPU_X86_SIMD_AVX512_H_
+
+#include <immintrin.h>
+#include <stddef.h>
+
+#define VEC 16
+
+typedef __m512 vf;
+
+static inline vf vf_set1(float x)
+{
+    return _mm512_set1_ps(x);
+}
+static inline vf vf_load(const float *p)
+{
+    return _mm512_loadu_ps(p);
+}
+static inline void vf_store(float *p, vf v)
+{
+    _mm512_storeu_ps(p, v);
+}
+// The first n < VEC elements; the others are 0 and never touched in memory.
+static inline vf vf_load_part(const float *p, size_t n)
+{
+    return _mm512_maskz_loadu_ps((__mmask16)((1u << n) - 1), p);
+}
+static inline void vf_store_part(float *p, vf v, size_t n)
+{
+    _mm512_mask_storeu_ps(p, (__mmask16)((1u << n) - 1), v);
+}
+// a * b + c, rounded once where the instruction set can
+static inline vf vf_fma(vf a, vf b, vf c)
+{
+    return _mm512_fmadd_ps(a, b, c);
+}
+static inline vf vf_add(vf a, vf b)
+{
+    return _mm512_add_ps(a, b);
+}
+static inline vf vf_mul(vf a, vf b)
+{
+    return _mm512_mul_ps(a, b);
+}
+// The larger / smaller of a bound and t; a NaN in t passes through.
+static inline vf vf_at_least(vf bound, vf t)
+{
+    return _mm512_max_ps(bound, t);
+}
+static inline vf vf_at_most(vf bound, vf t)
+{
+    return _mm512_min_ps(bound, t);
+}
+// t < 0 ? below : t
+static inline vf vf_if_negative(vf t, vf below)
+{
+    return _mm512_mask_mov_ps(t, _mm512_cmp_ps_mask(t, _mm512_setzero_ps(), _CMP_LT_OQ), below);
+}
+
+#endif // FERRY_SRC_BACKEND_CPU_X86_SIMD_AVX512_H_

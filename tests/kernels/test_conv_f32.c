@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+// Convolutions in float against the reference: windows, pads, groups, tails of rows and columns, every epilogue.
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "support/kernel_case.h"
+
+// Sums of at most some thousand products of numbers up to 1.
+#define CLOSE .of_largest = 2e-6
+#define CONV .domain = "", .op = "Conv", CLOSE
+#define FUSED .domain = "ferry", .op = "FusedConv", CLOSE
+
+static void conv_f32__matches_reference_for_every_geometry(void **unused)
+{
+    (void)unused;
+    static const kernel_case cases[] = {
+        {CONV, .inputs = "f32:1x16x7x7 =f32:32x16x1x1 =f32:32"},
+        {CONV, .inputs = "f32:2x17x5x3 =f32:19x17x1x1"},
+        {CONV, .inputs = "f32:1x8x1x1 =f32:1x8x1x1"},
+        {CONV, .inputs = "f32:1x24x6x6 =f32:40x24x1x1", .attrs = "strides=2,2"},
+        {CONV, .inputs = "f32:1x9x9x11 =f32:33x9x3x3 =f32:33", .attrs = "pads=1,1,1,1"},
+        {CONV, .inputs = "f32:2x12x9x8 =f32:7x12x3x2 =f32:7", .attrs = "pads=0,1,2,1 strides=2,1"},
+        {CONV, .inputs = "f32:1x8x13x13 =f32:16x8x3x3", .attrs = "pads=2,2,2,2 dilations=2,2"},
+        {CONV, .inputs = "f32:1x8x12x12 =f32:16x8x5x5", .attrs = "auto_pad=SAME_UPPER strides=2,2"},
+        {CONV, .inputs = "f32:1x3x20x21 =f32:24x3x3x3 =f32:24", .attrs = "pads=1,1,1,1 strides=2,2"},
+        {CONV, .inputs = "f32:2x3x15x17 =f32:33x3x7x7", .attrs = "pads=3,3,3,3 strides=2,2"},
+        {CONV, .inputs = "f32:1x1x9x9 =f32:5x1x3x3"},
+        {CONV, .inputs = "f32:1x32x6x6 =f32:48x8x3x3 =f32:48", .attrs = "group=4 pads=1,1,1,1"},
+        {CONV, .inputs = "f32:1x12x6x6 =f32:12x3x3x3", .attrs = "group=4 pads=1,1,1,1"},
+        {CONV, .inputs = "f32:1x10x37 =f32:20x10x5 =f32:20", .attrs = "pads=2,2"},
+        {CONV, .inputs = "f32:1x8x4x5x6 =f32:9x8x2x3x3 =f32:9", .attrs = "pads=0,1,1,1,1,1"},
+        {CONV, .inputs = "f32:1x8x7x7 =f32:8x8x7x7"},
+        {CONV, .inputs = "f32:1x40x4x4 =f32:100x40x3x3", .attrs = "pads=1,1,1,1"},
+    };
+    KERNEL_CASES_RUN(cases);
+}
+
+static void fused_conv_f32__matches_reference_for_every_epilogue(void **unused)
+{
+    (void)unused;
+    static const kernel_case cases[] = {
+        {FUSED, .inputs = "f32:1x16x7x7 =f32:33x16x1x1 =f32:33", .attrs = "act=relu"},
+        {FUSED, .inputs = "f32:1x16x7x7 =f32:32x16x1x1 =f32:32", .attrs = "act=clip act_alpha=-0.25 act_beta=0.5"},
+        {FUSED, .inputs = "f32:1x16x7x7 =f32:20x16x3x3 =f32:20", .attrs = "act=leaky_relu act_alpha=0.1"},
+        {FUSED, .inputs = "f32:1x16x7x7 =f32:32x16x3x3 -", .attrs = "act=hard_sigmoid act_alpha=0.2 act_beta=0.5"},
+        {FUSED, .inputs = "f32:1x16x7x7 =f32:33x16x1x1 =f32:33 f32:1x33x7x7", .attrs = "act=relu"},
+        {FUSED, .inputs = "f32:2x16x5x5 =f32:48x16x1x1 - f32:2x48x5x5", .attrs = "act=relu act_first=1 r_mult=0.5"},
+        {FUSED, .inputs = "f32:1x3x9x9 =f32:16x3x3x3 =f32:16", .attrs = "act=clip act_alpha=0 act_beta=6 strides=2,2"},
+        {FUSED, .inputs = "f16:1x16x7x7 =f16:33x16x1x1 =f16:33", .of_each = 1e-3, .attrs = "act=relu"},
+        {FUSED, .inputs = "bf16:1x16x7x7 =bf16:33x16x3x3 =bf16:33 bf16:1x33x5x5", .of_each = 8e-3},
+    };
+    KERNEL_CASES_RUN(cases);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(conv_f32__matches_reference_for_every_geometry),
+        cmocka_unit_test(fused_conv_f32__matches_reference_for_every_epilogue),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

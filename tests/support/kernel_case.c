@@ -1,0 +1,436 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "support/kernel_case.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "backend/cpu/cpu.h"
+#include "ops/element.h"
+#include "ops/infer.h"
+#include "support/guarded.h"
+#include "support/run_graph.h"
+
+#define MOST 16
+
+enum { FILL_RANDOM, FILL_LOWEST, FILL_HIGHEST, FILLS };
+
+typedef struct state {
+    const kernel_case *test;
+    uint64_t seed;
+    int fill;
+    ferry_graph graph;
+    ferry_arena arena;
+    const ferry_op *op;
+    ferry_value_id values[MOST];
+    int32_t n_values;
+    ferry_tensor in[MOST], out[MOST]; // of the node; out: expected
+    ferry_attr attrs[MOST];
+    int32_t n_attrs;
+    ferry_region region;
+    ferry_graph_view view;
+    const char *isa;
+    int ran, matching;
+} state;
+
+static ferry_dtype dtype_named(const char *name, size_t length)
+{
+    for (int d = 1; d < 32; d++) {
+        const char *known = ferry_dtype_name((ferry_dtype)d);
+        if (known && strlen(known) == length && strncmp(known, name, length) == 0) return (ferry_dtype)d;
+    }
+    static const struct {
+        const char *name;
+        ferry_dtype dtype;
+    } own[] = {{"f32", FERRY_F32}, {"f16", FERRY_F16}, {"bf16", FERRY_BF16}, {"f64", FERRY_F64}, {"s8", FERRY_S8},
+               {"u8", FERRY_U8},   {"s16", FERRY_S16}, {"s32", FERRY_S32},   {"s64", FERRY_S64}, {"bool", FERRY_BOOL}};
+    for (size_t i = 0; i < sizeof own / sizeof *own; i++)
+        if (strlen(own[i].name) == length && strncmp(own[i].name, name, length) == 0) return own[i].dtype;
+    fail_msg("no type '%.*s'", (int)length, name);
+    return FERRY_DTYPE_NONE;
+}
+
+static void fill_extreme(ferry_tensor *t, int fill)
+{
+    const size_t n = ferry_tensor_elements(t);
+    if (fill == FILL_RANDOM || (t->dtype != FERRY_S8 && t->dtype != FERRY_U8)) return;
+    memset(t->data, t->dtype == FERRY_S8 ? (fill == FILL_LOWEST ? 0x80 : 0x7f) : (fill == FILL_LOWEST ? 0 : 0xff), n);
+}
+
+// One word of kernel_case.inputs.
+static void add_input(state *s, const char *word)
+{
+    const int32_t i = s->n_values++;
+    assert_true(i < MOST);
+    s->values[i] = FERRY_NO_VALUE;
+    if (word[0] == '-') return;
+    if (word[0] == '*') {
+        const int same = atoi(word + 1);
+        s->values[i] = s->values[same];
+        s->in[i] = s->in[same];
+        return;
+    }
+    const bool constant = word[0] == '=';
+    word += constant;
+    const char *colon = strchr(word, ':');
+    assert_non_null(colon);
+    const ferry_dtype dtype = dtype_named(word, (size_t)(colon - word));
+    int64_t dims[FERRY_MAX_RANK];
+    int32_t rank = 0;
+    char *p = (char *)(uintptr_t)colon + 1;
+    while (*p >= '0' && *p <= '9') {
+        dims[rank++] = strtoll(p, &p, 10);
+        if (*p == 'x') p++;
+    }
+    float range = 1;
+    if (*p == '@') range = strtof(p + 1, &p);
+    ferry_tensor t = ferry_random_tensor(&s->arena, dtype, rank, dims, range, &s->seed);
+    if (dtype == FERRY_U8) // all of its numbers
+        for (size_t e = 0; e < ferry_tensor_elements(&t); e++)
+            ((uint8_t *)t.data)[e] = (uint8_t)(int)((ferry_random(&s->seed) + 1) * 127.99f);
+    if (dtype == FERRY_BOOL)
+        for (size_t e = 0; e < ferry_tensor_elements(&t); e++) ((uint8_t *)t.data)[e] = ferry_random(&s->seed) > 0;
+    fill_extreme(&t, s->fill);
+    if (*p == '[') {
+        p++;
+        for (size_t e = 0; e < ferry_tensor_elements(&t); e++) {
+            ferry_store_f64(&t, e, strtod(p, &p));
+            if (*p == ',') p++;
+        }
+    }
+    const ferry_shape shape = ferry_shape_of(rank, dims);
+    if (constant) {
+        assert_int_equal(ferry_graph_add_constant(&s->graph, NULL, dtype, &shape, t.data, ferry_tensor_bytes(&t), true,
+                                                  &s->values[i], NULL),
+                         FERRY_OK);
+        t = ferry_value_tensor(&s->graph.values[s->values[i]]);
+    } else {
+        assert_int_equal(ferry_graph_add_value(&s->graph, NULL, dtype, &shape, &s->values[i], NULL), FERRY_OK);
+        assert_int_equal(ferry_graph_mark_input(&s->graph, s->values[i], NULL), FERRY_OK);
+    }
+    s->in[i] = t;
+}
+
+static void add_attr(state *s, char *word)
+{
+    char *equals = strchr(word, '=');
+    assert_non_null(equals);
+    *equals = 0;
+    const ferry_attr_schema *schema = s->op->attrs;
+    while (schema && schema->name && strcmp(schema->name, word) != 0) schema++;
+    if (!schema || !schema->name) fail_msg("%s has no attribute '%s'", s->op->name, word);
+    ferry_attr *attr = &s->attrs[s->n_attrs++];
+    *attr = (ferry_attr){.name = schema->name, .kind = schema->kind, .count = 1};
+    int64_t ints[MOST];
+    float floats[MOST];
+    char *p = equals + 1;
+    const char *text = ferry_arena_strdup(&s->arena, p);
+    int32_t n = 0;
+    switch (schema->kind) {
+    case FERRY_ATTR_INT:
+    case FERRY_ATTR_INTS:
+        do ints[n++] = strtoll(p, &p, 10);
+        while (*p++ == ',');
+        attr->u.ints = ferry_arena_copy(&s->arena, ints, sizeof ints);
+        attr->count = n;
+        break;
+    case FERRY_ATTR_FLOAT:
+    case FERRY_ATTR_FLOATS:
+        do floats[n++] = strtof(p, &p);
+        while (*p++ == ',');
+        attr->u.floats = ferry_arena_copy(&s->arena, floats, sizeof floats);
+        attr->count = n;
+        break;
+    case FERRY_ATTR_STRING:
+        attr->u.strings = ferry_arena_copy(&s->arena, &text, sizeof text);
+        break;
+    default:
+        fail_msg("attribute '%s' is of a kind that tests cannot write", word);
+    }
+}
+
+static void each_word(state *s, const char *text, void (*take)(state *, char *))
+{
+    char *copy = ferry_arena_strdup(&s->arena, text ? text : ""), *rest = NULL;
+    for (char *word = strtok_r(copy, " ", &rest); word; word = strtok_r(NULL, " ", &rest)) take(s, word);
+}
+
+static void take_input(state *s, char *word)
+{
+    add_input(s, word);
+}
+
+static void build(state *s)
+{
+    const kernel_case *test = s->test;
+    ferry_error err = {.text = ""};
+    ferry_graph_init(&s->graph, ferry_heap_default());
+    ferry_arena_init(&s->arena, ferry_heap_default());
+    s->op = ferry_op_find(test->domain, test->op);
+    if (!s->op) fail_msg("no operator '%s'", test->op);
+    each_word(s, test->inputs, take_input);
+    each_word(s, test->attrs, add_attr);
+    const int32_t n_out = test->outputs ? test->outputs : 1;
+    ferry_value_id outs[MOST];
+    const ferry_shape unknown = ferry_shape_unknown();
+    for (int32_t o = 0; o < n_out; o++) {
+        assert_int_equal(ferry_graph_add_value(&s->graph, NULL, FERRY_DTYPE_NONE, &unknown, &outs[o], NULL), FERRY_OK);
+        assert_int_equal(ferry_graph_mark_output(&s->graph, outs[o], NULL), FERRY_OK);
+    }
+    ferry_node_id id = FERRY_NO_NODE;
+    assert_int_equal(ferry_graph_add_node(&s->graph, s->op, NULL, s->values, s->n_values, outs, n_out, s->attrs,
+                                          s->n_attrs, &id, NULL),
+                     FERRY_OK);
+    ferry_report report;
+    ferry_report_init(&report, ferry_heap_default());
+    if (ferry_graph_infer(&s->graph, NULL, 0, true, &report, &err) != FERRY_OK)
+        fail_msg("%s %s: %s", test->op, test->inputs, err.text);
+    ferry_report_deinit(&report);
+    if (ferry_node_eval(&s->graph, &s->graph.nodes[id], s->in, s->out, &s->arena, &err) != FERRY_OK)
+        fail_msg("%s %s: reference: %s", test->op, test->inputs, err.text);
+    int32_t *offsets = NULL;
+    ferry_node_id *users = NULL;
+    assert_int_equal(ferry_graph_users(&s->graph, &s->arena, &offsets, &users, NULL), FERRY_OK);
+    assert_int_equal(ferry_region_make(&s->graph, offsets, users, &id, 1, &s->arena, &s->region, NULL), FERRY_OK);
+    s->view = (ferry_graph_view){.graph = &s->graph, .user_offsets = offsets, .users = users};
+}
+
+static const ferry_tensor *tensor_of(const state *s, ferry_value_id value)
+{
+    const ferry_node *node = &s->graph.nodes[0];
+    for (int32_t i = 0; i < s->n_values; i++)
+        if (s->values[i] == value) return &s->in[i];
+    for (int32_t o = 0; o < node->n_outputs; o++)
+        if (node->outputs[o] == value) return &s->out[o];
+    return NULL;
+}
+
+static ferry_tensor_desc describe(const state *s, ferry_value_id value, ferry_tensor_layout layout)
+{
+    const ferry_value *v = &s->graph.values[value];
+    ferry_tensor_desc d = {.dtype = v->dtype,
+                           .layout = v->shape.rank < 3 ? FERRY_LAYOUT_PLAIN : layout,
+                           .rank = v->shape.rank,
+                           .quant = &v->quant};
+    memcpy(d.dims, v->shape.dims, sizeof d.dims);
+    ferry_tensor_desc_set_strides(&d);
+    return d;
+}
+
+// Copies between a plain tensor and one as described, an element at a time.
+static void relayout(const ferry_tensor_desc *desc, char *there, char *plain, bool to_plain)
+{
+    const size_t bytes = ferry_dtype_bytes(desc->dtype);
+    size_t n = 1;
+    for (int32_t d = 0; d < desc->rank; d++) n *= (size_t)desc->dims[d];
+    for (size_t i = 0; i < n; i++) {
+        size_t rest = i;
+        int64_t at = 0;
+        for (int32_t d = desc->rank - 1; d >= 0; d--) {
+            at += (int64_t)(rest % (size_t)desc->dims[d]) * desc->strides[d];
+            rest /= (size_t)desc->dims[d];
+        }
+        char *a = plain + i * bytes, *b = there + (size_t)at * bytes;
+        memcpy(to_plain ? a : b, to_plain ? b : a, bytes);
+    }
+}
+
+static void compare(const state *s, const ferry_offer *o, int32_t output, const ferry_tensor_desc *desc, char *data,
+                    const char *how)
+{
+    const ferry_tensor *expected = tensor_of(s, s->region.outputs[output]);
+    ferry_tensor got = *expected;
+    const size_t n = ferry_tensor_elements(expected);
+    got.data = malloc(ferry_tensor_bytes(expected) + 1);
+    relayout(desc, data, got.data, true);
+    double largest = 0;
+    for (size_t i = 0; i < n; i++) {
+        const double b = fabs(ferry_load_f64(expected, i));
+        if (isfinite(b) && b > largest) largest = b;
+    }
+    for (size_t i = 0; i < n; i++) {
+        const double a = ferry_load_f64(&got, i), b = ferry_load_f64(expected, i);
+        if (a == b || (isnan(a) && isnan(b))) continue;
+        const double allowed = s->test->of_largest * largest + s->test->of_each * fabs(b);
+        if (fabs(a - b) <= allowed) continue;
+        fail_msg("%s '%s' '%s': tactic %s, %s, layout %s to %s, %s, fill %d, seed %llu: element %zu of output %d is "
+                 "%.9g, not %.9g (allowed %.3g)",
+                 s->test->op, s->test->inputs, s->test->attrs ? s->test->attrs : "", o->tactic, s->isa,
+                 ferry_tensor_layout_name(o->in_layout), ferry_tensor_layout_name(o->out_layout), how, s->fill,
+                 (unsigned long long)s->seed, i, output, a, b, allowed);
+    }
+    free(got.data);
+}
+
+typedef struct bound {
+    ferry_tensor_desc in[MOST], out[MOST];
+    ferry_binding in_bindings[MOST], out_bindings[MOST];
+    guarded in_memory[MOST], out_memory[MOST];
+} bound;
+
+static void bind(const state *s, const ferry_offer *o, bound *b)
+{
+    for (int32_t i = 0; i < s->region.n_inputs + s->region.n_outputs; i++) {
+        const bool in = i < s->region.n_inputs;
+        const int32_t k = in ? i : i - s->region.n_inputs;
+        const ferry_value_id value = in ? s->region.inputs[k] : s->region.outputs[k];
+        ferry_tensor_desc *desc = in ? &b->in[k] : &b->out[k];
+        guarded *memory = in ? &b->in_memory[k] : &b->out_memory[k];
+        *desc = describe(s, value, in ? o->in_layout : o->out_layout);
+        size_t bytes = 0;
+        assert_true(ferry_tensor_desc_bytes(desc, &bytes));
+        *memory = guarded_make(bytes, ferry_dtype_bytes(desc->dtype));
+        if (in) relayout(desc, memory->data, tensor_of(s, value)->data, false);
+        *(in ? &b->in_bindings[k] : &b->out_bindings[k]) = (ferry_binding){.data = memory->data, .dims = desc->dims};
+    }
+}
+
+static void unbind(const state *s, bound *b)
+{
+    for (int32_t i = 0; i < s->region.n_inputs; i++) guarded_free(&b->in_memory[i]);
+    for (int32_t i = 0; i < s->region.n_outputs; i++) guarded_free(&b->out_memory[i]);
+}
+
+static void run_once(state *s, const ferry_offer *o, const ferry_kernel *kernel, ferry_device_stream *stream,
+                     bool in_place, const char *how)
+{
+    ferry_error err = {.text = ""};
+    bound b = {0};
+    bind(s, o, &b);
+    guarded workspace = guarded_make(kernel->workspace_bytes, 64);
+    ferry_binding aliased = b.out_bindings[0];
+    if (in_place) {
+        aliased = b.in_bindings[0];
+        b.out_bindings[0].data = aliased.data;
+    }
+    if (kernel->device->backend->enqueue(stream, kernel, b.in_bindings, b.out_bindings, workspace.data, &err) !=
+        FERRY_OK)
+        fail_msg("%s '%s': tactic %s: %s", s->test->op, s->test->inputs, o->tactic, err.text);
+    bool whole = guarded_is_whole(&workspace);
+    for (int32_t i = 0; i < s->region.n_outputs; i++) {
+        whole &= guarded_is_whole(&b.out_memory[i]);
+        compare(s, o, i, &b.out[i], b.out_bindings[i].data, how);
+    }
+    for (int32_t i = 0; i < s->region.n_inputs; i++) whole &= guarded_is_whole(&b.in_memory[i]);
+    if (!whole)
+        fail_msg("%s '%s': tactic %s, %s, %s: wrote outside of its buffers", s->test->op, s->test->inputs, o->tactic,
+                 s->isa, how);
+    guarded_free(&workspace);
+    unbind(s, &b);
+    s->ran++;
+}
+
+// A blob that is too short must be refused, not read.
+static void expect_refusal(state *s, ferry_device *device, const ferry_offer *o, const bound *b, const void *packed,
+                           size_t bytes)
+{
+    ferry_kernel *kernel = NULL;
+    ferry_error err = {.text = ""};
+    guarded shorter = guarded_make(bytes - 1, 64);
+    memcpy(shorter.data, packed, bytes - 1);
+    if (device->backend->prepare(device, &s->region, o->tactic, b->in, b->out, shorter.data, bytes - 1, &kernel,
+                                 &err) == FERRY_OK)
+        fail_msg("%s '%s': tactic %s took packed data that is a byte too short", s->test->op, s->test->inputs,
+                 o->tactic);
+    guarded_free(&shorter);
+}
+
+static void try_offer(state *s, ferry_device *device, const ferry_offer *o)
+{
+    ferry_error err = {.text = ""};
+    const ferry_backend *backend = device->backend;
+    void *packed = NULL;
+    size_t packed_bytes = 0;
+    ferry_kernel *kernel = NULL;
+    bound b = {0};
+    bind(s, o, &b);
+    if (backend->pack(device, &s->region, o->tactic, &packed, &packed_bytes, &err) != FERRY_OK)
+        fail_msg("%s '%s': tactic %s: pack: %s", s->test->op, s->test->inputs, o->tactic, err.text);
+    if (packed_bytes) expect_refusal(s, device, o, &b, packed, packed_bytes);
+    // The packed data ends at a forbidden page too, where it would lie in an engine file.
+    guarded exact = guarded_make(packed_bytes, 64);
+    if (packed_bytes) memcpy(exact.data, packed, packed_bytes);
+    if (backend->prepare(device, &s->region, o->tactic, b.in, b.out, packed_bytes ? exact.data : NULL, packed_bytes,
+                         &kernel, &err) != FERRY_OK)
+        fail_msg("%s '%s' '%s': tactic %s, %s: prepare: %s", s->test->op, s->test->inputs,
+                 s->test->attrs ? s->test->attrs : "", o->tactic, s->isa, err.text);
+    for (int32_t threads = 1; threads <= 3; threads += 2) {
+        ferry_device_stream *stream = NULL;
+        assert_int_equal(backend->stream_create(device, threads, &stream, NULL), FERRY_OK);
+        run_once(s, o, kernel, stream, false, threads == 1 ? "1 thread" : "3 threads");
+        size_t in_bytes = 0, out_bytes = 0;
+        if ((o->flags & FERRY_OFFER_IN_PLACE) && s->region.n_inputs > 0 &&
+            ferry_tensor_desc_bytes(&b.in[0], &in_bytes) && ferry_tensor_desc_bytes(&b.out[0], &out_bytes) &&
+            in_bytes == out_bytes && b.in[0].rank == b.out[0].rank &&
+            memcmp(b.in[0].dims, b.out[0].dims, (size_t)b.in[0].rank * sizeof(int64_t)) == 0)
+            run_once(s, o, kernel, stream, true, "in place");
+        backend->stream_destroy(stream);
+    }
+    backend->release(kernel);
+    guarded_free(&exact);
+    unbind(s, &b);
+    ferry_heap_free(device->heap, packed, packed_bytes);
+}
+
+typedef struct taken {
+    state *s;
+    ferry_device *device;
+} taken;
+
+static ferry_status take_offer(void *user, const ferry_offer *offer, ferry_error *err)
+{
+    (void)err;
+    taken *t = user;
+    if (offer->flags & FERRY_OFFER_REFERENCE) return FERRY_OK;
+    if (!t->s->test->tactics || strncmp(offer->tactic, t->s->test->tactics, strlen(t->s->test->tactics)) == 0)
+        t->s->matching++;
+    try_offer(t->s, t->device, offer);
+    return FERRY_OK;
+}
+
+static int run_filled(const kernel_case *test, uint64_t seed, int fill)
+{
+    static const char *const isas[] = {"none", "avx2",     "avx512",  "avx512vnni", "avx512bf16",
+                                       "neon", "neonfp16", "neondot", "neoni8mm"};
+    state s = {.test = test, .seed = seed, .fill = fill};
+    build(&s);
+    for (size_t i = 0; i < sizeof isas / sizeof *isas; i++) {
+        ferry_device *device = NULL;
+        s.isa = isas[i];
+        if (ferry_backend_cpu.open(isas[i], ferry_heap_default(), NULL, &device, NULL) != FERRY_OK) continue;
+        taken t = {&s, device};
+        s.matching = 0;
+        const ferry_offer_sink sink = {take_offer, &t};
+        assert_int_equal(ferry_backend_cpu.offer(device, &s.view, 0, &sink, NULL), FERRY_OK);
+        if (!s.matching && !test->may_lack)
+            fail_msg("%s '%s' '%s', %s: no tactic '%s' is offered", test->op, test->inputs,
+                     test->attrs ? test->attrs : "", s.isa, test->tactics ? test->tactics : "");
+        ferry_backend_cpu.close(device);
+    }
+    const int ran = s.ran;
+    ferry_graph_deinit(&s.graph);
+    ferry_arena_deinit(&s.arena);
+    return ran;
+}
+
+int kernel_case_run(const kernel_case *test, uint64_t seed)
+{
+    int ran = 0;
+    const bool bytes = strstr(test->inputs, "s8:") || strstr(test->inputs, "u8:");
+    for (int fill = 0; fill < (bytes ? FILLS : 1); fill++) ran += run_filled(test, seed, fill);
+    return ran;
+}
+
+void kernel_cases_run(const kernel_case *tests, int count)
+{
+    int ran = 0;
+    for (int i = 0; i < count; i++) ran += kernel_case_run(&tests[i], 1 + (uint64_t)i * 7919);
+    assert_true(ran > 0);
+}

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+// One node run by every tactic that the CPU offers for it, for every instruction set that this CPU has, and compared
+// with the operator's reference kernel. Buffers end at a page that may not be touched and begin behind guard bytes.
+#ifndef FERRY_TESTS_SUPPORT_KERNEL_CASE_H_
+#define FERRY_TESTS_SUPPORT_KERNEL_CASE_H_
+
+#include <stdint.h>
+
+typedef struct kernel_case {
+    const char *domain, *op; // "" or "ferry"
+    /// Inputs, separated by blanks: "f32:1x16x7x7" is bound, "=f32:32x16" a constant, "-" absent, "f32:8@10" has
+    /// numbers from -10 to 10 (1 by default; s8 and u8 always have all of theirs), "=s64:3[1,-1,2]" has these elements,
+    /// "f32:@2" is a scalar, and "*1" stands for input 1 once more.
+    const char *inputs;
+    const char *attrs; // "strides=2,2 act=relu alpha=0.1"; kinds are those of the operator's schema. NULL: none
+    int outputs;       // 0: 1
+    /// Differences allowed: times the largest expected magnitude, and times the expected element. 0: none at all.
+    double of_largest, of_each;
+    const char *tactics; // fails unless a tactic whose name begins so was offered; NULL: any but the reference
+    int may_lack;        // not a failure when nothing but the reference is offered
+} kernel_case;
+
+/// Returns how many tactics ran, over all instruction sets and thread counts. Fails the running test, printing the
+/// case, tactic, instruction set and seed, when a result differs.
+int kernel_case_run(const kernel_case *test, uint64_t seed);
+
+/// Runs all cases of an array, a few times with different seeds.
+void kernel_cases_run(const kernel_case *tests, int count);
+#define KERNEL_CASES_RUN(array) kernel_cases_run((array), (int)(sizeof(array) / sizeof((array)[0])))
+
+#endif // FERRY_TESTS_SUPPORT_KERNEL_CASE_H_
