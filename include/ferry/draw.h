@@ -4,6 +4,7 @@
 #ifndef FERRY_DRAW_H_
 #define FERRY_DRAW_H_
 
+#include "ferry/decode.h"
 #include "ferry/picture.h"
 
 #ifdef __cplusplus
@@ -68,6 +69,15 @@ FERRY_API ferry_status ferry_draw_legend(ferry_picture *picture, const ferry_dra
 /// Writes one line of text with its top left corner at x, y (which may lie outside), the em `text_px` high.
 FERRY_API ferry_status ferry_draw_text(ferry_picture *picture, const char *text, int32_t x, int32_t y, uint32_t text_px,
                                        const uint8_t rgb[3], const ferry_heap *heap, ferry_error *error);
+
+/// Draws what a decoder found in this picture: the best classes, the boxes, or the class map with a legend of the
+/// classes that cover the most. In a class map, class 0 is left as it is if `labels` names it "background" or
+/// "__background__". An empty result draws nothing.
+///
+/// @param result  of this picture: boxes and class map are in its pixels
+/// @param labels  NULL = "class N"
+FERRY_API ferry_status ferry_draw_result(ferry_picture *picture, const ferry_result *result, const ferry_labels *labels,
+                                         const ferry_draw_options *options, const ferry_heap *heap, ferry_error *error);
 
 #ifdef __cplusplus
 }

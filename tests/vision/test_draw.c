@@ -201,6 +201,41 @@ static void drawing__refuses_grey_pictures_and_odd_options(void **state)
     ferry_picture_deinit(&p);
 }
 
+static void result__is_drawn_by_its_kind(void **state)
+{
+    (void)state;
+    ferry_picture p, map;
+    ferry_error err;
+    ferry_labels *labels = NULL;
+    assert_int_equal(ferry_labels_parse("background\ncat\n", 15, NULL, &labels, &err), FERRY_OK);
+    assert_int_equal(ferry_picture_init(&map, NULL, 320, 240, 1, &err), FERRY_OK);
+    memset(map.pixels, 1, 320 * 40);
+    const ferry_class_score best = {1, 0.9f};
+    const ferry_detection found = {100, 100, 200, 200, 0.5f, 1};
+    ferry_result results[4];
+    memset(results, 0, sizeof results);
+    results[1].task = FERRY_TASK_CLASSIFY;
+    results[1].classes = &best;
+    results[1].class_count = 1;
+    results[2].task = FERRY_TASK_DETECT;
+    results[2].detections = &found;
+    results[2].detection_count = 1;
+    results[3].task = FERRY_TASK_SEGMENT;
+    results[3].class_map = &map;
+    const uint32_t areas[4][4] = {{0, 0, 320, 240}, {2, 2, 60, 20}, {100, 84, 200, 200}, {0, 0, 320, 40}};
+    for (int i = 0; i < 4; i++) {
+        grey_picture(&p, 320, 240, 3);
+        assert_int_equal(ferry_draw_result(&p, &results[i], i % 2 ? labels : NULL, NULL, NULL, &err), FERRY_OK);
+        const size_t there = changed(&p, areas[i][0], areas[i][1], areas[i][2], areas[i][3]);
+        if (i == 0) assert_int_equal(there, 0);
+        if (i > 0) assert_true(there > 300);
+        if (i == 3) assert_int_equal(changed(&p, 0, 40, 320, 180), 0); // the background
+        ferry_picture_deinit(&p);
+    }
+    ferry_picture_deinit(&map);
+    ferry_labels_destroy(labels);
+}
+
 static ferry_status draw_all(const ferry_heap *heap, void *context, ferry_error *err)
 {
     (void)context;
@@ -231,6 +266,7 @@ int main(void)
         cmocka_unit_test(classes__and_legend_stay_in_their_corner),
         cmocka_unit_test(mask__colours_classes_and_leaves_the_background),
         cmocka_unit_test(text__shows_latin_1_and_question_marks),
+        cmocka_unit_test(result__is_drawn_by_its_kind),
         cmocka_unit_test(drawing__refuses_grey_pictures_and_odd_options),
         cmocka_unit_test(memory__failing_anywhere_leaves_nothing),
     };

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "ferry/draw.h"
 #include "run.h"
 
 int cli_make_folder(const char *path)
@@ -82,12 +83,7 @@ static int draw_result(const cli_settings *settings, const cli_vision *v, ferry_
     const char *slash = strrchr(path, '/');
     const int n = snprintf(out, sizeof out, "%s/%s", settings->draw, slash ? slash + 1 : path);
     if (n < 0 || (size_t)n >= sizeof out) return cli_fail("%s: the path is too long", path);
-#if __has_include("ferry/draw.h")
-    ferry_status s = ferry_draw_result(picture, v->result, v->labels, NULL, &err);
-#else
-    ferry_status s = FERRY_ERR_UNSUPPORTED;
-    (void)v;
-#endif
+    ferry_status s = ferry_draw_result(picture, v->result, v->labels, NULL, NULL, &err);
     if (s == FERRY_OK) s = ferry_picture_write(picture, out, NULL, &err);
     if (s != FERRY_OK) return cli_fail("%s: %s", path, err.text);
     if (!settings->quiet) printf("  drawn: %s\n", out);
