@@ -42,6 +42,7 @@ static void check_versions(ferry_onnx_reader *r)
                  r->opset, FERRY_ONNX_OLDEST_OPSET, FERRY_ONNX_NEWEST_OPSET);
         ferry_onnx_problem(r, FERRY_ERR_UNSUPPORTED, "model", NULL, text);
     } else if (r->opset == 0) {
+        r->opset = FERRY_ONNX_NEWEST_OPSET; // so that the nodes are looked at all the same
         ferry_onnx_problem(r, FERRY_ERR_BAD_MODEL, "model", NULL,
                            "does not say which opset of ONNX's own operators it uses");
     } else if (r->opset > FERRY_ONNX_NEWEST_OPSET) {
