@@ -7,6 +7,7 @@
 #include "ferry/build.h"
 #include "ferry/calibrate.h"
 #include "ferry/decode.h"
+#include "ferry/draw.h"
 #include "ferry/metrics.h"
 #include "ferry/picture.h"
 #include "ferry/preprocess.h"
