@@ -89,6 +89,21 @@ static ferry_status lower(ferry_building *b, const ferry_graph *graph, const fer
     return s;
 }
 
+// Without INT8, Q/DQ pairs are arithmetic like any other and run as ONNX defines them: turning them into scales that
+// nothing uses would change the numbers.
+static ferry_status list_disabled(ferry_building *b, ferry_passes_options *out, ferry_error *err)
+{
+    const ferry_build_options *o = &b->options;
+    const bool int8 =
+        (o->precisions & FERRY_PRECISION_INT8) || (o->numeric_plan && strstr(o->numeric_plan, "\"int8\""));
+    const char **names = ferry_arena_alloc_array(&b->arena, o->n_disabled_passes + 1, sizeof *names);
+    if (!names) return ferry_fail_memory(err, "passes");
+    if (o->n_disabled_passes) memcpy(names, o->disabled_passes, o->n_disabled_passes * sizeof *names);
+    names[o->n_disabled_passes] = "qdq";
+    *out = (ferry_passes_options){.disabled = names, .n_disabled = o->n_disabled_passes + !int8};
+    return FERRY_OK;
+}
+
 ferry_status ferry_building_portable(ferry_building *b, const ferry_scale_table *scales, ferry_graph *out,
                                      const char **out_plan_text, ferry_error *err)
 {
@@ -105,8 +120,8 @@ ferry_status ferry_building_portable(ferry_building *b, const ferry_scale_table 
             return s;
         }
     } else {
-        const ferry_passes_options options = {.disabled = b->options.disabled_passes,
-                                              .n_disabled = b->options.n_disabled_passes};
+        ferry_passes_options options;
+        if (s == FERRY_OK) s = list_disabled(b, &options, err);
         if (s == FERRY_OK) s = ferry_passes_run(&graph, &options, b->options.logger, err);
         if (s == FERRY_OK) s = lower(b, &graph, scales, out, out_plan_text, err);
         if (s == FERRY_OK) s = make_outputs(out, err);
