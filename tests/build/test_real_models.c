@@ -46,11 +46,17 @@ static bool load_npy(const char *folder, const char *name, const char *file, fer
 static double element(ferry_dtype dtype, const void *data, size_t i)
 {
     switch (dtype) {
-    case FERRY_F32: return (double)((const float *)data)[i];
-    case FERRY_F16: return (double)ferry_f32_from_f16(((const uint16_t *)data)[i]);
-    case FERRY_S64: return (double)((const int64_t *)data)[i];
-    case FERRY_U8: return ((const uint8_t *)data)[i];
-    default: fail_msg("type %s", ferry_dtype_name(dtype)); return 0;
+    case FERRY_F32:
+        return (double)((const float *)data)[i];
+    case FERRY_F16:
+        return (double)ferry_f32_from_f16(((const uint16_t *)data)[i]);
+    case FERRY_S64:
+        return (double)((const int64_t *)data)[i];
+    case FERRY_U8:
+        return ((const uint8_t *)data)[i];
+    default:
+        fail_msg("type %s", ferry_dtype_name(dtype));
+        return 0;
     }
 }
 
@@ -184,10 +190,11 @@ static void build_and_compare(const char *folder, const model_case *c)
 }
 
 static const model_case cases[] = {
-    {"mobilenet_v1_0.25_224", 1e-4}, {"mobilenet_v1_0.75_192_fp32", 1e-4}, {"squeezenet1.1_fp32", 1e-4},
-    {"squeezenet1.1_fp16", 5e-3},    {"ultraface_rfb_320", 1e-4},          {"fastestdet_352", 1e-4},
-    {"nanodet_m_416", 1e-4},         {"yolox_nano", 1e-4},                 {"ppocrv4_rec", 1e-4},
-    {"deeplabv3_mnv2_dm05_513", -0.999},
+    {"mobilenet_v1_0.25_224", 1e-4}, {"mobilenet_v1_0.75_192_fp32", 1e-4},
+    {"squeezenet1.1_fp32", 1e-4},    {"squeezenet1.1_fp16", 5e-3},
+    {"ultraface_rfb_320", 1e-4},     {"fastestdet_352", 1e-4},
+    {"nanodet_m_416", 1e-4},         {"yolox_nano", 1e-4},
+    {"ppocrv4_rec", 1e-4},           {"deeplabv3_mnv2_dm05_513", -0.999},
 };
 
 static void real_models__agree_with_onnxruntime(void **state)
