@@ -30,7 +30,6 @@ if [ $install = yes ]; then
     step "python packages" tools/ci/venv.sh
     step "models" tools/ci/models.sh
 fi
-step "tree" tools/check-tree.sh
 step "configure" configure "$build"
 step "build" build "$build"
 run_tests "$build" "$@"

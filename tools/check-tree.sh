@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# Looks at the tracked files before anything is built: licence lines, formatting, sizes, left-overs.
+# Looks at the tracked files: licence lines, formatting, sizes, left-overs.
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit 1
 failures=0

@@ -12,8 +12,9 @@
 // The searches: `bins` counts |x| in `count` bins of the given width from 0. Each answers a threshold > 0, or 0 when
 // nothing was counted. They use exact integers and their own logarithm, so that every machine finds the same one.
 
-/// The share of the values that are not zero that an entropy search may clip. A divergence alone prefers a tight range where most
-/// values crowd near zero, and would cut off the twentieth of a ReLU6's outputs that carries the network's decision.
+/// The share of the values that are not zero that an entropy search may clip. A divergence alone prefers a tight range
+/// where most values crowd near zero, and would cut off the twentieth of a ReLU6's outputs that carries the network's
+/// decision.
 #define FERRY_THRESHOLD_MOST_CLIPPED 0.01
 
 /// TensorRT as shipped: bin 0 dropped, every bin from the 127th a candidate, 127 levels up to its centre, outliers
