@@ -23,13 +23,6 @@ typedef struct times {
     size_t count, capacity;
 } times;
 
-static double now_s(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
 static int add_time(times *t, double ms)
 {
     if (t->count == t->capacity) {
@@ -116,24 +109,24 @@ static void close_lane(const cli_session *s, lane *l)
 static int measure(lane *lanes, int n, double seconds, size_t least, times *latencies, times *enqueues, double *out_s)
 {
     ferry_error err = {.text = ""};
-    const double begin = now_s();
+    const double begin = cli_now_s();
     size_t done = 0;
-    while (done < least || now_s() - begin < seconds) {
+    while (done < least || cli_now_s() - begin < seconds) {
         double queued[MOST_STREAMS];
         if (cli_interrupted()) return cli_fail("interrupted");
         for (int i = 0; i < n; i++) {
-            queued[i] = now_s();
+            queued[i] = cli_now_s();
             if (ferry_context_enqueue(lanes[i].context, lanes[i].stream, &err) != FERRY_OK)
                 return cli_fail("%s", err.text);
-            if (enqueues && add_time(enqueues, (now_s() - queued[i]) * 1e3) != CLI_OK) return CLI_FAILED;
+            if (enqueues && add_time(enqueues, (cli_now_s() - queued[i]) * 1e3) != CLI_OK) return CLI_FAILED;
         }
         for (int i = 0; i < n; i++) {
             if (ferry_stream_wait(lanes[i].stream, &err) != FERRY_OK) return cli_fail("%s", err.text);
-            if (latencies && add_time(latencies, (now_s() - queued[i]) * 1e3) != CLI_OK) return CLI_FAILED;
+            if (latencies && add_time(latencies, (cli_now_s() - queued[i]) * 1e3) != CLI_OK) return CLI_FAILED;
         }
         done += (size_t)n;
     }
-    *out_s = now_s() - begin;
+    *out_s = cli_now_s() - begin;
     return CLI_OK;
 }
 
@@ -208,8 +201,8 @@ int cli_bench(const cli_settings *settings, int argc, char **argv)
     cli_session session;
     lane lanes[MOST_STREAMS] = {{0}};
     const int n = settings->streams ? settings->streams : 1;
-    const double warm_up_s = (settings->warm_up_ms ? settings->warm_up_ms : 200) / 1e3;
-    const double duration_s = settings->duration_s ? settings->duration_s : 3;
+    const double warm_up_s = (settings->warm_up_ms >= 0 ? settings->warm_up_ms : 200) / 1e3;
+    const double duration_s = settings->duration_s >= 0 ? settings->duration_s : 3;
     times latencies = {0}, enqueues = {0};
     double wall_s = 0;
     int status = cli_session_open(&session, settings, argv[0]);

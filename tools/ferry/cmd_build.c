@@ -9,24 +9,6 @@
 
 #include "cli.h"
 
-static double now_s(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
-static char *default_output(const char *model)
-{
-    const char *slash = strrchr(model, '/');
-    const char *base = slash ? slash + 1 : model;
-    const char *dot = strrchr(base, '.');
-    const int stem = dot && dot != base ? (int)(dot - base) : (int)strlen(base);
-    char *path = malloc(strlen(base) + sizeof ".engine");
-    if (path) sprintf(path, "%.*s.engine", stem, base);
-    return path;
-}
-
 static int write_plan(const ferry_engine *engine, const char *path)
 {
     ferry_error err = {.text = ""};
@@ -83,18 +65,18 @@ static int report(const cli_settings *settings, const ferry_engine *engine, cons
 int cli_build(const cli_settings *settings, int argc, char **argv)
 {
     (void)argc;
-    const double begun = now_s();
+    const double begun = cli_now_s();
     ferry_error err = {.text = ""};
     ferry_runtime *runtime = NULL;
     ferry_engine *engine = NULL;
     if (cli_is_engine(argv[0])) return cli_fail("%s is an engine already; build takes a model", argv[0]);
-    char *made = settings->output ? NULL : default_output(argv[0]);
+    char *made = cli_sibling_name(argv[0], ".engine");
     const char *path = settings->output ? settings->output : made;
     int status = path ? cli_runtime_open(settings, &runtime) : cli_fail("out of memory");
     if (status == CLI_OK) status = cli_build_engine(settings, runtime, argv[0], &engine);
     if (status == CLI_OK && ferry_engine_save(engine, path, &err) != FERRY_OK) status = cli_fail("%s", err.text);
     if (status == CLI_OK && settings->plan_output) status = write_plan(engine, settings->plan_output);
-    if (status == CLI_OK) status = report(settings, engine, path, now_s() - begun);
+    if (status == CLI_OK) status = report(settings, engine, path, cli_now_s() - begun);
     ferry_engine_release(engine);
     ferry_runtime_release(runtime);
     free(made);

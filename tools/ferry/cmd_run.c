@@ -66,9 +66,10 @@ static void print_result(const cli_vision *v, const char *path)
         print_segments(v);
         break;
     case FERRY_TASK_RAW:
-        for (int32_t i = 0; i < v->n_outputs; i++) {
+        for (int32_t i = 0; i < v->buffers.n_outputs; i++) {
             char text[160];
-            printf("  %s: %s\n", v->outputs[i].name, ferry_tensor_view_describe(&v->outputs[i], text, sizeof text));
+            printf("  %s: %s\n", v->buffers.outputs[i].name,
+                   ferry_tensor_view_describe(&v->buffers.outputs[i], text, sizeof text));
         }
         break;
     }
@@ -114,23 +115,29 @@ static int run_pictures(const cli_settings *settings, const cli_session *session
             status = cli_fail("interrupted");
             break;
         }
-        if (cli_vision_run(v, session, paths[i], &picture, NULL, &err) != FERRY_OK) {
+        if (ferry_picture_read(paths[i], NULL, NULL, &picture, &err) != FERRY_OK) {
             cli_fail("%s", err.text);
             failed++;
             continue;
+        }
+        const ferry_status s = cli_vision_run(v, session, &picture, &err);
+        if (s != FERRY_OK) {
+            status = cli_fail("%s: %s", paths[i], err.text);
+            ferry_picture_deinit(&picture);
+            break;
         }
         print_result(v, paths[i]);
         if (settings->draw && v->task != FERRY_TASK_RAW) status = draw_result(settings, v, &picture, paths[i]);
         if (status == CLI_OK && settings->json) status = append_json(list, v, paths[i]);
         if (status == CLI_OK && settings->output_folder)
-            status = cli_write_outputs(settings->output_folder, v->outputs, (size_t)v->n_outputs);
+            status = cli_write_outputs(settings->output_folder, v->buffers.outputs, (size_t)v->buffers.n_outputs);
         ferry_picture_deinit(&picture);
     }
     json_t *json = json_pack("{s:o}", "results", list);
-    char *text = settings->json && json ? json_dumps(json, JSON_COMPACT) : NULL;
-    if (text) printf("%s\n", text);
-    free(text);
-    json_decref(json);
+    if (!settings->json)
+        json_decref(json);
+    else if (status == CLI_OK)
+        status = cli_print_json(json);
     return status != CLI_OK ? status : failed ? CLI_FAILED : CLI_OK;
 }
 

@@ -2,15 +2,20 @@
 // The table of subcommands, and what their help says.
 #include "cli.h"
 
-static const cli_group *const build_groups[] = {&cli_group_engine,  &cli_group_device,    &cli_group_build,
-                                                &cli_group_shapes,  &cli_group_calibrate, &cli_group_pictures,
-                                                &cli_group_results, &cli_group_common,    NULL};
-static const cli_group *const run_groups[] = {&cli_group_tensors,   &cli_group_device, &cli_group_pictures,
-                                              &cli_group_results,   &cli_group_build,  &cli_group_shapes,
-                                              &cli_group_calibrate, &cli_group_common, NULL};
-static const cli_group *const bench_groups[] = {
-    &cli_group_measure,   &cli_group_device,   &cli_group_build,  &cli_group_shapes,
-    &cli_group_calibrate, &cli_group_pictures, &cli_group_common, NULL};
+#define GROUPS(name, ...) static const cli_group *const name[] = {__VA_ARGS__, &cli_group_common, NULL}
+GROUPS(build_groups, &cli_group_engine, &cli_group_device, &cli_group_build, &cli_group_shapes, &cli_group_calibrate,
+       &cli_group_pictures, &cli_group_results);
+GROUPS(run_groups, &cli_group_run, &cli_group_device, &cli_group_load, &cli_group_pictures, &cli_group_results,
+       &cli_group_build, &cli_group_shapes, &cli_group_calibrate);
+GROUPS(bench_groups, &cli_group_measure, &cli_group_device, &cli_group_load, &cli_group_build, &cli_group_shapes,
+       &cli_group_calibrate, &cli_group_pictures_build);
+GROUPS(calibrate_groups, &cli_group_calibrate_run, &cli_group_calibrate, &cli_group_device, &cli_group_shapes,
+       &cli_group_pictures);
+GROUPS(inspect_groups, &cli_group_inspect, &cli_group_device, &cli_group_shapes);
+GROUPS(compare_groups, &cli_group_compare, &cli_group_device, &cli_group_load, &cli_group_pictures);
+GROUPS(eval_groups, &cli_group_eval, &cli_group_device, &cli_group_load, &cli_group_pictures, &cli_group_results,
+       &cli_group_build, &cli_group_shapes, &cli_group_calibrate);
+GROUPS(check_groups, &cli_group_device);
 static const cli_group *const devices_groups[] = {&cli_group_common, NULL};
 
 static const cli_command commands[] = {
@@ -56,6 +61,81 @@ static const cli_command commands[] = {
         .most_arguments = 1,
         .run = cli_bench,
         .examples = "  ferry bench mobilenet.engine --threads 1 --json\n",
+    },
+    {
+        .name = "calibrate",
+        .arguments = "MODEL",
+        .summary = "make a calibration cache from pictures",
+        .description =
+            "Runs MODEL in FP32 on the samples of --calib, chooses a scale for each of its float tensors and writes "
+            "them as a TensorRT calibration cache, which 'ferry build --int8 --calib-cache' and TensorRT read.",
+        .groups = calibrate_groups,
+        .least_arguments = 1,
+        .most_arguments = 1,
+        .run = cli_calibrate,
+        .examples = "  ferry calibrate mobilenet.onnx --calib pictures/ --preprocess imagenet -o mobilenet.cache\n",
+    },
+    {
+        .name = "inspect",
+        .arguments = "[FILE]",
+        .summary = "show what is in an engine or a model",
+        .description =
+            "Of an engine: inputs and outputs, every layer with its precision, device, tactic, shapes and measured "
+            "time, memory, and the texts that are stored. Of a model file: inputs, outputs and the layers as the model "
+            "has them, before any rewrite.",
+        .groups = inspect_groups,
+        .least_arguments = 0,
+        .most_arguments = 1,
+        .run = cli_inspect,
+        .examples = "  ferry inspect mobilenet.engine --html report.html\n",
+    },
+    {
+        .name = "compare",
+        .arguments = "ENGINE MODEL [PICTURE...]",
+        .summary = "measure an engine against its model in FP32",
+        .description =
+            "Runs ENGINE, and MODEL in FP32 without any fusion, on the same inputs, and prints for each output the "
+            "largest absolute difference, the cosine and the signal-to-quantisation-noise ratio (SQNR, in dB: 10 dB "
+            "less is ten times the error's energy), over all pictures together.\n\nWith --per-layer, every tensor that "
+            "both have is compared, the worst first. 'own' is the SQNR that the tensor's scale alone allows: what is "
+            "lost there, whatever came in. 'channel' is that of the worst channel: a tensor whose channels differ much "
+            "in range may lose one of them whole. 'ferry build --layer-precision' keeps such tensors in float.",
+        .groups = compare_groups,
+        .least_arguments = 2,
+        .most_arguments = -1,
+        .run = cli_compare,
+        .examples = "  ferry compare yolox.engine yolox.onnx street.jpg --per-layer\n"
+                    "  ferry compare model.engine model.onnx --input data=x.npy\n",
+    },
+    {
+        .name = "eval",
+        .arguments = "ENGINE|MODEL",
+        .summary = "measure accuracy on labelled pictures",
+        .description =
+            "Classifiers with --labels-csv: top-1 and top-5. Detectors with --images and --coco: mean average "
+            "precision "
+            "at IoU 0.5, and over 0.5 to 0.95, as COCO defines it. Segmentation with --images and --masks: mean "
+            "intersection over union and pixel accuracy. A model file is built in memory first.",
+        .groups = eval_groups,
+        .least_arguments = 1,
+        .most_arguments = 1,
+        .run = cli_eval,
+        .examples =
+            "  ferry eval mobilenet.engine --labels-csv imagenet/labels.csv\n"
+            "  ferry eval yolox.engine --images val2017/ --coco instances_val2017.json --json\n"
+            "  ferry eval m.engine --labels-csv l.csv --exclude-calib images/ --calib-count 64 --calib-seed 1\n",
+    },
+    {
+        .name = "check",
+        .arguments = "FILE",
+        .summary = "say whether an engine file is sound and loads here",
+        .description =
+            "Reads an engine file whole, checks its structure and checksums, loads it, and says for which devices it "
+            "was tuned. Exit status 1 when it does not load on this machine, with the reason.",
+        .groups = check_groups,
+        .least_arguments = 1,
+        .most_arguments = 1,
+        .run = cli_check,
     },
     {
         .name = "devices",

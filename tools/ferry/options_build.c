@@ -13,8 +13,14 @@ CLI_TAKE_FLAG(take_int8, int8)
 CLI_TAKE_FLAG(take_best, best)
 CLI_TAKE(take_layer_precision)
 {
-    if (!strchr(value, '=')) CLI_FAIL("'%s' is not of the form GLOB=fp32|fp16|bf16|int8", value);
-    return cli_take_item(value, s->layer_precisions, &s->n_layer_precisions, err);
+    static const char *const types[] = {"fp32", "fp16", "bf16", "int8"};
+    const ferry_status status =
+        cli_take_pair(value, "GLOB=fp32|fp16|bf16|int8", false, s->layer_precisions, &s->n_layer_precisions, err);
+    if (status != FERRY_OK) return status;
+    const char *type = s->layer_precisions[s->n_layer_precisions - 1].value;
+    for (size_t i = 0; i < sizeof types / sizeof *types; i++)
+        if (strcmp(type, types[i]) == 0) return FERRY_OK;
+    CLI_FAIL("'%s' is none of fp32, fp16, bf16, int8", type);
 }
 CLI_TAKE_TEXT(take_plan, plan)
 CLI_TAKE_TEXT(take_plan_output, plan_output)
@@ -36,15 +42,28 @@ CLI_TAKE_FLAG(take_strip, strip_portable)
 CLI_TAKE_FLAG(take_no_fusion, no_fusion)
 CLI_TAKE(take_disable_pass)
 {
+    bool known = false;
+    for (size_t i = 0; !known && ferry_pass_name(i, NULL); i++) known = strcmp(ferry_pass_name(i, NULL), value) == 0;
+    if (!known) CLI_FAIL("there is no rewrite '%s'; 'ferry inspect --passes' lists them", value);
     return cli_take_item(value, s->disabled_passes, &s->n_disabled_passes, err);
+}
+
+CLI_TAKE(take_target)
+{
+    (void)s;
+    CLI_FAIL("'%s': building for another machine is not possible yet; build on it, or carry an engine over: it is "
+             "planned anew there from its portable part",
+             value);
 }
 
 static const cli_option output_options[] = {
     {"output", 'o', "ENGINE", "Write the engine there (default: the model's name with .engine, in this folder).",
      take_output},
+    {"write-plan", 0, "FILE", "Write the numeric plan that was chosen, for --plan.", take_plan_output},
+    {"target", 0, "BOARD", "Build for another machine: not possible yet, refused with the way round.", take_target},
     {0},
 };
-const cli_group cli_group_engine = {"Output", output_options};
+const cli_group cli_group_engine = {"Output", output_options, false};
 
 static const cli_option build_options[] = {
     {"fp16", 0, NULL,
@@ -59,7 +78,6 @@ static const cli_option build_options[] = {
      "be repeated; the last match counts.",
      take_layer_precision},
     {"plan", 0, "FILE", "Replay a numeric plan: precisions, scales and fusions exactly as in FILE.", take_plan},
-    {"write-plan", 0, "FILE", "Write the numeric plan that was chosen.", take_plan_output},
     {"name", 0, "NAME", "Name of the engine (default: the model's).", take_name},
     {"metadata", 0, "KEY=VALUE", "Store a text in the engine. May be repeated.", take_metadata},
     {"workspace", 0, "SIZE", "Most scratch memory that one tactic may use, e.g. 64M.", take_workspace},
@@ -76,7 +94,7 @@ static const cli_option build_options[] = {
      take_disable_pass},
     {0},
 };
-const cli_group cli_group_build = {"Precision and memory", build_options};
+const cli_group cli_group_build = {"Precision and memory", build_options, true};
 
 CLI_TAKE(take_shape)
 {
@@ -95,13 +113,14 @@ CLI_TAKE(take_max_shape)
     return cli_take_pair(value, "INPUT=1x3x224x224", false, s->max_shapes, &s->n_max_shapes, err);
 }
 static const cli_option shape_options[] = {
-    {"shape", 0, "IN=DIMS", "Fix a dynamic input, e.g. images=1x3x640x640. May be repeated.", take_shape},
+    {"shape", 0, "IN=DIMS",
+     "Fix a dynamic input, e.g. images=1x3x640x640; of an engine: within its profile. May be repeated.", take_shape},
     {"min-shape", 0, "IN=DIMS", "Smallest shape of a dynamic input (an optimisation profile).", take_min_shape},
     {"opt-shape", 0, "IN=DIMS", "Shape to tune for.", take_opt_shape},
     {"max-shape", 0, "IN=DIMS", "Largest shape.", take_max_shape},
     {0},
 };
-const cli_group cli_group_shapes = {"Shapes", shape_options};
+const cli_group cli_group_shapes = {"Shapes", shape_options, true};
 
 CLI_TAKE_TEXT(take_device, device)
 CLI_TAKE_FLAG(take_gpu_fallback, gpu_fallback)
@@ -117,7 +136,15 @@ static const cli_option device_options[] = {
     {"threads", 0, "N", "Host threads (default: one for each core).", take_threads},
     {0},
 };
-const cli_group cli_group_device = {"Device", device_options};
+const cli_group cli_group_device = {"Device", device_options, false};
+
+CLI_TAKE_FLAG(take_verify, verify)
+static const cli_option load_options[] = {
+    {"verify", 0, NULL, "Check the checksums of the engine's weights as it is loaded (its structure always is).",
+     take_verify},
+    {0},
+};
+const cli_group cli_group_load = {"Engine file", load_options, false};
 
 CLI_TAKE_TEXT(take_calib, calibration.source)
 CLI_TAKE(take_calib_count)
@@ -145,6 +172,15 @@ CLI_TAKE(take_calib_algo)
 CLI_TAKE_TEXT(take_calib_cache, calibration.cache_path)
 CLI_TAKE_TEXT(take_cache_version, calibration.cache_version)
 CLI_TAKE_FLAG(take_recalibrate, calibration.recalibrate)
+static const cli_option calibrate_run_options[] = {
+    {"output", 'o', "FILE",
+     "Write the calibration cache there, with FILE.meta beside it (default: the model's name with .cache, in this "
+     "folder). An existing file is replaced.",
+     take_output},
+    {0},
+};
+const cli_group cli_group_calibrate_run = {"Output", calibrate_run_options, false};
+
 static const cli_option calibrate_options[] = {
     {"calib", 0, "SOURCE",
      "Calibrate on a folder of pictures, a list of them (.txt) or samples (.npy, float32 [N,...]).", take_calib},
@@ -159,4 +195,4 @@ static const cli_option calibrate_options[] = {
     {"recalibrate", 0, NULL, "Calibrate although the cache exists, and rewrite it.", take_recalibrate},
     {0},
 };
-const cli_group cli_group_calibrate = {"Calibration", calibrate_options};
+const cli_group cli_group_calibrate = {"Calibration", calibrate_options, true};

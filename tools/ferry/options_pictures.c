@@ -54,7 +54,8 @@ static const cli_option picture_options[] = {
     {"layout", 0, "ORDER", "nchw (default) or nhwc.", take_layout},
     {0},
 };
-const cli_group cli_group_pictures = {"Pictures to inputs", picture_options};
+const cli_group cli_group_pictures = {"Pictures to inputs", picture_options, false};
+const cli_group cli_group_pictures_build = {"Pictures to inputs (for calibration)", picture_options, true};
 
 CLI_TAKE(take_task)
 {
@@ -75,54 +76,4 @@ static const cli_option result_options[] = {
      take_decoder},
     {0},
 };
-const cli_group cli_group_results = {"Outputs to results", result_options};
-
-CLI_TAKE_DOUBLE(take_score, score_threshold, 0, 1)
-CLI_TAKE_DOUBLE(take_iou, nms_iou, 0.0001, 1)
-CLI_TAKE_INT(take_max_det, max_det, 1, 100000)
-CLI_TAKE_INT(take_top_k, top_k, 1, 1000)
-CLI_TAKE_TEXT(take_draw, draw)
-CLI_TAKE(take_input)
-{
-    return cli_take_pair(value, "NAME=FILE.npy", false, s->inputs, &s->n_inputs, err);
-}
-CLI_TAKE_TEXT(take_output_folder, output_folder)
-static const cli_option tensor_options[] = {
-    {"score-threshold", 0, "X", "Leave out boxes with a lower score (default 0.25).", take_score},
-    {"nms-iou", 0, "X", "Of two boxes of one class that overlap more, the weaker goes (default 0.45).", take_iou},
-    {"max-det", 0, "N", "Most boxes a picture (default 100).", take_max_det},
-    {"top-k", 0, "N", "Classes shown of a classifier (default 5).", take_top_k},
-    {"draw", 0, "DIR", "Write each picture with its boxes, names or mask into DIR.", take_draw},
-    {"input", 0, "NAME=F.npy", "Raw tensor for an input, instead of pictures. May be repeated.", take_input},
-    {"output", 'o', "DIR", "Write the raw outputs into DIR: NAME.npy each, and names.json.", take_output_folder},
-    {0},
-};
-const cli_group cli_group_tensors = {"What is shown", tensor_options};
-
-CLI_TAKE_INT(take_iterations, iterations, 1, 1000000000)
-CLI_TAKE_INT(take_warm_up, warm_up_ms, 0, 3600000)
-CLI_TAKE_INT(take_duration, duration_s, 0, 86400)
-CLI_TAKE_INT(take_streams, streams, 1, 64)
-CLI_TAKE_FLAG(take_dump_profile, dump_profile)
-static const cli_option measure_options[] = {
-    {"iterations", 0, "N", "Run at least N inferences (default 10).", take_iterations},
-    {"warmUp", 0, "MS", "Run for MS milliseconds before measuring (default 200).", take_warm_up},
-    {"duration", 0, "S", "Measure for at least S seconds (default 3).", take_duration},
-    {"streams", 0, "N", "Streams that run at the same time (default 1).", take_streams},
-    {"dumpProfile", 0, NULL, "Print the time of every layer.", take_dump_profile},
-    {0},
-};
-const cli_group cli_group_measure = {"Measuring", measure_options};
-
-CLI_TAKE_FLAG(take_json, json)
-CLI_TAKE_FLAG(take_quiet, quiet)
-CLI_TAKE_FLAG(take_verbose, verbose)
-CLI_TAKE_FLAG(take_help, help)
-static const cli_option common_options[] = {
-    {"json", 0, NULL, "Print one JSON object as the last line of the standard output.", take_json},
-    {"quiet", 'q', NULL, "No progress and no warnings.", take_quiet},
-    {"verbose", 'v', NULL, "Say more of what is done.", take_verbose},
-    {"help", 'h', NULL, "This text.", take_help},
-    {0},
-};
-const cli_group cli_group_common = {"General", common_options};
+const cli_group cli_group_results = {"Outputs to results", result_options, false};

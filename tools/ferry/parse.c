@@ -7,7 +7,7 @@
 
 #include "cli.h"
 
-enum { MOST_OPTIONS = 128, FIRST_CODE = 1000 };
+enum { MOST_OPTIONS = CLI_MOST_GIVEN, FIRST_CODE = 1000 };
 
 typedef struct table {
     const cli_option *rows[MOST_OPTIONS];
@@ -47,7 +47,10 @@ int cli_parse(const cli_command *command, int argc, char **argv, cli_settings *s
     table t;
     fill_table(command, &t);
     memset(settings, 0, sizeof *settings);
+    settings->command = command;
     settings->class_offset = -1;
+    settings->score_threshold = -1;
+    settings->warm_up_ms = settings->duration_s = -1;
     settings->calibration.size = sizeof settings->calibration;
     opterr = 0;
     optind = 1;
@@ -62,6 +65,7 @@ int cli_parse(const cli_command *command, int argc, char **argv, cli_settings *s
         if (row->take(settings, optarg, &err) != FERRY_OK)
             return cli_usage(command->name, "--%s: %s", row->name, err.text);
         if (settings->help) return CLI_OK;
+        if (!cli_given(settings, row->name)) settings->given[settings->n_given++] = row;
     }
     *out_argc = argc - optind;
     *out_argv = argv + optind;
@@ -69,5 +73,5 @@ int cli_parse(const cli_command *command, int argc, char **argv, cli_settings *s
         return cli_usage(command->name, "something is missing: ferry %s %s", command->name, command->arguments);
     if (command->most_arguments >= 0 && *out_argc > command->most_arguments)
         return cli_usage(command->name, "'%s' is one word too many", (*out_argv)[command->most_arguments]);
-    return CLI_OK;
+    return cli_check_rules(command, settings);
 }

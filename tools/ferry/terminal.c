@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // Messages, progress and signals.
 #include <errno.h>
+#include <jansson.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "cli.h"
@@ -33,6 +35,52 @@ int cli_usage(const char *command, const char *format, ...)
     va_end(args);
     fprintf(stderr, "\nTry 'ferry %s%s--help'.\n", command ? command : "", command ? " " : "");
     return CLI_USAGE;
+}
+
+int cli_fail_with(ferry_status status, const ferry_error *err)
+{
+    return status == FERRY_ERR_CANCELLED && interrupts ? cli_fail("interrupted") : cli_fail("%s", err->text);
+}
+
+void cli_warn(const cli_settings *settings, const char *format, ...)
+{
+    va_list args;
+    if (settings->quiet) return;
+    va_start(args, format);
+    fputs("ferry: warning: ", stderr);
+    vfprintf(stderr, format, args);
+    fputc('\n', stderr);
+    va_end(args);
+}
+
+int cli_print_json(json_t *json)
+{
+    char *text = json ? json_dumps(json, JSON_COMPACT | JSON_REAL_PRECISION(10)) : NULL;
+    json_decref(json);
+    if (!text) return cli_fail("out of memory");
+    printf("%s\n", text);
+    free(text);
+    return CLI_OK;
+}
+
+char *cli_sibling_name(const char *path, const char *ending)
+{
+    const char *slash = strrchr(path, '/');
+    const char *base = slash ? slash + 1 : path;
+    const char *dot = strrchr(base, '.');
+    const size_t stem = dot && dot != base ? (size_t)(dot - base) : strlen(base);
+    char *name = malloc(stem + strlen(ending) + 1);
+    if (!name) return NULL;
+    memcpy(name, base, stem);
+    strcpy(name + stem, ending);
+    return name;
+}
+
+double cli_now_s(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
 static void log_line(void *user, ferry_severity severity, const char *text)
@@ -114,6 +162,26 @@ const ferry_progress *cli_progress(const cli_settings *settings)
     return settings->quiet ? &silent : isatty(STDERR_FILENO) ? &bar : &lines;
 }
 
+void cli_phase_begin(cli_phase *phase, const cli_settings *settings, const char *name, uint64_t total)
+{
+    *phase = (cli_phase){.progress = cli_progress(settings), .begun_s = cli_now_s()};
+    phase->report = (ferry_progress_report){.phase = name, .total = total, .remaining_s = -1};
+    phase->progress->update(phase->progress->user, &phase->report);
+}
+
+int cli_phase_step(cli_phase *phase, uint64_t done)
+{
+    ferry_progress_report *r = &phase->report;
+    r->done = done;
+    r->elapsed_s = cli_now_s() - phase->begun_s;
+    r->remaining_s = done ? r->elapsed_s / (double)done * (double)(r->total - done) : -1;
+    if (done == r->total || r->elapsed_s >= phase->next_s) {
+        phase->next_s = r->elapsed_s + 0.1;
+        phase->progress->update(phase->progress->user, r);
+    }
+    return interrupts ? cli_fail("interrupted") : CLI_OK;
+}
+
 bool cli_interrupted(void)
 {
     return interrupts != 0;
@@ -129,6 +197,13 @@ static void on_signal(int number)
     raise(number);
 }
 
+static void on_closed_pipe(int number)
+{
+    ferry_abandon_files();
+    signal(number, SIG_DFL);
+    raise(number);
+}
+
 void cli_catch_signals(void)
 {
     struct sigaction action;
@@ -137,5 +212,7 @@ void cli_catch_signals(void)
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
     sigaction(SIGHUP, &action, NULL);
-    signal(SIGPIPE, SIG_IGN);
+    // 'ferry run ... | head' ends as other programs do there: at once and in silence, but without a half-written file.
+    action.sa_handler = on_closed_pipe;
+    sigaction(SIGPIPE, &action, NULL);
 }
