@@ -23,22 +23,20 @@ files() {
 mapfile -t c_files < <(files '*.c' '*.h' '*.inc')
 mapfile -t scripts < <(files '*.sh' '*.py' '*.proto' | grep -v '__init__')
 
-without=()
-for f in "${c_files[@]}" "${scripts[@]}"; do
-    head -n 3 "$f" | grep -q 'SPDX-License-Identifier: Apache-2.0' || without+=("$f")
-done
-complain "no SPDX-License-Identifier in the first lines of" "$(printf '%s\n' "${without[@]}")"
+complain "no SPDX-License-Identifier in the first lines of" "$(awk '
+    FNR == 1 { if (file != "" && !seen) print file; file = FILENAME; seen = 0 }
+    FNR <= 3 && /SPDX-License-Identifier: Apache-2.0/ { seen = 1 }
+    END { if (!seen) print file }' "${c_files[@]}" "${scripts[@]}")"
 
 # Text only: an absolute path or a ticket number means nothing to a reader of the project.
 # (The words are spelled in pieces so that this file passes its own check.)
 complain "a path of one machine, or a ticket, is named" "$(files '*' |
     xargs -d '\n' grep -nIE "/wor[k]/|/hom[e]/[a-z]|[.]librar[y]|\bissu[e] #?[0-9]+" -- 2>/dev/null)"
 complain "files over 1 MiB" "$(files '*' | xargs -d '\n' du -k -- 2>/dev/null | awk '$1 > 1024')"
-complain "trailing blanks, or no newline at the end" "$(files '*.c' '*.h' '*.inc' '*.sh' '*.py' '*.cmake' '*.md' |
-    while read -r f; do
-        grep -nHE '[[:blank:]]+$' "$f" | head -n 3
-        [ ! -s "$f" ] || [ -z "$(tail -c 1 "$f")" ] || echo "$f: no newline at the end"
-    done)"
+complain "trailing blanks" "$(files '*.c' '*.h' '*.inc' '*.sh' '*.py' '*.cmake' '*.md' |
+    xargs -d '\n' grep -nHE '[[:blank:]]+$' | head -n 20)"
+complain "no newline at the end" "$(files '*.c' '*.h' '*.inc' '*.sh' '*.py' '*.cmake' '*.md' |
+    xargs -d '\n' perl -ne 'print "$ARGV\n" if eof && !/\n\z/')"
 
 # Tables of macro rows (.inc) keep the columns that a person gave them.
 # Only the version that the tree is kept with can judge: newer ones lay a few things out differently.
