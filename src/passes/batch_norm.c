@@ -84,12 +84,12 @@ static ferry_status fold_one(ferry_graph *graph, ferry_node_id id, ferry_arena *
     ferry_linear linear;
     const ferry_value_id x = bn->inputs[0], y = bn->outputs[0];
     bool done = false;
-    if (ferry_linear_of(graph, ferry_rewrite_producer(graph, x), &linear) && ferry_graph_only_user(graph, x) == id &&
+    if (ferry_linear_of(graph, ferry_rewrite_producer(graph, x), &linear) && ferry_rewrite_only_user(graph, x) == id &&
         linear.out_channels == count && (linear.kind != FERRY_LINEAR_GEMM || graph->values[x].shape.rank == 2)) {
         FERRY_TRY(ferry_linear_scale_outputs(graph, &linear, scale, shift, scratch, &done, err));
         if (done) FERRY_TRY(ferry_rewrite_merge_into(graph, linear.node, id, err));
     }
-    if (!done && ferry_linear_of(graph, ferry_graph_only_user(graph, y), &linear) &&
+    if (!done && ferry_linear_of(graph, ferry_rewrite_only_user(graph, y), &linear) &&
         graph->nodes[linear.node].inputs[0] == y && linear.in_channels == count &&
         (linear.kind != FERRY_LINEAR_GEMM ||
          (graph->values[x].shape.rank == 2 && !ferry_node_int(&graph->nodes[linear.node], "transA", 0))) &&

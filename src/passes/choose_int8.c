@@ -5,7 +5,7 @@
 
 #include "passes/choose.h"
 
-enum { MOST_INPUTS = 256, WORTH_CONVERTING = 16 };
+enum { MOST_INPUTS = 256, WORTH_CONVERTING = 16, CONCAT_RATIO = 4 };
 
 static int32_t int8_inputs(const ferry_chooser *c, size_t n, int32_t *out)
 {
@@ -139,29 +139,83 @@ static int32_t root_of(int32_t *parent, int32_t v)
     return v;
 }
 
+// A scale that a Q/DQ pair gave is part of the model: it is not widened for the sake of others.
+static float fixed_scale(const ferry_chooser *c, size_t v)
+{
+    return ferry_rewrite_is_rounded(c->graph, (ferry_value_id)v) ? c->scales[v] : 0.0f;
+}
+
+static bool has_other_int8_reader(const ferry_chooser *c, ferry_value_id v, ferry_node_id than)
+{
+    for (int32_t u = c->offsets[v]; u < c->offsets[v + 1]; u++)
+        if (c->users[u] != than && c->int8[c->users[u]] && takes_int8(c, c->users[u], v)) return true;
+    return false;
+}
+
+// The input of a Concat stays apart, and is converted there, where the common scale would cost its other readers more
+// than two bits.
+static bool stays_apart(const ferry_chooser *c, ferry_node_id n, ferry_value_id x)
+{
+    const ferry_node *node = &c->graph->nodes[n];
+    if (!ferry_node_is(node, "Concat") || !has_other_int8_reader(c, x, n)) return false;
+    float most = c->scales[node->outputs[0]];
+    for (int32_t i = 0; i < node->n_inputs; i++)
+        if (c->scales[node->inputs[i]] > most) most = c->scales[node->inputs[i]];
+    return most >= CONCAT_RATIO * c->scales[x];
+}
+
+typedef struct groups {
+    int32_t *parent;
+    float *most, *fixed; // of each root; fixed is 0 where no pair gave a scale
+} groups;
+
+// False when both have scales that pairs gave, and different ones.
+static bool join(groups *g, ferry_value_id a, ferry_value_id b)
+{
+    const int32_t x = root_of(g->parent, a), y = root_of(g->parent, b);
+    if (x == y) return true;
+    if (g->fixed[x] > 0.0f && g->fixed[y] > 0.0f && g->fixed[x] != g->fixed[y]) return false;
+    g->parent[x] = y;
+    if (g->most[x] > g->most[y]) g->most[y] = g->most[x];
+    if (g->fixed[x] > 0.0f) g->fixed[y] = g->fixed[x];
+    return true;
+}
+
+static void join_moved(ferry_chooser *c, ferry_node_id n, groups *g)
+{
+    const ferry_node *node = &c->graph->nodes[n];
+    int32_t in[MOST_INPUTS];
+    const int32_t count = int8_inputs(c, (size_t)n, in);
+    ferry_value_id first = FERRY_NO_VALUE;
+    for (int32_t o = 0; o < node->n_outputs; o++) {
+        if (node->outputs[o] == FERRY_NO_VALUE) continue;
+        if (first == FERRY_NO_VALUE) first = node->outputs[o];
+        if (join(g, node->outputs[o], first)) continue;
+        c->int8[n] = false; // its parts are rounded differently
+        return;
+    }
+    for (int32_t i = 0; i < count; i++)
+        if (!stays_apart(c, n, node->inputs[in[i]])) join(g, node->inputs[in[i]], first);
+}
+
 static ferry_status unify(ferry_chooser *c, ferry_error *err)
 {
     const size_t n_values = c->graph->n_values;
-    int32_t *parent = ferry_arena_alloc_array(&c->scratch, n_values + 1, sizeof *parent);
-    float *most = ferry_arena_alloc_array(&c->scratch, n_values + 1, sizeof *most);
-    if (!parent || !most) return ferry_fail_memory(err, "groups of scales");
-    for (size_t v = 0; v < n_values; v++) parent[v] = (int32_t)v;
-    for (size_t n = 0; n < c->graph->n_nodes; n++) {
-        if (!c->int8[n] || c->kinds[n] != FERRY_INT8_MOVE) continue;
-        const ferry_node *node = &c->graph->nodes[n];
-        int32_t in[MOST_INPUTS];
-        const int32_t count = int8_inputs(c, n, in);
-        for (int32_t i = 0; i < count; i++)
-            for (int32_t o = 0; o < node->n_outputs; o++)
-                if (node->outputs[o] != FERRY_NO_VALUE)
-                    parent[root_of(parent, node->inputs[in[i]])] = root_of(parent, node->outputs[o]);
-    }
+    groups g = {.parent = ferry_arena_alloc_array(&c->scratch, n_values + 1, sizeof *g.parent),
+                .most = ferry_arena_alloc_array(&c->scratch, n_values + 1, sizeof *g.most),
+                .fixed = ferry_arena_alloc_array(&c->scratch, n_values + 1, sizeof *g.fixed)};
+    if (!g.parent || !g.most || !g.fixed) return ferry_fail_memory(err, "groups of scales");
     for (size_t v = 0; v < n_values; v++) {
-        float *m = &most[root_of(parent, (int32_t)v)];
-        if (c->scales[v] > *m) *m = c->scales[v];
+        g.parent[v] = (int32_t)v;
+        g.most[v] = c->scales[v];
+        g.fixed[v] = fixed_scale(c, v);
     }
-    for (size_t v = 0; v < n_values; v++)
-        if (c->scales[v] > 0.0f) c->scales[v] = most[root_of(parent, (int32_t)v)];
+    for (size_t n = 0; n < c->graph->n_nodes; n++)
+        if (c->int8[n] && c->kinds[n] == FERRY_INT8_MOVE) join_moved(c, (ferry_node_id)n, &g);
+    for (size_t v = 0; v < n_values; v++) {
+        const int32_t root = root_of(g.parent, (int32_t)v);
+        if (c->scales[v] > 0.0f) c->scales[v] = g.fixed[root] > 0.0f ? g.fixed[root] : g.most[root];
+    }
     return FERRY_OK;
 }
 

@@ -59,6 +59,18 @@ static bool read_activation(const ferry_graph *graph, const ferry_node *node, ac
     return true;
 }
 
+// What may take in the node's reader: behind a Q/DQ pair only a Relu, which rounding does not mind.
+static ferry_node_id fusable_user(const ferry_graph *graph, ferry_value_id y)
+{
+    const ferry_node_id user = ferry_graph_only_user(graph, y);
+    if (user == FERRY_NO_NODE || !ferry_rewrite_is_rounded(graph, y)) return user;
+    const ferry_value_id z = graph->nodes[user].outputs[0];
+    if (!ferry_node_is(&graph->nodes[user], "Relu")) return FERRY_NO_NODE;
+    return !ferry_rewrite_is_rounded(graph, z) || graph->values[z].quant.scales[0] == graph->values[y].quant.scales[0]
+               ? user
+               : FERRY_NO_NODE;
+}
+
 static ferry_status fuse_activation(ferry_graph *graph, ferry_node_id id, ferry_node_id user, bool *fused,
                                     ferry_error *err)
 {
@@ -66,6 +78,8 @@ static ferry_status fuse_activation(ferry_graph *graph, ferry_node_id id, ferry_
     if (has_act(&graph->nodes[id]) || graph->nodes[user].inputs[0] != graph->nodes[id].outputs[0] ||
         !read_activation(graph, &graph->nodes[user], &act))
         return FERRY_OK;
+    const ferry_value_id y = graph->nodes[id].outputs[0], z = graph->nodes[user].outputs[0];
+    if (ferry_rewrite_is_rounded(graph, y)) graph->values[z].quant = graph->values[y].quant;
     FERRY_TRY(ferry_rewrite_set_string(graph, id, "act", act.name, err));
     if (strcmp(act.name, "relu") != 0) FERRY_TRY(ferry_rewrite_set_float(graph, id, "act_alpha", act.alpha, err));
     if (strcmp(act.name, "clip") == 0 || strcmp(act.name, "hard_sigmoid") == 0)
@@ -79,7 +93,7 @@ static bool could_take_residual(const ferry_graph *graph, ferry_value_id value, 
 {
     const ferry_node_id n = ferry_rewrite_producer(graph, value);
     return n != FERRY_NO_NODE && is_fused(&graph->nodes[n]) && !has_residual(&graph->nodes[n]) &&
-           ferry_graph_only_user(graph, value) == user;
+           ferry_rewrite_only_user(graph, value) == user;
 }
 
 static ferry_status fuse_residual(ferry_graph *graph, ferry_node_id id, ferry_node_id user, bool *fused,
@@ -87,9 +101,10 @@ static ferry_status fuse_residual(ferry_graph *graph, ferry_node_id id, ferry_no
 {
     const ferry_value_id y = graph->nodes[id].outputs[0];
     ferry_value_id r = FERRY_NO_VALUE;
-    if (!ferry_node_is(&graph->nodes[user], "Add") || has_residual(&graph->nodes[id]) ||
-        !ferry_rewrite_other_input(&graph->nodes[user], y, &r) || ferry_rewrite_is_constant(graph, r) ||
-        !ferry_rewrite_same_shape(graph, y, r) || graph->values[y].dtype != graph->values[r].dtype)
+    if (!ferry_node_is(&graph->nodes[user], "Add") || ferry_rewrite_is_rounded(graph, y) ||
+        has_residual(&graph->nodes[id]) || !ferry_rewrite_other_input(&graph->nodes[user], y, &r) ||
+        ferry_rewrite_is_constant(graph, r) || !ferry_rewrite_same_shape(graph, y, r) ||
+        graph->values[y].dtype != graph->values[r].dtype)
         return FERRY_OK;
     // Of two candidates the later one takes the other's output: the shortcut is ready first.
     if (could_take_residual(graph, r, user) && graph->values[r].producer > id) return FERRY_OK;
@@ -106,7 +121,7 @@ ferry_status ferry_pass_epilogue(ferry_graph *graph, const ferry_pass_context *c
     for (size_t n = 0; n < graph->n_nodes; n++) {
         const ferry_node_id id = (ferry_node_id)n;
         if (!graph->nodes[n].op || !is_fused(&graph->nodes[n])) continue;
-        const ferry_node_id user = ferry_graph_only_user(graph, graph->nodes[n].outputs[0]);
+        const ferry_node_id user = fusable_user(graph, graph->nodes[n].outputs[0]);
         bool fused = false;
         if (user == FERRY_NO_NODE) continue;
         FERRY_TRY(fuse_activation(graph, id, user, &fused, err));

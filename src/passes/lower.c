@@ -40,7 +40,7 @@ static ferry_status place_values(ferry_lowering *l, ferry_error *err)
 {
     for (size_t v = 0; v < l->graph->n_values; v++) {
         const ferry_value *value = &l->graph->values[v];
-        for (int f = 0; f < FERRY_FORM_COUNT; f++) l->forms[v].as[f] = FERRY_NO_VALUE;
+        for (int f = 0; f < FERRY_FORM_COUNT; f++) l->forms[v].as[f] = l->forms[v].rounded[f] = FERRY_NO_VALUE;
         l->out->values[v].quant = (ferry_quant){0}; // hints have become decisions
         if (!ferry_rewrite_is_real(value->dtype)) continue;
         const bool given = value->is_input || ferry_value_is_constant(value);
@@ -50,7 +50,7 @@ static ferry_status place_values(ferry_lowering *l, ferry_error *err)
             return ferry_fail(err, FERRY_ERR_BAD_DATA, "numeric plan: tensor '%s' as %s", value->name,
                               ferry_dtype_name(stored));
         *slot = (ferry_value_id)v;
-        if (value->is_output && !given && stored != value->dtype) {
+        if (value->is_output && !given && (stored != value->dtype || ferry_lowering_rounds(l, (ferry_value_id)v))) {
             FERRY_TRY(ferry_graph_add_value(l->out, value->name, stored, &value->shape, slot, err));
             ferry_node *producer = &l->out->nodes[value->producer];
             for (int32_t o = 0; o < producer->n_outputs; o++)

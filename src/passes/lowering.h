@@ -10,7 +10,8 @@
 enum { FERRY_FORM_F32, FERRY_FORM_F16, FERRY_FORM_BF16, FERRY_FORM_S8, FERRY_FORM_COUNT };
 
 typedef struct ferry_forms {
-    ferry_value_id as[FERRY_FORM_COUNT]; // FERRY_NO_VALUE until made
+    ferry_value_id as[FERRY_FORM_COUNT];      // FERRY_NO_VALUE until made
+    ferry_value_id rounded[FERRY_FORM_COUNT]; // of a tensor that a Q/DQ pair rounds but floats store: what is read
 } ferry_forms;
 
 typedef struct ferry_lowering {
@@ -22,13 +23,19 @@ typedef struct ferry_lowering {
     ferry_value_id zero_s8; // the zero point that all QuantizeLinear nodes share, once made
 } ferry_lowering;
 
-/// The tensor `value` (an index into the graph after passes) in that type; conversions are made once.
+/// The tensor `value` (an index into the graph after passes) as readers of that type get it: rounded to INT8 where a
+/// Q/DQ pair says so, whatever type it is stored in. Conversions are made once.
 ferry_status ferry_lowering_form(ferry_lowering *lowering, ferry_value_id value, ferry_dtype dtype, ferry_value_id *out,
                                  ferry_error *err);
+/// The INT8 form of `value` with another tensor's scale.
+ferry_status ferry_lowering_rescaled(ferry_lowering *lowering, ferry_value_id value, ferry_value_id like,
+                                     ferry_value_id *out, ferry_error *err);
 /// The scale of the tensor's INT8 form; an error when the plan has none.
 ferry_status ferry_lowering_scale(const ferry_lowering *lowering, ferry_value_id value, float *out, ferry_error *err);
 /// Rewrites a node that the plan gives to INT8.
 ferry_status ferry_lowering_int8_node(ferry_lowering *lowering, ferry_node_id node, ferry_error *err);
+/// True when a Q/DQ pair rounds the tensor for all readers, though it is stored in floats.
+bool ferry_lowering_rounds(const ferry_lowering *lowering, ferry_value_id value);
 /// The 256 entries of a FERRY_INT8_TABLE node: real values for inputs q * scale, q = -128 .. 127.
 ferry_status ferry_lowering_table(const ferry_graph *graph, ferry_node_id node, float scale, double *out_entries,
                                   ferry_error *err);

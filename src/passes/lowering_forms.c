@@ -2,6 +2,7 @@
 // Conversions between the types that a tensor has: made once for each tensor and type, shared by all readers.
 #include <stdio.h>
 
+#include "ops/epilogue.h"
 #include "passes/lowering.h"
 
 static int form_of(ferry_dtype dtype)
@@ -63,11 +64,15 @@ static ferry_status scale_constant(ferry_lowering *l, ferry_value_id value, floa
     return ferry_graph_add_constant(l->out, name, FERRY_F32, &scalar, out_scale, sizeof *out_scale, true, out, err);
 }
 
+// The tensor as it is stored, or made from that.
+static ferry_status plain_form(ferry_lowering *l, ferry_value_id value, ferry_dtype dtype, ferry_value_id *out,
+                               ferry_error *err);
+
 static ferry_status quantise(ferry_lowering *l, ferry_value_id value, ferry_value_id *out, ferry_error *err)
 {
     ferry_value_id inputs[3] = {FERRY_NO_VALUE, FERRY_NO_VALUE, FERRY_NO_VALUE};
     float scale = 0;
-    FERRY_TRY(ferry_lowering_form(l, value, FERRY_F32, &inputs[0], err));
+    FERRY_TRY(plain_form(l, value, FERRY_F32, &inputs[0], err));
     FERRY_TRY(scale_constant(l, value, &scale, &inputs[1], err));
     if (l->zero_s8 == FERRY_NO_VALUE) {
         const int8_t zero = 0;
@@ -95,7 +100,7 @@ static ferry_status convert(ferry_lowering *l, ferry_value_id value, ferry_dtype
     }
     // Through f32, exactly once rounded: f32 holds every value of the narrower types and of INT8 times its scale.
     const ferry_dtype by_way = from == FERRY_F32 || to == FERRY_F32 ? from : FERRY_F32;
-    FERRY_TRY(ferry_lowering_form(l, value, by_way, &inputs[0], err));
+    FERRY_TRY(plain_form(l, value, by_way, &inputs[0], err));
     return add_conversion(l, "Cast", value, inputs, 1, to, out, err);
 }
 
@@ -112,8 +117,18 @@ static ferry_status convert_constant(ferry_lowering *l, ferry_value_id value, fe
     return ferry_rewrite_constant(l->out, name, to, &l->graph->values[value].shape, elements, count, NULL, out, err);
 }
 
-ferry_status ferry_lowering_form(ferry_lowering *l, ferry_value_id value, ferry_dtype dtype, ferry_value_id *out,
-                                 ferry_error *err)
+// The integers between a QuantizeLinear and a DequantizeLinear that stayed: what the latter makes, as INT8.
+static ferry_value_id integers_of(const ferry_lowering *l, ferry_value_id value)
+{
+    const ferry_node_id dq = ferry_rewrite_made_by(l->graph, value, "DequantizeLinear");
+    if (dq == FERRY_NO_NODE || !ferry_rewrite_is_rounded(l->graph, value) ||
+        l->plan->values[value].scale != l->graph->values[value].quant.scales[0])
+        return FERRY_NO_VALUE;
+    return l->graph->nodes[dq].inputs[0];
+}
+
+static ferry_status plain_form(ferry_lowering *l, ferry_value_id value, ferry_dtype dtype, ferry_value_id *out,
+                               ferry_error *err)
 {
     const int form = form_of(dtype);
     const ferry_value *v = &l->graph->values[value];
@@ -121,6 +136,7 @@ ferry_status ferry_lowering_form(ferry_lowering *l, ferry_value_id value, ferry_
         return ferry_fail(err, FERRY_ERR_INTERNAL, "tensor '%s' of %s as %s", v->name, ferry_dtype_name(v->dtype),
                           ferry_dtype_name(dtype));
     ferry_value_id *made = &l->forms[value].as[form];
+    if (*made == FERRY_NO_VALUE && dtype == FERRY_S8) *made = integers_of(l, value);
     if (*made == FERRY_NO_VALUE) {
         const ferry_dtype stored = v->is_input ? v->dtype : l->plan->values[value].dtype;
         if (ferry_value_is_constant(v))
@@ -129,5 +145,63 @@ ferry_status ferry_lowering_form(ferry_lowering *l, ferry_value_id value, ferry_
             FERRY_TRY(convert(l, value, stored, dtype, made, err));
     }
     *out = *made;
+    return FERRY_OK;
+}
+
+bool ferry_lowering_rounds(const ferry_lowering *l, ferry_value_id value)
+{
+    const ferry_value *v = &l->graph->values[value];
+    return ferry_rewrite_is_rounded(l->graph, value) && form_of(v->dtype) >= 0 && l->plan->values[value].scale > 0.0f &&
+           (v->is_input || l->plan->values[value].dtype != FERRY_S8) &&
+           ferry_rewrite_made_by(l->graph, value, "DequantizeLinear") == FERRY_NO_NODE;
+}
+
+ferry_status ferry_lowering_form(ferry_lowering *l, ferry_value_id value, ferry_dtype dtype, ferry_value_id *out,
+                                 ferry_error *err)
+{
+    if (dtype == FERRY_S8 || !ferry_lowering_rounds(l, value)) return plain_form(l, value, dtype, out, err);
+    const int form = form_of(dtype);
+    if (form < 0) return ferry_fail(err, FERRY_ERR_INTERNAL, "a rounded tensor as %s", ferry_dtype_name(dtype));
+    ferry_value_id inputs[2], *made = &l->forms[value].rounded[form];
+    float scale = 0;
+    if (*made == FERRY_NO_VALUE && dtype == FERRY_F32) {
+        FERRY_TRY(plain_form(l, value, FERRY_S8, &inputs[0], err));
+        FERRY_TRY(scale_constant(l, value, &scale, &inputs[1], err));
+        FERRY_TRY(add_conversion(l, "DequantizeLinear", value, inputs, 2, FERRY_F32, made, err));
+    } else if (*made == FERRY_NO_VALUE) {
+        FERRY_TRY(ferry_lowering_form(l, value, FERRY_F32, &inputs[0], err));
+        FERRY_TRY(add_conversion(l, "Cast", value, inputs, 1, dtype, made, err));
+    }
+    *out = *made;
+    return FERRY_OK;
+}
+
+ferry_status ferry_lowering_rescaled(ferry_lowering *l, ferry_value_id value, ferry_value_id like, ferry_value_id *out,
+                                     ferry_error *err)
+{
+    const int64_t count = 256;
+    const ferry_shape shape = ferry_shape_of(1, &count);
+    double entries[256];
+    float from = 0, to = 0;
+    ferry_value_id inputs[2];
+    ferry_node_id node = FERRY_NO_NODE;
+    FERRY_TRY(ferry_lowering_form(l, value, FERRY_S8, &inputs[0], err));
+    FERRY_TRY(ferry_lowering_scale(l, value, &from, err));
+    FERRY_TRY(ferry_lowering_scale(l, like, &to, err));
+    if (from == to) {
+        *out = inputs[0];
+        return FERRY_OK;
+    }
+    for (int q = -128; q < 128; q++) // in float, as a DequantizeLinear and a QuantizeLinear would
+        entries[q + 128] = (double)ferry_sat8((float)q * from / to);
+    const char *name =
+        ferry_arena_printf(&l->scratch, "%s_for_%s", l->graph->values[value].name, l->graph->values[like].name);
+    if (!name) return ferry_fail_memory(err, "a table");
+    FERRY_TRY(ferry_rewrite_constant(l->out, name, FERRY_S8, &shape, entries, 256, NULL, &inputs[1], err));
+    FERRY_TRY(ferry_rewrite_add_node(l->out, "ferry", "QTable", name, inputs, 2, FERRY_S8, &node, out, err));
+    l->out->values[*out].shape = l->graph->values[value].shape;
+    const float *own = ferry_arena_copy(&l->out->arena, &to, sizeof to);
+    if (!own) return ferry_fail_memory(err, "a scale");
+    l->out->values[*out].quant = (ferry_quant){.dtype = FERRY_S8, .axis = -1, .count = 1, .scales = own};
     return FERRY_OK;
 }

@@ -167,22 +167,24 @@ static ferry_status lower_table(ferry_lowering *l, ferry_node_id id, ferry_error
     return ferry_rewrite_set_inputs(l->out, id, inputs, 2, err);
 }
 
+// Inputs come with the outputs' scale: the plan gives an input another one where its other readers profit from it.
 static ferry_status lower_move(ferry_lowering *l, ferry_node_id id, ferry_error *err)
 {
     const ferry_node *node = &l->graph->nodes[id];
     const int32_t n_data = ferry_node_is(node, "Concat") ? node->n_inputs : 1;
-    for (int32_t i = 0; i < n_data; i++) {
-        double scale = 0;
-        FERRY_TRY(input_s8(l, id, i, &l->out->nodes[id].inputs[i], &scale, err));
-        for (int32_t o = 0; o < node->n_outputs; o++) {
-            if (node->outputs[o] == FERRY_NO_VALUE) continue;
-            const ferry_plan_value *y = &l->plan->values[node->outputs[o]];
-            if (y->dtype != FERRY_S8 || (double)y->scale != scale)
-                return ferry_fail(err, FERRY_ERR_BAD_DATA,
-                                  "numeric plan: '%s' moves INT8 data, but its output '%s' has another scale",
-                                  node->name, y->name);
-        }
+    ferry_value_id like = FERRY_NO_VALUE;
+    for (int32_t o = 0; o < node->n_outputs; o++) {
+        const ferry_value_id y = node->outputs[o];
+        if (y == FERRY_NO_VALUE) continue;
+        if (like == FERRY_NO_VALUE) like = y;
+        if (l->plan->values[y].dtype != FERRY_S8 || l->plan->values[y].scale != l->plan->values[like].scale)
+            return ferry_fail(err, FERRY_ERR_BAD_DATA,
+                              "numeric plan: '%s' moves INT8 data, but its output '%s' has another type or scale",
+                              node->name, l->plan->values[y].name);
     }
+    if (like == FERRY_NO_VALUE) return ferry_fail(err, FERRY_ERR_INTERNAL, "a node without outputs");
+    for (int32_t i = 0; i < n_data; i++)
+        FERRY_TRY(ferry_lowering_rescaled(l, node->inputs[i], like, &l->out->nodes[id].inputs[i], err));
     if (ferry_node_is(node, "Pad") && ferry_rewrite_input(node, 2) != FERRY_NO_VALUE) // 0 of the float type
         l->out->nodes[id].inputs[2] = FERRY_NO_VALUE;
     return FERRY_OK;

@@ -40,7 +40,7 @@ static bool read_pads(const ferry_graph *graph, const ferry_node *node, ferry_ar
 static ferry_status absorb(ferry_graph *graph, ferry_node_id id, ferry_arena *scratch, bool *changed, ferry_error *err)
 {
     const ferry_node *pad = &graph->nodes[id];
-    const ferry_node_id user = ferry_graph_only_user(graph, pad->outputs[0]);
+    const ferry_node_id user = ferry_rewrite_only_user(graph, pad->outputs[0]);
     int64_t pads[2 * FERRY_MAX_RANK];
     if (user == FERRY_NO_NODE || graph->nodes[user].inputs[0] != pad->outputs[0] ||
         !read_pads(graph, pad, scratch, pads))

@@ -111,7 +111,8 @@ static void decide_node(ferry_chooser *c, size_t n, ferry_numeric_plan *plan)
         if (!ferry_rewrite_is_real(model)) continue;
         if (!c->int8[n]) {
             if (p->precision != FERRY_DTYPE_NONE) plan->values[v].dtype = p->precision;
-        } else if (c->kinds[n] == FERRY_INT8_MOVE || (c->scales[v] > 0.0f && has_int8_reader(c, v, true))) {
+        } else if (c->kinds[n] == FERRY_INT8_MOVE || (ferry_rewrite_is_rounded(c->graph, v) && c->scales[v] > 0.0f) ||
+                   (c->scales[v] > 0.0f && has_int8_reader(c, v, true))) {
             plan->values[v].dtype = FERRY_S8;
         } else {
             plan->values[v].dtype =
@@ -134,7 +135,8 @@ static ferry_status decide(ferry_chooser *c, ferry_numeric_plan *plan, ferry_err
     for (size_t n = 0; n < g->n_nodes; n++) decide_node(c, n, plan);
     for (size_t v = 0; v < g->n_values; v++) {
         plan->values[v].name = ferry_arena_strdup(&plan->arena, g->values[v].name);
-        if (plan->values[v].dtype == FERRY_S8 || has_int8_reader(c, (ferry_value_id)v, false))
+        if (plan->values[v].dtype == FERRY_S8 || has_int8_reader(c, (ferry_value_id)v, false) ||
+            (c->options->int8 && ferry_rewrite_is_rounded(g, (ferry_value_id)v)))
             plan->values[v].scale = c->scales[v];
         if (!plan->values[v].name) return ferry_fail_memory(err, "a numeric plan");
     }

@@ -19,10 +19,15 @@ ferry_node_id ferry_rewrite_made_by(const ferry_graph *graph, ferry_value_id val
     return n != FERRY_NO_NODE && ferry_node_is(&graph->nodes[n], op) ? n : FERRY_NO_NODE;
 }
 
+ferry_node_id ferry_rewrite_only_user(const ferry_graph *graph, ferry_value_id value)
+{
+    return ferry_rewrite_is_rounded(graph, value) ? FERRY_NO_NODE : ferry_graph_only_user(graph, value);
+}
+
 ferry_node_id ferry_rewrite_only_user_is(const ferry_graph *graph, ferry_value_id value, const char *op)
 {
     if (value == FERRY_NO_VALUE) return FERRY_NO_NODE;
-    const ferry_node_id n = ferry_graph_only_user(graph, value);
+    const ferry_node_id n = ferry_rewrite_only_user(graph, value);
     return n != FERRY_NO_NODE && ferry_node_is(&graph->nodes[n], op) ? n : FERRY_NO_NODE;
 }
 
@@ -220,10 +225,19 @@ ferry_status ferry_rewrite_merge_into(ferry_graph *graph, ferry_node_id first, f
     return FERRY_OK;
 }
 
+// A pair behind `out` rounds for the readers of `out` alone: `value` may take it over when it has no other.
+static bool may_pass_on_rounding(const ferry_graph *graph, ferry_value_id out, ferry_value_id value)
+{
+    const ferry_quant *from = &graph->values[out].quant, *to = &graph->values[value].quant;
+    if (!ferry_rewrite_is_rounded(graph, out)) return true;
+    if (ferry_rewrite_is_rounded(graph, value)) return from->scales[0] == to->scales[0];
+    return ferry_graph_only_user(graph, value) != FERRY_NO_NODE;
+}
+
 bool ferry_rewrite_bypass(ferry_graph *graph, ferry_node_id node, ferry_value_id value)
 {
     const ferry_value_id out = graph->nodes[node].outputs[0];
-    if (!ferry_graph_can_replace(graph, out, value)) return false;
+    if (!ferry_graph_can_replace(graph, out, value) || !may_pass_on_rounding(graph, out, value)) return false;
     if (graph->values[value].quant.dtype == FERRY_DTYPE_NONE && !ferry_rewrite_is_constant(graph, value))
         graph->values[value].quant = graph->values[out].quant;
     ferry_graph_replace_uses(graph, out, value);

@@ -12,7 +12,15 @@
 ferry_node_id ferry_rewrite_producer(const ferry_graph *graph, ferry_value_id value);
 /// The producer if it is an ONNX or ferry operator of that name, else FERRY_NO_NODE.
 ferry_node_id ferry_rewrite_made_by(const ferry_graph *graph, ferry_value_id value, const char *op);
-/// The value's only reader if it is of that operator, else FERRY_NO_NODE.
+/// True when a Q/DQ pair stood behind the value: whoever reads it reads it rounded to INT8 with the recorded scale.
+static inline bool ferry_rewrite_is_rounded(const ferry_graph *graph, ferry_value_id value)
+{
+    return graph->values[value].quant.dtype == FERRY_S8 && !ferry_value_is_constant(&graph->values[value]);
+}
+/// The value's only reader, if nothing rounds the value on the way: what makes it and what reads it may become one
+/// node. Else FERRY_NO_NODE.
+ferry_node_id ferry_rewrite_only_user(const ferry_graph *graph, ferry_value_id value);
+/// The value's only reader if it is of that operator, else FERRY_NO_NODE. Not if the value is rounded, either.
 ferry_node_id ferry_rewrite_only_user_is(const ferry_graph *graph, ferry_value_id value, const char *op);
 /// Input `i` of the node, FERRY_NO_VALUE when absent.
 ferry_value_id ferry_rewrite_input(const ferry_node *node, int32_t i);
@@ -63,7 +71,8 @@ ferry_status ferry_rewrite_absorb(ferry_graph *graph, ferry_node_id into, ferry_
 /// `first` makes what `second`, its only reader, made: the value keeps its name, `second` is absorbed and removed.
 ferry_status ferry_rewrite_merge_into(ferry_graph *graph, ferry_node_id first, ferry_node_id second, ferry_error *err);
 /// Every reader of the node's output reads `value` instead and the node goes. False, and nothing changed, when names of
-/// graph outputs forbid it. A scale recorded on the output moves on to `value` if that has none.
+/// graph outputs, or a rounding that other readers of `value` must not see, forbid it. A scale recorded on the output
+/// moves on to `value` if that has none.
 bool ferry_rewrite_bypass(ferry_graph *graph, ferry_node_id node, ferry_value_id value);
 /// A node in front of the others of its kind: output named after `name`, shape to be inferred.
 ferry_status ferry_rewrite_add_node(ferry_graph *graph, const char *domain, const char *op, const char *name,

@@ -52,7 +52,7 @@ static ferry_status fold_one(ferry_graph *graph, ferry_node_id id, ferry_arena *
         const ferry_value_id x = node->inputs[i];
         if (x == FERRY_NO_VALUE || !ferry_linear_of(graph, ferry_rewrite_producer(graph, x), &linear)) continue;
         const int32_t axis = linear.kind == FERRY_LINEAR_GEMM ? graph->values[x].shape.rank - 1 : 1;
-        if (ferry_graph_only_user(graph, x) != id ||
+        if (ferry_rewrite_only_user(graph, x) != id ||
             !read_affine(graph, node, x, axis, linear.out_channels, scratch, &scale, &shift))
             continue;
         FERRY_TRY(ferry_linear_scale_outputs(graph, &linear, scale, shift, scratch, &done, err));
@@ -61,7 +61,7 @@ static ferry_status fold_one(ferry_graph *graph, ferry_node_id id, ferry_arena *
     for (int i = 0; i < 2 && !done; i++) {
         const ferry_value_id x = node->inputs[i];
         if (x == FERRY_NO_VALUE || ferry_rewrite_is_constant(graph, x)) continue;
-        if (!ferry_linear_of(graph, ferry_graph_only_user(graph, y), &linear) ||
+        if (!ferry_linear_of(graph, ferry_rewrite_only_user(graph, y), &linear) ||
             graph->nodes[linear.node].inputs[0] != y || ferry_node_int(&graph->nodes[linear.node], "transA", 0))
             continue;
         const int32_t axis = linear.kind == FERRY_LINEAR_GEMM ? graph->values[x].shape.rank - 1 : 1;

@@ -98,7 +98,7 @@ static ferry_status push_through(ferry_graph *graph, ferry_node_id id, bool *cha
 {
     const ferry_node *t = &graph->nodes[id];
     const ferry_value_id x = t->inputs[0], moved = t->outputs[0];
-    const ferry_node_id user = ferry_graph_only_user(graph, moved);
+    const ferry_node_id user = ferry_rewrite_only_user(graph, moved);
     int64_t perm[FERRY_MAX_RANK];
     if (user == FERRY_NO_NODE || !is_unary_elementwise(graph, &graph->nodes[user]) ||
         graph->nodes[user].inputs[0] != moved)
