@@ -185,6 +185,7 @@ typedef struct ferry_backend {
 /// The backends of this build, best first; the CPU is always the last. NULL beyond the end.
 const ferry_backend *ferry_backend_at(size_t index);
 const ferry_backend *ferry_backend_find(const char *name); // NULL when there is none
+const ferry_backend *const *ferry_backends(void);          // all of them; NULL ends the list
 
 /// Row-major strides for the layout.
 void ferry_tensor_desc_set_strides(ferry_tensor_desc *desc);

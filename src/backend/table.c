@@ -7,16 +7,22 @@
 
 static const ferry_backend *const backends[] = {
     &ferry_backend_cpu,
+    NULL,
 };
+
+const ferry_backend *const *ferry_backends(void)
+{
+    return backends;
+}
 
 const ferry_backend *ferry_backend_at(size_t index)
 {
-    return index < FERRY_COUNT_OF(backends) ? backends[index] : NULL;
+    return index + 1 < FERRY_COUNT_OF(backends) ? backends[index] : NULL;
 }
 
 const ferry_backend *ferry_backend_find(const char *name)
 {
-    for (size_t i = 0; i < FERRY_COUNT_OF(backends); i++)
+    for (size_t i = 0; backends[i]; i++)
         if (strcmp(backends[i]->name, name) == 0) return backends[i];
     return NULL;
 }

@@ -36,6 +36,7 @@ static ferry_status make_plan(ferry_building *b, ferry_engine_image *image, bool
     const ferry_plan_options options = {
         .time_tactics = time_tactics,
         .timings = timings,
+        .single_nodes = b->options.no_fusion,
         .workspace_bytes = b->options.workspace_bytes,
         .threads = b->options.threads > 0 ? b->options.threads : (int32_t)ferry_processor_count(),
         .logger = b->options.logger,

@@ -2,17 +2,31 @@
 // The builder: model in, engine out.
 #include <string.h>
 
+#include "base/options.h"
 #include "build/internal.h"
 #include "passes/pass.h"
+
+// The structs behind pointers may be of an older ferry, too.
+static ferry_status take_calibration(ferry_building *b, ferry_error *err)
+{
+    if (!b->options.calibration) return FERRY_OK;
+    FERRY_TRY(FERRY_OPTIONS_TAKE(ferry_calibration_options, &b->calibration, b->options.calibration, err));
+    b->options.calibration = &b->calibration;
+    if (!b->calibration.calibrator) return FERRY_OK;
+    FERRY_TRY(FERRY_OPTIONS_TAKE(ferry_calibrator, &b->calibrator, b->calibration.calibrator, err));
+    b->calibration.calibrator = &b->calibrator;
+    return FERRY_OK;
+}
 
 ferry_status ferry_building_init(ferry_building *b, ferry_runtime *runtime, const ferry_network *network,
                                  const ferry_build_options *options, ferry_error *err)
 {
     *b = (ferry_building){.runtime = runtime, .network = network, .heap = runtime->heap, .begun_s = ferry_clock_s()};
-    if (options) memcpy(&b->options, options, options->size < sizeof *options ? options->size : sizeof *options);
-    if (!b->options.logger) b->options.logger = &runtime->logger;
     ferry_arena_init(&b->arena, b->heap);
     ferry_report_init(&b->report, b->heap);
+    FERRY_TRY(FERRY_OPTIONS_TAKE(ferry_build_options, &b->options, options, err));
+    FERRY_TRY(take_calibration(b, err));
+    if (!b->options.logger) b->options.logger = &runtime->logger;
     return ferry_building_profiles(b, err);
 }
 

@@ -19,6 +19,8 @@ typedef struct ferry_building {
     ferry_runtime *runtime;
     const ferry_network *network;
     ferry_build_options options; // a copy with `logger` filled in
+    ferry_calibration_options calibration; // what options.calibration points to, when there is one
+    ferry_calibrator calibrator;           // likewise
     const ferry_heap *heap;
     ferry_arena arena;
     ferry_report report;

@@ -2,6 +2,7 @@
 // The network object: an imported model, kept as it was for builds to start from.
 #include <string.h>
 
+#include "base/options.h"
 #include "build/internal.h"
 #include "import/import.h"
 
@@ -17,8 +18,8 @@ ferry_status ferry_network_load(const char *path, const ferry_network_options *o
                                 ferry_error *error)
 {
     *out = NULL;
-    ferry_network_options o = {0};
-    if (options) memcpy(&o, options, options->size < sizeof o ? options->size : sizeof o);
+    ferry_network_options o;
+    FERRY_TRY(FERRY_OPTIONS_TAKE(ferry_network_options, &o, options, error));
     const ferry_heap *heap = ferry_heap_or_default(o.heap);
     ferry_network *network = ferry_new(heap, ferry_network);
     if (!network) return ferry_fail_memory(error, "a network");

@@ -39,6 +39,7 @@ static ferry_status take(void *user, const ferry_offer *offer, ferry_error *err)
 {
     taker *t = user;
     ferry_candidate_list *list = &t->planner->candidates[t->root];
+    if (t->planner->options->single_nodes && offer->n_nodes > 1) return FERRY_OK;
     void *items = list->items;
     const ferry_node_id *nodes =
         ferry_arena_copy(&t->planner->scratch, offer->nodes, (size_t)offer->n_nodes * sizeof *offer->nodes);
@@ -71,6 +72,16 @@ static void drop_reference(ferry_candidate_list *list)
     list->count = kept;
 }
 
+// True sizes travel in host memory from step to step: only a device that is done when enqueue returns can use them.
+static bool is_bounded(const ferry_planner *planner, const ferry_node *node)
+{
+    for (int32_t i = 0; i < node->n_inputs; i++)
+        if (node->inputs[i] != FERRY_NO_VALUE && planner->bounded[node->inputs[i]]) return true;
+    for (int32_t i = 0; i < node->n_outputs; i++)
+        if (node->outputs[i] != FERRY_NO_VALUE && planner->bounded[node->outputs[i]]) return true;
+    return false;
+}
+
 static void report_missing(ferry_planner *planner, ferry_node_id id)
 {
     const ferry_node *node = &planner->graph->nodes[id];
@@ -80,7 +91,10 @@ static void report_missing(ferry_planner *planner, ferry_node_id id)
     for (int32_t d = 0; d < planner->n_devices && used + 1 < sizeof why; d++) {
         const ferry_backend *backend = planner->devices[d]->backend;
         char reason[256] = "no kernel for it";
-        if (backend->why_not) backend->why_not(planner->devices[d], planner->graph, id, reason, sizeof reason);
+        if (is_bounded(planner, node) && !planner->infos[d].synchronous)
+            snprintf(reason, sizeof reason, "the size of its tensors depends on data");
+        else if (backend->why_not)
+            backend->why_not(planner->devices[d], planner->graph, id, reason, sizeof reason);
         const int n = snprintf(why + used, sizeof why - used, "%s%s: %s", d ? "; " : "", backend->name, reason);
         if (n > 0) used += (size_t)n;
     }
@@ -90,25 +104,27 @@ static void report_missing(ferry_planner *planner, ferry_node_id id)
                          : "");
 }
 
-static void find_bounded(ferry_planner *planner)
+void ferry_plan_find_bounded(const ferry_graph *graph, bool *out)
 {
-    for (size_t i = 0; i < planner->graph->n_nodes; i++) {
-        const ferry_node *node = &planner->graph->nodes[i];
+    for (size_t i = 0; i < graph->n_nodes; i++) {
+        const ferry_node *node = &graph->nodes[i];
         bool bounded = (node->op->flags & FERRY_OP_DATA_SHAPE) != 0;
         for (int32_t k = 0; k < node->n_inputs; k++)
-            bounded |= node->inputs[k] != FERRY_NO_VALUE && planner->bounded[node->inputs[k]];
+            bounded |= node->inputs[k] != FERRY_NO_VALUE && out[node->inputs[k]];
         for (int32_t k = 0; k < node->n_outputs; k++)
-            if (node->outputs[k] != FERRY_NO_VALUE) planner->bounded[node->outputs[k]] = bounded;
+            if (node->outputs[k] != FERRY_NO_VALUE) out[node->outputs[k]] = bounded;
     }
 }
 
 ferry_status ferry_planner_collect(ferry_planner *planner, ferry_error *err)
 {
-    find_bounded(planner);
+    ferry_plan_find_bounded(planner->graph, planner->bounded);
     for (ferry_node_id id = 0; (size_t)id < planner->graph->n_nodes; id++) {
         if (ferry_planner_is_view(planner, id)) continue;
         ferry_candidate_list *list = &planner->candidates[id];
+        const bool host_only = is_bounded(planner, &planner->graph->nodes[id]);
         for (int32_t d = 0; d < planner->n_devices && list->count == 0; d++) {
+            if (host_only && !planner->infos[d].synchronous) continue;
             taker t = {planner, id, d};
             const ferry_offer_sink sink = {take, &t};
             FERRY_TRY(planner->devices[d]->backend->offer(planner->devices[d], &planner->view, id, &sink, err));

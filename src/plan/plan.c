@@ -20,6 +20,31 @@ static ferry_status bad(ferry_error *err, size_t step, const char *what)
     return ferry_fail(err, FERRY_ERR_BAD_ENGINE, "plan, step %zu: %s", step, what);
 }
 
+// What a step may touch: a device runs kernels on its own memory, conversions keep the value, and copies go between
+// the host (the last device) and one other.
+static ferry_status verify_places(const ferry_plan *plan, size_t at, ferry_error *err)
+{
+    const ferry_plan_step *step = &plan->steps[at];
+    if (step->kind != FERRY_STEP_REGION) {
+        const ferry_plan_buffer *from = &plan->buffers[step->inputs[0]], *to = &plan->buffers[step->outputs[0]];
+        if (from->value != to->value) return bad(err, at, "converts one value to another");
+        if (step->kind == FERRY_STEP_COPY) {
+            const int32_t host = plan->n_devices - 1;
+            const bool out = from->device == step->device && to->device == host;
+            const bool in = from->device == host && to->device == step->device;
+            if ((!in && !out) || step->device == host) return bad(err, at, "copies between the wrong devices");
+            if (from->layout != to->layout) return bad(err, at, "a copy changes the layout");
+            return FERRY_OK;
+        }
+    }
+    for (int32_t i = 0; i < step->n_inputs; i++)
+        if (plan->buffers[step->inputs[i]].device != step->device) return bad(err, at, "reads another device's memory");
+    for (int32_t i = 0; i < step->n_outputs; i++)
+        if (plan->buffers[step->outputs[i]].device != step->device)
+            return bad(err, at, "writes another device's memory");
+    return FERRY_OK;
+}
+
 static bool is_made(const ferry_plan *plan, const bool *made, ferry_buffer_id buffer)
 {
     while (plan->buffers[buffer].view) buffer = plan->buffers[buffer].alias_of;
@@ -89,7 +114,8 @@ static ferry_status verify_buffers(const ferry_plan *plan, const ferry_graph *gr
         if (buffer->binding >= 0) {
             const size_t at = (size_t)buffer->binding;
             const ferry_value_id v = at < graph->n_inputs ? graph->inputs[at] : graph->outputs[at - graph->n_inputs];
-            if (v != buffer->value || buffer->layout != FERRY_LAYOUT_PLAIN || buffer->alias_of != FERRY_NO_BUFFER)
+            if (v != buffer->value || buffer->layout != FERRY_LAYOUT_PLAIN || buffer->alias_of != FERRY_NO_BUFFER ||
+                buffer->device != 0)
                 return ferry_fail(err, FERRY_ERR_BAD_ENGINE, "plan, buffer %zu: bad binding", b);
             if (at < graph->n_inputs) made[b] = true;
         }
@@ -111,6 +137,7 @@ ferry_status ferry_plan_verify(const ferry_plan *plan, const ferry_graph *graph,
     if (s == FERRY_OK) s = verify_buffers(plan, graph, made, err);
     for (size_t i = 0; s == FERRY_OK && i < plan->n_steps; i++) {
         s = verify_step(plan, graph, i, made, err);
+        if (s == FERRY_OK) s = verify_places(plan, i, err);
         if (s == FERRY_OK) s = verify_region(plan, graph, offsets, users, i, &scratch, err);
     }
     for (size_t i = 0; s == FERRY_OK && i < graph->n_outputs; i++) {

@@ -74,6 +74,7 @@ typedef struct ferry_timing_cache ferry_timing_cache; // timing_cache.h
 typedef struct ferry_plan_options {
     bool time_tactics;           // measure on the device where there is a choice; else the backends' cost models decide
     ferry_timing_cache *timings; // read and added to; may be NULL
+    bool single_nodes;           // no region of several nodes: every tensor of the graph exists
     uint64_t workspace_bytes;    // most scratch of one kernel; 0: no cap
     int32_t threads;             // host threads of the measurements
     const ferry_logger *logger;
@@ -86,6 +87,10 @@ typedef struct ferry_plan_options {
 ferry_status ferry_plan_make(const ferry_graph *graph, ferry_device *const *devices, int32_t n_devices,
                              const ferry_plan_options *options, ferry_plan *out, ferry_report *report,
                              ferry_error *err);
+
+/// out [n_values], false before: becomes true where the data decides a value's size, so that kernels find it when they
+/// run.
+void ferry_plan_find_bounded(const ferry_graph *graph, bool *out);
 
 /// Every rule that a plan must keep with its graph: indices in range, buffers made before they are read, aliases that
 /// point back, every output made. A plan read from a file is checked with it before use.

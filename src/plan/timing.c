@@ -191,25 +191,44 @@ static ferry_status time_node(ferry_planner *p, ferry_candidate_list *list, ferr
     return s;
 }
 
-static bool has_rivals(const ferry_candidate_list *list)
+// Nodes whose candidates compete: several for the node itself, or a region of several nodes against its parts. A
+// measured time is never held against a guessed one then, but for reference kernels, which are slow beyond doubt.
+static bool *find_contested(const ferry_planner *p, ferry_arena *arena)
 {
-    size_t n = 0;
-    for (size_t i = 0; i < list->count; i++) n += !(list->items[i].flags & FERRY_OFFER_REFERENCE);
-    return n > 1;
+    bool *contested = ferry_arena_alloc_array(arena, p->graph->n_nodes, sizeof *contested);
+    for (size_t n = 0; contested && n < p->graph->n_nodes; n++) {
+        const ferry_candidate_list *list = &p->candidates[n];
+        size_t rivals = 0;
+        for (size_t i = 0; i < list->count; i++) {
+            const ferry_candidate *c = &list->items[i];
+            rivals += !(c->flags & FERRY_OFFER_REFERENCE);
+            for (int32_t k = 0; c->n_nodes > 1 && k < c->n_nodes; k++) contested[c->nodes[k]] = true;
+        }
+        contested[n] |= rivals > 1;
+    }
+    for (size_t n = 0; contested && n < p->graph->n_nodes; n++) {
+        bool quick = false;
+        for (size_t i = 0; i < p->candidates[n].count; i++)
+            quick |= !(p->candidates[n].items[i].flags & FERRY_OFFER_REFERENCE);
+        contested[n] &= quick;
+    }
+    return contested;
 }
 
 ferry_status ferry_planner_time(ferry_planner *planner, ferry_error *err)
 {
     if (!planner->options->time_tactics) return FERRY_OK;
     size_t total = 0, done = 0;
-    for (size_t i = 0; i < planner->graph->n_nodes; i++) total += has_rivals(&planner->candidates[i]);
+    const bool *contested = find_contested(planner, &planner->scratch);
+    if (!contested) return ferry_fail_memory(err, "timing tactics");
+    for (size_t i = 0; i < planner->graph->n_nodes; i++) total += contested[i];
     ferry_phase phase;
     FERRY_TRY(ferry_phase_begin(&phase, planner->options->progress, "time tactics", total, err));
     ferry_arena arena;
     ferry_arena_init(&arena, planner->heap);
     ferry_status s = FERRY_OK;
     for (size_t i = 0; s == FERRY_OK && i < planner->graph->n_nodes; i++) {
-        if (!has_rivals(&planner->candidates[i])) continue;
+        if (!contested[i]) continue;
         s = time_node(planner, &planner->candidates[i], &arena, err);
         ferry_arena_deinit(&arena);
         if (s == FERRY_OK) s = ferry_phase_step(&phase, ++done, err);

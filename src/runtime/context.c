@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/options.h"
 #include "ops/infer.h"
 #include "runtime/internal.h"
 
@@ -36,8 +37,8 @@ ferry_status ferry_context_create(ferry_engine *engine, const ferry_context_opti
                                   ferry_error *error)
 {
     *out = NULL;
-    ferry_context_options o = {0};
-    if (options) memcpy(&o, options, options->size < sizeof o ? options->size : sizeof o);
+    ferry_context_options o;
+    FERRY_TRY(FERRY_OPTIONS_TAKE(ferry_context_options, &o, options, error));
     ferry_context *c = ferry_new(engine->runtime->heap, ferry_context);
     if (!c) return ferry_fail_memory(error, "a context");
     c->heap = engine->runtime->heap;
@@ -168,6 +169,28 @@ static ferry_status describe_buffers(ferry_context *c, uint64_t *bytes, ferry_er
     return FERRY_OK;
 }
 
+// Whether to compute in place was decided at the shapes that the plan was made for. Where broadcasting makes an output
+// larger than its input now, it gets memory of its own. A view has its source's bytes whatever the shapes are.
+static ferry_status settle_aliases(ferry_context *c, const uint64_t *bytes, ferry_error *err)
+{
+    c->plan = *c->engine->plan;
+    c->plan.buffers = ferry_arena_copy(&c->arena, c->plan.buffers, c->plan.n_buffers * sizeof *c->plan.buffers);
+    if (!c->plan.buffers) return ferry_fail_memory(err, "a context");
+    for (size_t b = 0; b < c->plan.n_buffers; b++) {
+        ferry_plan_buffer *buffer = &c->plan.buffers[b];
+        if (buffer->alias_of == FERRY_NO_BUFFER) continue;
+        const ferry_tensor_desc *own = &c->descs[b], *source = &c->descs[buffer->alias_of];
+        const ferry_shape shape = ferry_shape_of(own->rank, own->dims);
+        const ferry_shape source_shape = ferry_shape_of(source->rank, source->dims);
+        if (buffer->view && bytes[b] > bytes[buffer->alias_of])
+            return ferry_fail(err, FERRY_ERR_BAD_ENGINE, "tensor '%s' is larger than the memory it is to lie in",
+                              c->engine->image.graph.values[buffer->value].name);
+        if (!buffer->view && (bytes[b] != bytes[buffer->alias_of] || !ferry_shape_equal(&shape, &source_shape)))
+            buffer->alias_of = FERRY_NO_BUFFER;
+    }
+    return FERRY_OK;
+}
+
 static ferry_status prepare_region(ferry_context *c, size_t at, ferry_error *err)
 {
     const ferry_engine *e = c->engine;
@@ -192,9 +215,7 @@ static ferry_status prepare_reformat(ferry_context *c, size_t at, ferry_error *e
     const ferry_plan *plan = c->engine->plan;
     const ferry_plan_step *step = &plan->steps[at];
     ferry_device *device = c->engine->runtime->devices[step->device];
-    // Between values of other shape (a view that becomes an output) both sides are plain: the bytes are the same.
-    ferry_tensor_desc in = c->descs[step->inputs[0]], out = c->descs[step->outputs[0]];
-    if (plan->buffers[step->inputs[0]].value != plan->buffers[step->outputs[0]].value) in = out;
+    const ferry_tensor_desc in = c->descs[step->inputs[0]], out = c->descs[step->outputs[0]];
     const ferry_status s = device->backend->prepare_reformat(device, &in, &out, &c->kernels[at], err);
     return s == FERRY_OK ? s : ferry_within(err, s, "changing the layout of '%s'", step->name);
 }
@@ -270,8 +291,9 @@ static ferry_status prepare(ferry_context *c, ferry_error *err)
     if (!c->descs || !c->kernels || !bytes) return ferry_fail_memory(err, "a context");
     FERRY_TRY(infer_shapes(c, err));
     FERRY_TRY(describe_buffers(c, bytes, err));
+    FERRY_TRY(settle_aliases(c, bytes, err));
     FERRY_TRY(prepare_kernels(c, workspace, err));
-    FERRY_TRY(ferry_memory_plan_make(plan, bytes, workspace, false, &c->arena, &c->memory, err));
+    FERRY_TRY(ferry_memory_plan_make(&c->plan, bytes, workspace, false, &c->arena, &c->memory, err));
     FERRY_TRY(check_limit(c, err));
     FERRY_TRY(place_buffers(c, err));
     return prepare_observer(c, bytes, err);

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/options.h"
 #include "ops/infer.h"
 
 static bool fits(const ferry_plan *plan, const ferry_runtime *runtime)
@@ -30,16 +31,12 @@ static ferry_status plan_anew(ferry_engine *e, ferry_error *err)
               "the engine has no part tuned for '%s'; it is planned anew and may run slower than one built here",
               e->runtime->infos[0].fingerprint);
     ferry_plan *plan = ferry_arena_alloc(&image->arena, (image->n_tuned + 1) * sizeof *plan);
-    ferry_input_shape *bound = ferry_arena_alloc_array(&image->arena, image->n_profiles, sizeof *bound);
+    if (!plan) return ferry_fail_memory(err, "planning anew");
     ferry_graph shaped = {0};
-    if (!plan || !bound) return ferry_fail_memory(err, "planning anew");
-    for (size_t i = 0; i < image->n_profiles; i++)
-        bound[i] = (ferry_input_shape){image->profiles[i].input, image->profiles[i].opt};
     const ferry_plan_options options = {.logger = &e->runtime->logger};
     ferry_report report;
     ferry_report_init(&report, image->heap);
-    ferry_status s = ferry_graph_copy(&image->graph, &shaped, err);
-    if (s == FERRY_OK) s = ferry_graph_infer(&shaped, bound, image->n_profiles, true, &report, err);
+    ferry_status s = ferry_engine_shaped_graph(e, &shaped, err);
     if (s == FERRY_OK)
         s = ferry_plan_make(&shaped, e->runtime->devices, e->runtime->n_devices, &options, &plan[image->n_tuned],
                             &report, err);
@@ -55,8 +52,17 @@ static ferry_status plan_anew(ferry_engine *e, ferry_error *err)
 
 static ferry_status choose_plan(ferry_engine *e, bool no_tuned, ferry_error *err)
 {
-    for (size_t i = 0; i < e->image.n_tuned && !no_tuned; i++)
-        if (!e->plan && fits(&e->image.tuned[i], e->runtime)) e->plan = &e->image.tuned[i];
+    for (size_t i = 0; i < e->image.n_tuned && !no_tuned && !e->plan; i++) {
+        if (!fits(&e->image.tuned[i], e->runtime)) continue;
+        bool usable = false;
+        ferry_error why = {.text = ""};
+        FERRY_TRY(ferry_engine_check_plan(e, &e->image.tuned[i], &usable, &why, err));
+        if (usable) {
+            e->plan = &e->image.tuned[i];
+        } else {
+            ferry_log(&e->runtime->logger, FERRY_SEVERITY_WARNING, "the tuned part is of another ferry: %s", why.text);
+        }
+    }
     if (!e->plan) FERRY_TRY(plan_anew(e, err));
     return ferry_graph_users(&e->image.graph, &e->image.arena, &e->user_offsets, &e->users, err);
 }
@@ -89,8 +95,8 @@ ferry_status ferry_engine_load(ferry_runtime *runtime, const char *path, const f
                                ferry_engine **out, ferry_error *error)
 {
     *out = NULL;
-    ferry_engine_load_options o = {0};
-    if (options) memcpy(&o, options, options->size < sizeof o ? options->size : sizeof o);
+    ferry_engine_load_options o;
+    FERRY_TRY(FERRY_OPTIONS_TAKE(ferry_engine_load_options, &o, options, error));
     ferry_engine_image image;
     FERRY_TRY(ferry_engine_read_file(path, o.verify, runtime->heap, &image, error));
     const ferry_status s = ferry_engine_make(runtime, &image, o.no_tuned, out, error);
@@ -115,8 +121,8 @@ ferry_status ferry_engine_load_memory(ferry_runtime *runtime, const void *data, 
                                       const ferry_engine_load_options *options, ferry_engine **out, ferry_error *error)
 {
     *out = NULL;
-    ferry_engine_load_options o = {0};
-    if (options) memcpy(&o, options, options->size < sizeof o ? options->size : sizeof o);
+    ferry_engine_load_options o;
+    FERRY_TRY(FERRY_OPTIONS_TAKE(ferry_engine_load_options, &o, options, error));
     kept_bytes *kept = ferry_new(runtime->heap, kept_bytes);
     void *copy = ferry_heap_alloc_uninit(runtime->heap, bytes);
     if (!kept || !copy) {

@@ -11,15 +11,21 @@ typedef struct execution {
     bool outstanding[FERRY_PLAN_MAX_DEVICES]; // work queued on an asynchronous device that nobody waited for yet
 } execution;
 
-static ferry_status wait_devices(execution *x, ferry_error *err)
+// Waits for all devices but `spared` (-1: none is).
+static ferry_status wait_devices_but(execution *x, int32_t spared, ferry_error *err)
 {
     const ferry_runtime *r = x->c->engine->runtime;
     for (int32_t d = 0; d < x->c->engine->plan->n_devices; d++) {
-        if (!x->outstanding[d]) continue;
+        if (!x->outstanding[d] || d == spared) continue;
         FERRY_TRY(r->devices[d]->backend->stream_wait(x->streams[d], err));
         x->outstanding[d] = false;
     }
     return FERRY_OK;
+}
+
+static ferry_status wait_devices(execution *x, ferry_error *err)
+{
+    return wait_devices_but(x, -1, err);
 }
 
 static ferry_status copy_between(execution *x, const ferry_plan_step *step, ferry_error *err)
@@ -44,7 +50,12 @@ static ferry_status run_step(execution *x, size_t at, ferry_error *err)
     const ferry_device_info *info = &c->engine->runtime->infos[step->device];
     // The host touches memory at once: everything queued that may read or write it has to be over.
     if (info->synchronous) FERRY_TRY(wait_devices(x, err));
-    if (step->kind == FERRY_STEP_COPY) return copy_between(x, step, err);
+    if (step->kind == FERRY_STEP_COPY) {
+        // Its host side is memory that another device's copies may still write or read: streams of different devices
+        // know no order.
+        FERRY_TRY(wait_devices_but(x, step->device, err));
+        return copy_between(x, step, err);
+    }
     for (int32_t i = 0; i < step->n_inputs; i++)
         c->step_in[i] = (ferry_binding){c->data[step->inputs[i]], c->dims[plan->buffers[step->inputs[i]].value]};
     for (int32_t i = 0; i < step->n_outputs; i++)
@@ -157,7 +168,7 @@ static ferry_status profile_step(execution *x, size_t at, ferry_error *err)
 
 static void set_addresses(ferry_context *c, void *const *addresses)
 {
-    const ferry_plan *plan = c->engine->plan;
+    const ferry_plan *plan = &c->plan;
     for (size_t b = 0; b < plan->n_buffers; b++) {
         const ferry_buffer_id root = ferry_plan_root(plan, (ferry_buffer_id)b);
         if (plan->buffers[root].binding >= 0) c->data[b] = addresses[plan->buffers[root].binding];
@@ -182,10 +193,15 @@ ferry_status ferry_context_execute(ferry_context *context, void *const *addresse
 {
     execution x = {.c = context, .streams = streams};
     set_addresses(context, addresses);
-    FERRY_TRY(observe_inputs(&x, err));
-    for (size_t i = 0; i < context->engine->plan->n_steps; i++) {
-        FERRY_TRY(profile_step(&x, i, err));
-        FERRY_TRY(observe_step(&x, i, err));
+    ferry_status s = observe_inputs(&x, err);
+    for (size_t i = 0; s == FERRY_OK && i < context->engine->plan->n_steps; i++) {
+        s = profile_step(&x, i, err);
+        if (s == FERRY_OK) s = observe_step(&x, i, err);
     }
-    return wait_devices(&x, err);
+    if (s == FERRY_OK) return wait_devices(&x, err);
+    // What was queued before the failure still uses the context's memory, and a device's own failure must not come up
+    // in the next run.
+    for (int32_t d = 0; d < context->engine->plan->n_devices; d++)
+        if (x.outstanding[d]) (void)context->engine->runtime->devices[d]->backend->stream_wait(streams[d], NULL);
+    return s;
 }

@@ -19,6 +19,10 @@ struct ferry_runtime {
     int32_t n_devices;
 };
 
+/// ferry_runtime_create among the given backends (a list that ends in NULL), best first, the CPU last.
+ferry_status ferry_runtime_create_with(const ferry_backend *const *backends, const ferry_runtime_options *options,
+                                       ferry_runtime **out, ferry_error *error);
+
 void ferry_runtime_retain(ferry_runtime *runtime);
 
 struct ferry_engine {
@@ -35,6 +39,16 @@ struct ferry_engine {
 /// for this runtime's devices, or makes one.
 ferry_status ferry_engine_make(ferry_runtime *runtime, ferry_engine_image *image, bool no_tuned, ferry_engine **out,
                                ferry_error *err);
+
+/// A plan out of a file, held against what this ferry's backends would do: every step must be one that the device
+/// offers for its nodes. FERRY_OK with *out_fits false (and the reason in `why`) when one is not; FERRY_ERR_BAD_ENGINE
+/// when the graph contradicts itself.
+ferry_status ferry_engine_check_plan(const ferry_engine *engine, const ferry_plan *plan, bool *out_fits,
+                                     ferry_error *why, ferry_error *err);
+
+/// The graph with the shapes that the profiles optimise for. FERRY_ERR_BAD_ENGINE when it contradicts itself.
+/// `out` (zeroed before) is to be freed with ferry_graph_deinit in any case.
+ferry_status ferry_engine_shaped_graph(const ferry_engine *engine, ferry_graph *out, ferry_error *err);
 
 /// The graph value behind a binding index.
 ferry_value_id ferry_engine_binding_value(const ferry_engine *engine, int32_t index);
@@ -57,6 +71,7 @@ struct ferry_context {
 
     // What prepare makes.
     ferry_arena arena;        // of everything below
+    ferry_plan plan;          // the engine's, but for aliases that don't hold at the chosen shapes; owns nothing
     ferry_tensor_desc *descs; // [plan->n_buffers]
     ferry_kernel **kernels;   // [plan->n_steps]; NULL: a copy
     ferry_memory_plan memory;

@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/options.h"
+
 // Splits "cuda:1" into backend and selector.
 static ferry_status split_name(const char *text, char *name, size_t name_bytes, const char **out_selector,
                                ferry_error *err)
@@ -36,12 +38,19 @@ static ferry_status open_device(ferry_runtime *r, const ferry_backend *backend, 
     return FERRY_OK;
 }
 
-static ferry_status open_named(ferry_runtime *r, const char *text, ferry_error *err)
+static const ferry_backend *find(const ferry_backend *const *backends, const char *name)
+{
+    while (*backends && strcmp((*backends)->name, name) != 0) backends++;
+    return *backends;
+}
+
+static ferry_status open_named(ferry_runtime *r, const ferry_backend *const *backends, const char *text,
+                               ferry_error *err)
 {
     char name[32];
     const char *selector = "";
     FERRY_TRY(split_name(text, name, sizeof name, &selector, err));
-    const ferry_backend *backend = ferry_backend_find(name);
+    const ferry_backend *backend = find(backends, name);
     if (!backend && !is_device_name(name))
         return ferry_fail(err, FERRY_ERR_INVALID_ARGUMENT, "device '%s': expected cpu, cuda[:N] or dla[:CORE]", text);
     if (!backend)
@@ -52,18 +61,30 @@ static ferry_status open_named(ferry_runtime *r, const char *text, ferry_error *
     return s == FERRY_OK ? s : ferry_within(err, s, "device '%s'", text);
 }
 
-// The first device that opens, best backend first.
-static ferry_status open_best(ferry_runtime *r, ferry_error *err)
+// The first device that opens, best backend first; a DLA runs few models alone and is taken only by name.
+static ferry_status open_best(ferry_runtime *r, const ferry_backend *const *backends, ferry_error *err)
 {
     ferry_status s = FERRY_ERR_UNAVAILABLE;
-    for (size_t i = 0; ferry_backend_at(i) && r->n_devices == 0; i++) s = open_device(r, ferry_backend_at(i), "", err);
+    for (; *backends && r->n_devices == 0; backends++)
+        if (strcmp((*backends)->name, "dla") != 0) s = open_device(r, *backends, "", err);
     return s;
 }
 
-static ferry_status open_devices(ferry_runtime *r, const char *device, bool fallback, ferry_error *err)
+// What a DLA can't run goes to the GPU of the same board first.
+static void open_gpu_behind_dla(ferry_runtime *r, const ferry_backend *const *backends, const char *device)
+{
+    const ferry_backend *gpu = find(backends, "cuda");
+    if (!device || strncmp(device, "dla", 3) != 0 || (device[3] && device[3] != ':') || !gpu) return;
+    ferry_error why = {.text = ""};
+    if (open_device(r, gpu, "", &why) != FERRY_OK)
+        ferry_log(&r->logger, FERRY_SEVERITY_INFO, "no GPU to fall back to: %s", why.text);
+}
+
+static ferry_status open_devices(ferry_runtime *r, const ferry_backend *const *backends, const char *device,
+                                 bool fallback, ferry_error *err)
 {
     ferry_error why = {.text = ""};
-    ferry_status s = device && device[0] ? open_named(r, device, &why) : open_best(r, &why);
+    ferry_status s = device && device[0] ? open_named(r, backends, device, &why) : open_best(r, backends, &why);
     if (s == FERRY_ERR_UNAVAILABLE && fallback) {
         ferry_log(&r->logger, FERRY_SEVERITY_WARNING, "%s; its layers run on the CPU instead", why.text);
         s = FERRY_OK;
@@ -71,24 +92,30 @@ static ferry_status open_devices(ferry_runtime *r, const char *device, bool fall
         return ferry_fail(err, s, "%s%s", why.text,
                           s == FERRY_ERR_UNAVAILABLE ? " (with --gpu-fallback its layers run elsewhere)" : "");
     }
+    if (!fallback) return FERRY_OK;
+    open_gpu_behind_dla(r, backends, device);
     const bool has_cpu = r->n_devices > 0 && strcmp(r->devices[0]->backend->name, "cpu") == 0;
-    if (fallback || r->n_devices == 0)
-        if (!has_cpu) return open_device(r, ferry_backend_find("cpu"), "", err);
-    return FERRY_OK;
+    return has_cpu ? FERRY_OK : open_device(r, find(backends, "cpu"), "", err);
 }
 
 ferry_status ferry_runtime_create(const ferry_runtime_options *options, ferry_runtime **out, ferry_error *error)
 {
+    return ferry_runtime_create_with(ferry_backends(), options, out, error);
+}
+
+ferry_status ferry_runtime_create_with(const ferry_backend *const *backends, const ferry_runtime_options *options,
+                                       ferry_runtime **out, ferry_error *error)
+{
     *out = NULL;
-    ferry_runtime_options o = {0};
-    if (options) memcpy(&o, options, options->size < sizeof o ? options->size : sizeof o);
+    ferry_runtime_options o;
+    FERRY_TRY(FERRY_OPTIONS_TAKE(ferry_runtime_options, &o, options, error));
     const ferry_heap *heap = ferry_heap_or_default(o.heap);
     ferry_runtime *r = ferry_new(heap, ferry_runtime);
     if (!r) return ferry_fail_memory(error, "a runtime");
     atomic_init(&r->references, 1);
     r->heap = heap;
     if (o.logger) r->logger = *o.logger;
-    const ferry_status s = open_devices(r, o.device, o.fallback, error);
+    const ferry_status s = open_devices(r, backends, o.device, o.fallback, error);
     if (s != FERRY_OK) {
         ferry_runtime_release(r);
         return s;

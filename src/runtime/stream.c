@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/options.h"
 #include "runtime/stream_internal.h"
 
 static ferry_status run_command(ferry_stream *s, const ferry_command *c, ferry_error *err)
@@ -85,8 +86,8 @@ ferry_status ferry_stream_create(ferry_runtime *runtime, const ferry_stream_opti
                                  ferry_error *error)
 {
     *out = NULL;
-    ferry_stream_options o = {0};
-    if (options) memcpy(&o, options, options->size < sizeof o ? options->size : sizeof o);
+    ferry_stream_options o;
+    FERRY_TRY(FERRY_OPTIONS_TAKE(ferry_stream_options, &o, options, error));
     if (o.threads < 0) return ferry_fail(error, FERRY_ERR_INVALID_ARGUMENT, "a stream with %d threads", o.threads);
     ferry_stream *s = ferry_new(runtime->heap, ferry_stream);
     if (!s) return ferry_fail_memory(error, "a stream");
