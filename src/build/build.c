@@ -70,8 +70,8 @@ static void warn_precisions(const ferry_building *b)
     for (size_t i = 0; i < FERRY_COUNT_OF(rows); i++)
         if ((b->options.precisions & rows[i].flag) && !(info->fast_dtypes & (1u << rows[i].dtype)))
             ferry_log(b->options.logger, FERRY_SEVERITY_WARNING,
-                      "%s does not compute in %s: tensors are stored so and computed in FP32, which will not be faster",
-                      info->name, rows[i].name);
+                      "%s: tensors are stored so and computed in FP32 on this device (%s), which will not be faster",
+                      rows[i].name, info->name);
 }
 
 static bool model_has_scales(const ferry_graph *graph)

@@ -129,7 +129,8 @@ ferry_status ferry_planner_collect(ferry_planner *planner, ferry_error *err)
             const ferry_offer_sink sink = {take, &t};
             FERRY_TRY(planner->devices[d]->backend->offer(planner->devices[d], &planner->view, id, &sink, err));
         }
-        drop_reference(list);
+        // Under a cap on scratch memory the reference kernels, which need next to none, may be the only way.
+        if (!planner->options->workspace_bytes) drop_reference(list);
         if (list->count == 0) report_missing(planner, id);
     }
     return FERRY_OK;

@@ -215,8 +215,34 @@ static bool *find_contested(const ferry_planner *p, ferry_arena *arena)
     return contested;
 }
 
+// The cap holds for candidates without rivals too.
+static ferry_status check_workspace(ferry_planner *p, ferry_error *err)
+{
+    ferry_arena arena;
+    ferry_arena_init(&arena, p->heap);
+    ferry_status s = FERRY_OK;
+    for (size_t i = 0; s == FERRY_OK && i < p->graph->n_nodes; i++)
+        for (size_t k = 0; s == FERRY_OK && k < p->candidates[i].count; k++) {
+            ferry_candidate *c = &p->candidates[i].items[k];
+            ferry_error why = {.text = ""};
+            bench b;
+            memset(&b, 0, sizeof b);
+            s = bench_open(&b, p, c, &arena, &why);
+            bench_close(&b, p);
+            ferry_arena_deinit(&arena);
+            if (s != FERRY_ERR_OUT_OF_MEMORY || b.kernel == NULL) {
+                if (s != FERRY_OK) ferry_fail(err, s, "%s", why.text);
+                continue;
+            }
+            c->dropped = true;
+            s = FERRY_OK;
+        }
+    return s;
+}
+
 ferry_status ferry_planner_time(ferry_planner *planner, ferry_error *err)
 {
+    if (planner->options->workspace_bytes) FERRY_TRY(check_workspace(planner, err));
     if (!planner->options->time_tactics) return FERRY_OK;
     size_t total = 0, done = 0;
     const bool *contested = find_contested(planner, &planner->scratch);
