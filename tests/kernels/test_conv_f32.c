@@ -38,6 +38,31 @@ static void conv_f32__matches_reference_for_every_geometry(void **unused)
     KERNEL_CASES_RUN(cases);
 }
 
+#define DEPTHWISE .domain = "", .op = "Conv", CLOSE, .tactics = "conv_f32_depthwise"
+#define FUSED_DEPTHWISE .domain = "ferry", .op = "FusedConv", CLOSE, .tactics = "conv_f32_depthwise"
+static void depthwise_f32__matches_reference_at_every_border(void **unused)
+{
+    (void)unused;
+    static const kernel_case cases[] = {
+        {DEPTHWISE, .inputs = "f32:1x16x7x7 =f32:16x1x3x3 =f32:16", .attrs = "group=16 pads=1,1,1,1"},
+        {DEPTHWISE, .inputs = "f32:2x33x9x10 =f32:33x1x3x3", .attrs = "group=33 pads=1,1,1,1 strides=2,2"},
+        {DEPTHWISE, .inputs = "f32:1x50x12x25 =f32:50x1x5x5 =f32:50", .attrs = "group=50 pads=2,2,2,2"},
+        {DEPTHWISE, .inputs = "f32:1x5x3x3 =f32:5x1x5x5 =f32:5", .attrs = "group=5 pads=2,2,2,2"},
+        {DEPTHWISE, .inputs = "f32:1x64x11x13 =f32:64x1x3x3", .attrs = "group=64 pads=4,4,4,4 dilations=4,4"},
+        {DEPTHWISE, .inputs = "f32:1x20x9x9 =f32:20x1x3x3", .attrs = "group=20 auto_pad=SAME_UPPER strides=2,2"},
+        {DEPTHWISE, .inputs = "f32:1x7x30 =f32:7x1x5 =f32:7", .attrs = "group=7 pads=0,3"},
+        {DEPTHWISE, .inputs = "f32:1x18x4x5x6 =f32:18x1x3x3x3", .attrs = "group=18 pads=1,1,1,1,1,1"},
+        {DEPTHWISE, .inputs = "f32:1x40x7x7 =f32:40x1x7x7", .attrs = "group=40"},
+        {FUSED_DEPTHWISE, .inputs = "f32:1x32x7x7 =f32:32x1x3x3 =f32:32",
+         .attrs = "group=32 pads=1,1,1,1 act=clip act_alpha=0 act_beta=1"},
+        {FUSED_DEPTHWISE, .inputs = "f32:1x35x8x7 =f32:35x1x3x3 =f32:35 f32:1x35x8x7",
+         .attrs = "group=35 pads=1,1,1,1 act=leaky_relu act_alpha=0.1"},
+        {FUSED_DEPTHWISE, .inputs = "f16:1x16x7x7 =f16:16x1x3x3 =f16:16", .of_each = 1e-3,
+         .attrs = "group=16 pads=1,1,1,1 act=hard_sigmoid act_alpha=0.2 act_beta=0.5"},
+    };
+    KERNEL_CASES_RUN(cases);
+}
+
 static void fused_conv_f32__matches_reference_for_every_epilogue(void **unused)
 {
     (void)unused;
@@ -59,6 +84,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(conv_f32__matches_reference_for_every_geometry),
+        cmocka_unit_test(depthwise_f32__matches_reference_at_every_border),
         cmocka_unit_test(fused_conv_f32__matches_reference_for_every_epilogue),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -3,7 +3,8 @@
 // residual in the store. Any window, stride, pad, dilation and group; few input channels may come in plain layout.
 #include <string.h>
 
-#include "backend/cpu/node.h"
+#include "backend/cpu/conv_node.h"
+#include "backend/cpu/depthwise_shape.h"
 #include "backend/cpu/product_f32.h"
 #include "ops/op.h"
 
@@ -31,11 +32,6 @@ static void deinit(ferry_cpu_kernel *kernel)
 {
     conv_kernel *k = (conv_kernel *)kernel;
     ferry_heap_free(kernel->base.device->heap, k->zeros, k->zeros_bytes);
-}
-
-static bool is_fused(const ferry_node *node)
-{
-    return ferry_node_is(node, "FusedConv");
 }
 
 static bool owns(const char *tactic)
@@ -97,54 +93,27 @@ static ferry_status pack(ferry_cpu_device *device, const ferry_region *region, c
     return FERRY_OK;
 }
 
-static ferry_status read_finish(const ferry_node *node, ferry_finish *out, ferry_error *err)
-{
-    ferry_epilogue epilogue = {.r_mult = 1};
-    if (is_fused(node)) FERRY_TRY(ferry_epilogue_read(node, &epilogue, err));
-    *out = ferry_finish_of(&epilogue);
-    return FERRY_OK;
-}
-
-static bool same_strides(const ferry_tensor_desc *desc, ferry_tensor_layout layout)
-{
-    ferry_tensor_desc dense = *desc;
-    dense.layout = layout;
-    ferry_tensor_desc_set_strides(&dense);
-    return memcmp(dense.strides, desc->strides, (size_t)desc->rank * sizeof *desc->strides) == 0;
-}
-
-static bool same_dims(const ferry_tensor_desc *a, const ferry_tensor_desc *b)
-{
-    return a->rank == b->rank && memcmp(a->dims, b->dims, (size_t)a->rank * sizeof *a->dims) == 0;
-}
-
 static ferry_status fill_kernel(conv_kernel *k, ferry_cpu_device *device, const ferry_region *region,
                                 const char *tactic, const ferry_tensor_desc *in, const ferry_tensor_desc *out,
                                 const void *packed, size_t packed_bytes, ferry_error *err)
 {
-    const ferry_node *node = &region->graph->nodes[region->nodes[0]];
     ferry_product_f32 *p = &k->product;
-    ferry_conv_shape shape;
-    const ferry_cpu_operand w = ferry_cpu_input(region, in, 1);
-    k->x = ferry_cpu_input(region, in, 0);
-    if (is_fused(node)) k->residual = ferry_cpu_input(region, in, 3);
-    if (!k->x.present || !w.data || k->x.desc.dtype != FERRY_F32 || out[0].dtype != FERRY_F32)
-        return ferry_cpu_misfit(tactic, "input, weights or output of another kind", err);
-    FERRY_TRY(ferry_conv_shape_read(node, &k->x.desc, w.desc.rank, w.desc.dims, &out[0], &shape, err));
-    const bool any_layout = ferry_conv_gathers(shape.c_each);
-    if ((!any_layout && !same_strides(&k->x.desc, FERRY_LAYOUT_CHANNELS_LAST)) ||
-        !same_strides(&out[0], FERRY_LAYOUT_CHANNELS_LAST))
-        return ferry_cpu_misfit(tactic, "a layout that it does not know", err);
-    if (k->residual.present && (k->residual.desc.dtype != FERRY_F32 || !same_dims(&k->residual.desc, &out[0]) ||
-                                !same_strides(&k->residual.desc, FERRY_LAYOUT_CHANNELS_LAST)))
-        return ferry_cpu_misfit(tactic, "a residual unlike its output", err);
-    FERRY_TRY(read_finish(node, &p->finish, err));
+    ferry_conv_node node;
+    FERRY_TRY(ferry_conv_node_read(region, tactic, in, out, &node, err));
+    if (node.x.desc.dtype != FERRY_F32 || out[0].dtype != FERRY_F32 ||
+        (node.residual.present && node.residual.desc.dtype != FERRY_F32))
+        return ferry_cpu_misfit(tactic, "tensors that are not f32", err);
+    if (!node.x_channels_last && !ferry_conv_gathers(node.shape.c_each))
+        return ferry_cpu_misfit(tactic, "an input without channels last", err);
+    k->x = node.x;
+    k->residual = node.residual;
+    p->finish = node.finish;
     p->row = ferry_gemm_f32_pick(device->isa);
-    p->groups = (size_t)shape.group;
-    p->columns = (size_t)shape.m_each;
+    p->groups = (size_t)node.shape.group;
+    p->columns = (size_t)node.shape.m_each;
     size_t depth = 0;
-    if (!ferry_row_source_conv(&shape, sizeof(float), p->row->mr, 1, &p->source) ||
-        !group_floats(p->row, w.desc.dims, w.desc.rank, shape.group, &depth, &p->group_floats) ||
+    if (!ferry_row_source_conv(&node.shape, sizeof(float), p->row->mr, 1, &p->source) ||
+        !group_floats(p->row, node.w.desc.dims, node.w.desc.rank, node.shape.group, &depth, &p->group_floats) ||
         p->group_floats * p->groups * sizeof(float) != packed_bytes)
         return ferry_cpu_misfit(tactic, "packed weights of another size", err);
     k->packed = packed;
@@ -159,7 +128,6 @@ static ferry_status prepare(ferry_cpu_device *device, const ferry_region *region
                             const ferry_tensor_desc *in, const ferry_tensor_desc *out, const void *packed,
                             size_t packed_bytes, ferry_kernel **out_kernel, ferry_error *err)
 {
-    FERRY_TRY(ferry_cpu_check_region(region, tactic, in, out, err));
     conv_kernel *k = ferry_cpu_kernel_new(device, sizeof *k, run);
     if (!k) return ferry_fail_memory(err, "a convolution");
     k->base.deinit = deinit;
@@ -176,24 +144,16 @@ static ferry_status offer(ferry_cpu_device *device, const ferry_graph_view *view
 {
     const ferry_graph *g = view->graph;
     const ferry_node *node = &g->nodes[root];
-    if (!ferry_node_is(node, "Conv") && !is_fused(node)) return FERRY_OK;
-    if (!ferry_cpu_is_plain_node(view, root) || !ferry_cpu_is_constant(g, node, 1)) return FERRY_OK;
-    if (ferry_cpu_value(g, node, 2) && !ferry_cpu_is_constant(g, node, 2)) return FERRY_OK;
-    const ferry_value *x = ferry_cpu_value(g, node, 0), *w = ferry_cpu_value(g, node, 1);
-    const ferry_value *y = ferry_cpu_result(g, node), *r = ferry_cpu_value(g, node, 3);
-    if (!ferry_cpu_is_float(x->dtype) || !ferry_cpu_is_float(w->dtype) || (r && ferry_value_is_constant(r)))
-        return FERRY_OK;
-    ferry_tensor_desc in = {.dtype = x->dtype, .layout = FERRY_LAYOUT_CHANNELS_LAST, .rank = x->shape.rank};
-    ferry_tensor_desc out = {.dtype = y->dtype, .layout = FERRY_LAYOUT_CHANNELS_LAST, .rank = y->shape.rank};
-    memcpy(in.dims, x->shape.dims, sizeof in.dims);
-    memcpy(out.dims, y->shape.dims, sizeof out.dims);
-    ferry_tensor_desc_set_strides(&in);
-    ferry_tensor_desc_set_strides(&out);
     ferry_conv_shape shape;
     ferry_row_source source;
     const ferry_gemm_f32_row *row = ferry_gemm_f32_pick(device->isa);
-    if (ferry_conv_shape_read(node, &in, w->shape.rank, w->shape.dims, &out, &shape, NULL) != FERRY_OK ||
+    if (!ferry_node_is(node, "Conv") && !ferry_node_is(node, "FusedConv")) return FERRY_OK;
+    if (!ferry_conv_node_is_offered(view, root, &shape) ||
         !ferry_row_source_conv(&shape, sizeof(float), row->mr, 1, &source))
+        return FERRY_OK;
+    const ferry_value *x = ferry_cpu_value(g, node, 0), *w = ferry_cpu_value(g, node, 1);
+    const ferry_value *y = ferry_cpu_result(g, node);
+    if (!ferry_cpu_is_float(x->dtype) || !ferry_cpu_is_float(w->dtype) || ferry_conv_is_depthwise(&shape))
         return FERRY_OK;
     // A panel that is not full costs as much as a full one.
     const size_t columns = ((size_t)shape.m_each + row->vec - 1) / row->vec * row->vec * (size_t)shape.group;
@@ -203,7 +163,8 @@ static ferry_status offer(ferry_cpu_device *device, const ferry_graph_view *view
     const double cost = ferry_cpu_cost_us(device, FERRY_F32, macs, bytes);
     FERRY_TRY(ferry_cpu_offer_node(sink, tactic_name, root, FERRY_LAYOUT_CHANNELS_LAST, FERRY_LAYOUT_CHANNELS_LAST, 0,
                                    cost, err));
-    if (!ferry_conv_gathers(shape.c_each) || r) return FERRY_OK;
+    if (!ferry_conv_gathers(shape.c_each) || ferry_cpu_value(g, node, 3))
+        return FERRY_OK; // a residual has its channels last
     return ferry_cpu_offer_node(sink, tactic_name, root, FERRY_LAYOUT_PLAIN, FERRY_LAYOUT_CHANNELS_LAST, 0, cost, err);
 }
 

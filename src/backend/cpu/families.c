@@ -2,9 +2,11 @@
 // The table of the CPU's tactic families, most special first.
 #include "backend/cpu/cpu.h"
 
-extern const ferry_cpu_family ferry_cpu_family_conv_f32, ferry_cpu_family_reference;
+extern const ferry_cpu_family ferry_cpu_family_conv_depthwise_f32, ferry_cpu_family_conv_f32,
+    ferry_cpu_family_reference;
 
 static const ferry_cpu_family *const families[] = {
+    &ferry_cpu_family_conv_depthwise_f32,
     &ferry_cpu_family_conv_f32,
     &ferry_cpu_family_reference,
 };
