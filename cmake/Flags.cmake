@@ -4,6 +4,8 @@ add_library(ferry_flags INTERFACE)
 target_compile_options(ferry_flags INTERFACE -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla
                                              -Wpointer-arith -Wwrite-strings -ffp-contract=off -fvisibility=hidden
                                              -fno-math-errno)
+# Nobody looks at floating-point exception flags; without them comparisons can become vector operations. Results stay.
+target_compile_options(ferry_flags INTERFACE -fno-trapping-math)
 # Texts are cut to their buffers on purpose; whether gcc notices depends on the optimisation level.
 target_compile_options(ferry_flags INTERFACE $<$<C_COMPILER_ID:GNU>:-Wno-format-truncation>)
 target_compile_definitions(ferry_flags INTERFACE _GNU_SOURCE)

@@ -2,14 +2,23 @@
 // The table of the CPU's tactic families, most special first.
 #include "backend/cpu/cpu.h"
 
-extern const ferry_cpu_family ferry_cpu_family_conv_depthwise_f32, ferry_cpu_family_conv_f32,
-    ferry_cpu_family_reference;
+// clang-format off
+#define FAMILIES(ROW)         \
+    ROW(conv_depthwise_f32)   \
+    ROW(conv_f32)             \
+    ROW(matrix_f32)           \
+    ROW(matmul_f32)           \
+    ROW(unary_f32)            \
+    ROW(binary_f32)           \
+    ROW(reference)
+// clang-format on
+
+#define DECLARE(name) extern const ferry_cpu_family ferry_cpu_family_##name;
+FAMILIES(DECLARE)
 
 static const ferry_cpu_family *const families[] = {
-    &ferry_cpu_family_conv_depthwise_f32,
-    &ferry_cpu_family_conv_f32,
-    &ferry_cpu_family_reference,
-};
+#define ENTER(name) &ferry_cpu_family_##name,
+    FAMILIES(ENTER)};
 
 const ferry_cpu_family *ferry_cpu_family_at(size_t index)
 {

@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: Apache-2.0
+// Functions of two float tensors with broadcasting, in any layout, in place where the first has the output's shape.
+#include <string.h>
+
+#include "backend/cpu/conv_node.h"
+#include "backend/cpu/elementwise_f32.h"
+#include "backend/cpu/nd.h"
+#include "backend/cpu/node.h"
+#include "ops/op.h"
+
+static const char tactic_name[] = "binary_f32";
+
+#define CHUNK 8192 // elements of one task
+#define GATHER 256 // elements of a strided operand brought together at a time
+
+typedef struct binary_kernel {
+    ferry_cpu_kernel base;
+    ferry_binary_f32_loop loop;
+    ferry_nd nd; // operands: output, a, b
+    ferry_cpu_operand operand[2];
+    const float *constant[2]; // of constant operands, as f32
+    size_t owned_bytes[2];    // of `constant`, where it was widened
+} binary_kernel;
+
+typedef struct binary_run {
+    const binary_kernel *k;
+    const float *in[2];
+    float *y;
+} binary_run;
+
+static const float *gather(const float *from, int64_t stride, int64_t first, int64_t n, float *buffer)
+{
+    if (stride == 1) return from + first;
+    if (stride == 0) return from;
+    for (int64_t i = 0; i < n; i++) buffer[i] = from[(first + i) * stride];
+    return buffer;
+}
+
+// Elements [first, first + n) of one run.
+static void run_span(const binary_kernel *k, const float *a, const float *b, float *y, int64_t first, int64_t n)
+{
+    const int32_t last = k->nd.rank - 1;
+    const int64_t step_a = k->nd.strides[1][last], step_b = k->nd.strides[2][last];
+    if (step_a <= 1 && step_b <= 1) {
+        k->loop(a + first * step_a, b + first * step_b, y + first, (size_t)n, step_a != 0, step_b != 0);
+        return;
+    }
+    float buffer_a[GATHER], buffer_b[GATHER];
+    for (int64_t i = first; i < first + n; i += GATHER) {
+        const int64_t some = first + n - i < GATHER ? first + n - i : GATHER;
+        k->loop(gather(a, step_a, i, some, buffer_a), gather(b, step_b, i, some, buffer_b), y + i, (size_t)some,
+                step_a != 0, step_b != 0);
+    }
+}
+
+static void run_some(void *context, size_t i, size_t j, size_t count_i, size_t count_j)
+{
+    const binary_run *run = context;
+    ferry_nd_cursor c;
+    ferry_nd_seek(&run->k->nd, i, &c);
+    for (size_t row = 0; row < count_i; row++, ferry_nd_next(&run->k->nd, &c))
+        run_span(run->k, run->in[0] + c.at[1], run->in[1] + c.at[2], run->y + c.at[0], (int64_t)j, (int64_t)count_j);
+}
+
+static ferry_status run(const ferry_cpu_kernel *kernel, const ferry_cpu_run *r, ferry_error *err)
+{
+    (void)err;
+    const binary_kernel *k = (const binary_kernel *)kernel;
+    binary_run run = {.k = k, .y = r->out[0].data};
+    for (int i = 0; i < 2; i++) run.in[i] = k->constant[i] ? k->constant[i] : ferry_cpu_operand_data(&k->operand[i], r);
+    if (k->nd.runs == 0) return FERRY_OK;
+    const size_t row = (size_t)k->nd.dims[k->nd.rank - 1];
+    ferry_parallel_2d(r->pool, run_some, &run, k->nd.runs, row, row < CHUNK ? CHUNK / row : 1, CHUNK);
+    return FERRY_OK;
+}
+
+static void deinit(ferry_cpu_kernel *kernel)
+{
+    binary_kernel *k = (binary_kernel *)kernel;
+    for (int i = 0; i < 2; i++) ferry_cpu_constant_free(kernel->base.device->heap, k->constant[i], k->owned_bytes[i]);
+}
+
+static const struct {
+    const char *op;
+    ferry_binary_f32 loop;
+} functions[] = {
+    {"Add", FERRY_BINARY_F32_add}, {"Sub", FERRY_BINARY_F32_sub},     {"Mul", FERRY_BINARY_F32_mul},
+    {"Div", FERRY_BINARY_F32_div}, {"Max", FERRY_BINARY_F32_max},     {"Min", FERRY_BINARY_F32_min},
+    {"Sum", FERRY_BINARY_F32_add}, {"PRelu", FERRY_BINARY_F32_prelu},
+};
+
+static bool find(const ferry_node *node, ferry_binary_f32 *out)
+{
+    if (node->n_inputs != 2 || node->inputs[0] == FERRY_NO_VALUE || node->inputs[1] == FERRY_NO_VALUE) return false;
+    for (size_t i = 0; i < FERRY_COUNT_OF(functions); i++) {
+        if (!ferry_node_is(node, functions[i].op)) continue;
+        *out = functions[i].loop;
+        return true;
+    }
+    return false;
+}
+
+static bool owns(const char *tactic)
+{
+    return strcmp(tactic, tactic_name) == 0;
+}
+
+static ferry_status fill(binary_kernel *k, const ferry_region *region, const char *tactic, const ferry_tensor_desc *in,
+                         const ferry_tensor_desc *out, ferry_error *err)
+{
+    const ferry_node *node = &region->graph->nodes[region->nodes[0]];
+    int64_t strides[2][FERRY_MAX_RANK];
+    for (int32_t i = 0; i < 2; i++) {
+        k->operand[i] = ferry_cpu_input(region, in, i);
+        if (k->operand[i].data)
+            FERRY_TRY(ferry_cpu_constant_f32(k->base.base.device->heap, ferry_cpu_value(region->graph, node, i),
+                                             &k->constant[i], &k->owned_bytes[i], err));
+        else if (k->operand[i].desc.dtype != FERRY_F32)
+            return ferry_cpu_misfit(tactic, "an input that is not f32", err);
+        if (!ferry_nd_broadcast(&k->operand[i].desc, out[0].rank, out[0].dims, strides[i]))
+            return ferry_cpu_misfit(tactic, "inputs that do not broadcast to the output", err);
+    }
+    const int64_t *const all[] = {out[0].strides, strides[0], strides[1]};
+    ferry_nd_make(out[0].rank, out[0].dims, 3, all, &k->nd);
+    return FERRY_OK;
+}
+
+static ferry_status prepare(ferry_cpu_device *device, const ferry_region *region, const char *tactic,
+                            const ferry_tensor_desc *in, const ferry_tensor_desc *out, const void *packed,
+                            size_t packed_bytes, ferry_kernel **out_kernel, ferry_error *err)
+{
+    (void)packed;
+    (void)packed_bytes;
+    FERRY_TRY(ferry_cpu_check_region(region, tactic, in, out, err));
+    ferry_binary_f32 loop;
+    if (!find(&region->graph->nodes[region->nodes[0]], &loop) || out[0].dtype != FERRY_F32 ||
+        !ferry_tensor_desc_is_dense(&out[0], out[0].layout))
+        return ferry_cpu_misfit(tactic, "not a function of two float tensors", err);
+    binary_kernel *k = ferry_cpu_kernel_new(device, sizeof *k, run);
+    if (!k) return ferry_fail_memory(err, "an elementwise kernel");
+    k->base.deinit = deinit;
+    k->loop = ferry_elementwise_f32_pick(device->isa)->binary[loop];
+    const ferry_status s = fill(k, region, tactic, in, out, err);
+    if (s == FERRY_OK)
+        *out_kernel = &k->base.base;
+    else
+        device->base.backend->release(&k->base.base);
+    return s;
+}
+
+static ferry_status offer(ferry_cpu_device *device, const ferry_graph_view *view, ferry_node_id root,
+                          const ferry_offer_sink *sink, ferry_error *err)
+{
+    const ferry_graph *g = view->graph;
+    const ferry_node *node = &g->nodes[root];
+    ferry_binary_f32 loop;
+    if (!find(node, &loop) || !ferry_cpu_is_plain_node(view, root)) return FERRY_OK;
+    const ferry_value *a = ferry_cpu_value(g, node, 0), *b = ferry_cpu_value(g, node, 1);
+    const ferry_value *y = ferry_cpu_result(g, node);
+    if (!ferry_cpu_is_float(a->dtype) || !ferry_cpu_is_float(b->dtype) || y->dtype != a->dtype) return FERRY_OK;
+    if (ferry_value_is_constant(a) && ferry_value_is_constant(b)) return FERRY_OK;
+    const double cost = ferry_cpu_cost_us(device, FERRY_F32, ferry_cpu_elements(y),
+                                          ferry_cpu_bytes(a) + ferry_cpu_bytes(b) + ferry_cpu_bytes(y));
+    return ferry_cpu_offer_layouts(sink, view, tactic_name, root, FERRY_OFFER_IN_PLACE, cost, err);
+}
+
+extern const ferry_cpu_family ferry_cpu_family_binary_f32;
+const ferry_cpu_family ferry_cpu_family_binary_f32 = {
+    .name = "binary_f32",
+    .via_f32 = true,
+    .offer = offer,
+    .owns = owns,
+    .prepare = prepare,
+};

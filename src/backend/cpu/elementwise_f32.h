@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+// Loops over floats: functions of one and of two inputs, a table of them for each instruction set.
+#ifndef FERRY_SRC_BACKEND_CPU_ELEMENTWISE_F32_H_
+#define FERRY_SRC_BACKEND_CPU_ELEMENTWISE_F32_H_
+
+#include <stddef.h>
+#include <stdint.h>
+
+// clang-format off
+/// FUNCTION(name, formula of `float x` and the parameters p0 and p1)
+#define FERRY_UNARY_F32(FUNCTION)                                                     \
+    FUNCTION(clip, math_clamp(x, p0, p1)) /* NaN stays */            \
+    FUNCTION(leaky_relu, x < 0 ? x * p0 : x)                                        \
+    FUNCTION(thresholded_relu, x <= p0 ? 0 : x)                                     \
+    FUNCTION(hard_sigmoid, math_clamp(MADD(x, p0, p1), 0, 1))                     \
+    FUNCTION(hard_swish, x *math_clamp(MADD(x, 1.0f / 6, 0.5f), 0, 1))                \
+    FUNCTION(elu, x < 0 ? p0 * math_expm1(x) : x)                                   \
+    FUNCTION(selu, p1 * (x <= 0 ? p0 * math_expm1(x) : x))                        \
+    FUNCTION(celu, x < 0 ? p0 * math_expm1(x / p0) : x)                           \
+    FUNCTION(sigmoid, math_sigmoid(x))                                                \
+    FUNCTION(silu, x / (1 + math_exp(-x)))                                            \
+    FUNCTION(swish, x / (1 + math_exp(-p0 * x)))                                    \
+    FUNCTION(tanh, math_tanh(x))                                                      \
+    FUNCTION(softplus, math_softplus(x))                                              \
+    FUNCTION(softsign, x / (1 + fabsf(x)))                                            \
+    FUNCTION(gelu_erf, 0.5f * x * (1 + math_erf(x * 0.707106781f)))                   \
+    FUNCTION(gelu_tanh, 0.5f * x * (1 + math_tanh(0.797884561f * MADD(0.044715f * x * x, x, x)))) \
+    FUNCTION(mish, math_mish(x))                                                      \
+    FUNCTION(erf, math_erf(x))                                                        \
+    FUNCTION(exp, math_exp(x))                                                        \
+    FUNCTION(log, math_log(x))                                                        \
+    FUNCTION(sqrt, sqrtf(x))                                                          \
+    FUNCTION(reciprocal, 1 / x)                                                       \
+    FUNCTION(abs, fabsf(x))                                                           \
+    FUNCTION(neg, -x)                                                                 \
+    FUNCTION(sign, x > 0 ? 1 : x < 0 ? -1 : x)                                        \
+    FUNCTION(floor, floorf(x))                                                        \
+    FUNCTION(ceil, ceilf(x))                                                          \
+    FUNCTION(round, rintf(x))                                                         \
+    FUNCTION(square, x *x)                                                            \
+    FUNCTION(cube, x *x *x)
+
+/// FUNCTION(name, formula of `float a`, `float b`)
+#define FERRY_BINARY_F32(FUNCTION)                   \
+    FUNCTION(add, a + b)                             \
+    FUNCTION(sub, a - b)                             \
+    FUNCTION(mul, a *b)                              \
+    FUNCTION(div, a / b)                             \
+    FUNCTION(max, a > b || a != a ? a : b)           \
+    FUNCTION(min, a < b || a != a ? a : b)           \
+    FUNCTION(prelu, a < 0 ? a * b : a)
+// clang-format on
+
+typedef enum ferry_unary_f32 {
+#define FUNCTION(name, formula) FERRY_UNARY_F32_##name,
+    FERRY_UNARY_F32(FUNCTION)
+#undef FUNCTION
+        FERRY_UNARY_F32_COUNT
+} ferry_unary_f32;
+
+typedef enum ferry_binary_f32 {
+#define FUNCTION(name, formula) FERRY_BINARY_F32_##name,
+    FERRY_BINARY_F32(FUNCTION)
+#undef FUNCTION
+        FERRY_BINARY_F32_COUNT
+} ferry_binary_f32;
+
+#define FERRY_UNARY_PARAMETERS 2
+
+/// y may be x. `parameters`: [FERRY_UNARY_PARAMETERS].
+typedef void (*ferry_unary_f32_loop)(const float *x, float *y, size_t n, const float *parameters);
+/// a or b is one element when its `many` is 0. y may be a or b where that one is n elements.
+typedef void (*ferry_binary_f32_loop)(const float *a, const float *b, float *y, size_t n, int a_many, int b_many);
+
+typedef struct ferry_elementwise_f32_row {
+    const char *name;
+    uint32_t isa;
+    const ferry_unary_f32_loop *unary;   // [FERRY_UNARY_F32_COUNT]
+    const ferry_binary_f32_loop *binary; // [FERRY_BINARY_F32_COUNT]
+} ferry_elementwise_f32_row;
+
+const ferry_elementwise_f32_row *ferry_elementwise_f32_at(size_t index);
+const ferry_elementwise_f32_row *ferry_elementwise_f32_pick(uint32_t isa);
+
+#endif // FERRY_SRC_BACKEND_CPU_ELEMENTWISE_F32_H_

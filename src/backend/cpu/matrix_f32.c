@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: Apache-2.0
+// Matrix products in float with constant weights: Gemm, FusedGemm, and MatMul with a matrix on the right.
+#include <string.h>
+
+#include "backend/cpu/conv_node.h"
+#include "backend/cpu/node.h"
+#include "backend/cpu/product_f32.h"
+#include "ops/op.h"
+
+static const char tactic_name[] = "matrix_f32";
+
+/// What the three operators come to: y[rows][n] = act(x[rows][k] * w + bias) with a residual.
+typedef struct matrix {
+    size_t k, n, k_stride, n_stride; // strides of the weights
+    int64_t bias_step;               // 1, or 0 for one bias for all columns
+    float alpha, beta;
+    ferry_finish finish;
+} matrix;
+
+typedef struct matrix_kernel {
+    ferry_cpu_kernel base;
+    ferry_product_f32 product;
+    const float *packed; // borrowed
+    ferry_cpu_operand x, residual;
+} matrix_kernel;
+
+static ferry_status run(const ferry_cpu_kernel *kernel, const ferry_cpu_run *r, ferry_error *err)
+{
+    (void)err;
+    const matrix_kernel *k = (const matrix_kernel *)kernel;
+    ferry_product_f32_run(&k->product, r->pool, ferry_cpu_operand_data(&k->x, r), k->packed,
+                          k->residual.present ? ferry_cpu_operand_data(&k->residual, r) : NULL, r->out[0].data);
+    return FERRY_OK;
+}
+
+static bool owns(const char *tactic)
+{
+    return strcmp(tactic, tactic_name) == 0;
+}
+
+static bool is_fused(const ferry_node *node)
+{
+    return ferry_node_is(node, "FusedGemm");
+}
+
+// False for forms that this family leaves to others. A bias that changes from row to row is one of them.
+static bool read_matrix(const ferry_graph *g, const ferry_node *node, matrix *out)
+{
+    const bool matmul = ferry_node_is(node, "MatMul");
+    if (!matmul && !is_fused(node) && !ferry_node_is(node, "Gemm")) return false;
+    const ferry_value *w = ferry_cpu_value(g, node, 1), *bias = matmul ? NULL : ferry_cpu_value(g, node, 2);
+    if (!w || !w->data || w->shape.rank != 2 || !ferry_cpu_is_float(w->dtype)) return false;
+    if (!matmul && ferry_node_int(node, "transA", 0) != 0) return false;
+    const bool trans_b = !matmul && ferry_node_int(node, "transB", 0) != 0;
+    const size_t rows = (size_t)w->shape.dims[0], columns = (size_t)w->shape.dims[1];
+    *out = (matrix){.k = trans_b ? columns : rows,
+                    .n = trans_b ? rows : columns,
+                    .k_stride = trans_b ? 1 : columns,
+                    .n_stride = trans_b ? columns : 1,
+                    .bias_step = 1,
+                    .alpha = 1,
+                    .beta = 1};
+    if (out->k < 1 || out->n < 1) return false;
+    ferry_epilogue epilogue = {.r_mult = 1};
+    if (is_fused(node) && ferry_epilogue_read(node, &epilogue, NULL) != FERRY_OK) return false;
+    out->finish = ferry_finish_of(&epilogue);
+    if (!matmul && !is_fused(node)) {
+        out->alpha = ferry_node_float(node, "alpha", 1);
+        out->beta = ferry_node_float(node, "beta", 1);
+    }
+    if (!bias) return true;
+    size_t count = 0;
+    if (!bias->data || !ferry_cpu_is_float(bias->dtype) || !ferry_shape_elements(&bias->shape, &count)) return false;
+    const ferry_shape *s = &bias->shape;
+    if (s->rank > 0 && count == out->n && s->dims[s->rank - 1] == (int64_t)out->n) return true;
+    out->bias_step = 0;
+    return count == 1;
+}
+
+static bool packed_floats(const ferry_gemm_f32_row *row, const matrix *m, size_t *out)
+{
+    return ferry_gemm_f32_packed_floats(row, m->k, m->n, out);
+}
+
+// Copies scaled to alpha and beta; *out_w stays the given one when nothing changes.
+static ferry_status pack_scaled(const ferry_heap *heap, const ferry_gemm_f32_row *row, const matrix *m, const float *w,
+                                const float *bias, float *packed, ferry_error *err)
+{
+    float *scaled = NULL, *biases = ferry_heap_alloc_array(heap, m->n, sizeof *biases);
+    ferry_status s = biases ? FERRY_OK : ferry_fail_memory(err, "packed weights");
+    for (size_t i = 0; s == FERRY_OK && bias && i < m->n; i++) biases[i] = m->beta * bias[(int64_t)i * m->bias_step];
+    if (s == FERRY_OK && m->alpha != 1) {
+        scaled = ferry_heap_alloc_array(heap, m->k * m->n, sizeof *scaled);
+        if (!scaled) s = ferry_fail_memory(err, "packed weights");
+        for (size_t i = 0; scaled && i < m->k * m->n; i++) scaled[i] = m->alpha * w[i];
+    }
+    if (s == FERRY_OK)
+        ferry_gemm_f32_pack(row, m->k, m->n, scaled ? scaled : w, m->k_stride, m->n_stride, biases, packed);
+    ferry_heap_free(heap, scaled, m->k * m->n * sizeof *scaled);
+    ferry_heap_free(heap, biases, m->n * sizeof *biases);
+    return s;
+}
+
+static ferry_status pack(ferry_cpu_device *device, const ferry_region *region, const char *tactic, void **out_data,
+                         size_t *out_bytes, ferry_error *err)
+{
+    const ferry_node *node = &region->graph->nodes[region->nodes[0]];
+    const ferry_gemm_f32_row *row = ferry_gemm_f32_pick(device->isa);
+    const ferry_heap *heap = device->base.heap;
+    matrix m;
+    size_t floats = 0;
+    if (!read_matrix(region->graph, node, &m) || !packed_floats(row, &m, &floats))
+        return ferry_cpu_misfit(tactic, "weights that cannot be packed", err);
+    const ferry_value *b = ferry_node_is(node, "MatMul") ? NULL : ferry_cpu_value(region->graph, node, 2);
+    const float *weights = NULL, *bias = NULL;
+    size_t weights_owned = 0, bias_owned = 0;
+    float *packed = NULL;
+    ferry_status s =
+        ferry_cpu_constant_f32(heap, ferry_cpu_value(region->graph, node, 1), &weights, &weights_owned, err);
+    if (s == FERRY_OK && b) s = ferry_cpu_constant_f32(heap, b, &bias, &bias_owned, err);
+    if (s == FERRY_OK) packed = ferry_heap_alloc_uninit(heap, floats * sizeof *packed);
+    if (s == FERRY_OK)
+        s = packed ? pack_scaled(heap, row, &m, weights, bias, packed, err) : ferry_fail_memory(err, "packed weights");
+    ferry_cpu_constant_free(heap, weights, weights_owned);
+    ferry_cpu_constant_free(heap, bias, bias_owned);
+    if (s != FERRY_OK) {
+        ferry_heap_free(heap, packed, floats * sizeof *packed);
+        return s;
+    }
+    *out_data = packed;
+    *out_bytes = floats * sizeof *packed;
+    return FERRY_OK;
+}
+
+// Rows of k elements that an operand [..., k] has; false unless it lies plain.
+static bool count_rows(const ferry_tensor_desc *desc, size_t k, size_t *out)
+{
+    if (desc->rank < 1 || desc->dtype != FERRY_F32 || desc->dims[desc->rank - 1] != (int64_t)k) return false;
+    if (!ferry_tensor_desc_is_dense(desc, FERRY_LAYOUT_PLAIN)) return false;
+    *out = 1;
+    for (int32_t d = 0; d + 1 < desc->rank; d++) *out *= (size_t)desc->dims[d];
+    return true;
+}
+
+static ferry_status prepare(ferry_cpu_device *device, const ferry_region *region, const char *tactic,
+                            const ferry_tensor_desc *in, const ferry_tensor_desc *out, const void *packed,
+                            size_t packed_bytes, ferry_kernel **out_kernel, ferry_error *err)
+{
+    FERRY_TRY(ferry_cpu_check_region(region, tactic, in, out, err));
+    const ferry_node *node = &region->graph->nodes[region->nodes[0]];
+    const ferry_gemm_f32_row *row = ferry_gemm_f32_pick(device->isa);
+    const ferry_cpu_operand x = ferry_cpu_input(region, in, 0);
+    ferry_cpu_operand residual = {.at = -1};
+    matrix m;
+    size_t floats = 0, rows = 0, y_rows = 0, r_rows = 0;
+    if (!read_matrix(region->graph, node, &m) || !packed_floats(row, &m, &floats) ||
+        floats * sizeof(float) != packed_bytes)
+        return ferry_cpu_misfit(tactic, "packed weights of another size", err);
+    if (is_fused(node)) residual = ferry_cpu_input(region, in, 3);
+    if (!x.present || !count_rows(&x.desc, m.k, &rows) || !count_rows(&out[0], m.n, &y_rows) || rows != y_rows ||
+        (residual.present && (!count_rows(&residual.desc, m.n, &r_rows) || r_rows != rows)))
+        return ferry_cpu_misfit(tactic, "operands that do not fit together", err);
+    matrix_kernel *k = ferry_cpu_kernel_new(device, sizeof *k, run);
+    if (!k) return ferry_fail_memory(err, "a matrix product");
+    k->x = x;
+    k->residual = residual;
+    k->packed = packed;
+    k->product = (ferry_product_f32){.row = row,
+                                     .groups = 1,
+                                     .columns = m.n,
+                                     .group_floats = floats,
+                                     .finish = m.finish,
+                                     .source = {.kind = FERRY_ROWS_DENSE,
+                                                .elem_bytes = sizeof(float),
+                                                .rows = rows,
+                                                .taps = 1,
+                                                .kc = m.k,
+                                                .row_stride = m.k}};
+    *out_kernel = &k->base.base;
+    return FERRY_OK;
+}
+
+static ferry_status offer(ferry_cpu_device *device, const ferry_graph_view *view, ferry_node_id root,
+                          const ferry_offer_sink *sink, ferry_error *err)
+{
+    const ferry_graph *g = view->graph;
+    const ferry_node *node = &g->nodes[root];
+    matrix m;
+    if (!read_matrix(g, node, &m) || !ferry_cpu_is_plain_node(view, root)) return FERRY_OK;
+    const ferry_value *x = ferry_cpu_value(g, node, 0), *y = ferry_cpu_result(g, node);
+    if (!ferry_cpu_is_float(x->dtype) || ferry_value_is_constant(x) || x->shape.rank < 1 ||
+        (is_fused(node) && ferry_cpu_is_constant(g, node, 3)))
+        return FERRY_OK;
+    const double macs = ferry_cpu_elements(y) * (double)m.k;
+    const double bytes = ferry_cpu_bytes(x) + (double)(m.k * m.n * sizeof(float)) + ferry_cpu_bytes(y);
+    return ferry_cpu_offer_node(sink, tactic_name, root, FERRY_LAYOUT_PLAIN, FERRY_LAYOUT_PLAIN, 0,
+                                ferry_cpu_cost_us(device, FERRY_F32, macs, bytes), err);
+}
+
+extern const ferry_cpu_family ferry_cpu_family_matrix_f32;
+const ferry_cpu_family ferry_cpu_family_matrix_f32 = {
+    .name = "matrix_f32",
+    .via_f32 = true,
+    .offer = offer,
+    .owns = owns,
+    .pack = pack,
+    .prepare = prepare,
+};

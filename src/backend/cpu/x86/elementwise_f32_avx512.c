@@ -1,0 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+// Elementwise loops over floats for AVX-512.
+#define MADD(a, b, c) fmaf(a, b, c)
+#define ROW avx512
+#include "backend/cpu/elementwise_f32_loops.h"

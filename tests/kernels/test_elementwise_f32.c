@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+// Elementwise functions of floats against the reference, in both layouts, broadcast and in place.
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "support/kernel_case.h"
+
+static void unary_f32__matches_reference(void **unused)
+{
+    (void)unused;
+#define UNARY(name, ...)                                                                                               \
+    {                                                                                                                  \
+        .domain = "", .op = name, .tactics = "unary_f32", __VA_ARGS__                                                  \
+    }
+    static const kernel_case cases[] = {
+        UNARY("Relu", .inputs = "f32:2x3x4x5"),
+        UNARY("Relu", .inputs = "f16:2x3x4x5"),
+        UNARY("Clip", .inputs = "f32:1x37 =f32:@1 =f32:[0.25]", .of_each = 0),
+        UNARY("Clip", .inputs = "f32:40x41 =f32:[0.5] =f32:[-0.5]"),
+        UNARY("Clip", .inputs = "f32:40x41 - =f32:[-0.5]"),
+        UNARY("LeakyRelu", .inputs = "f32:33", .attrs = "alpha=0.2", .of_each = 1e-7),
+        UNARY("ThresholdedRelu", .inputs = "f32:33", .attrs = "alpha=0.2"),
+        UNARY("HardSigmoid", .inputs = "f32:100@4", .of_largest = 1e-7, .of_each = 2e-7),
+        UNARY("HardSwish", .inputs = "f32:2x3x5x7@5", .of_largest = 1e-7, .of_each = 2e-7),
+        UNARY("Elu", .inputs = "f32:1000@5", .attrs = "alpha=0.7", .of_each = 4e-7),
+        UNARY("Selu", .inputs = "f32:1000@5", .of_each = 6e-7),
+        UNARY("Celu", .inputs = "f32:1000@5", .attrs = "alpha=1.5", .of_each = 6e-7),
+        UNARY("Sigmoid", .inputs = "f32:1x8x9x9@20", .of_each = 4e-7),
+        UNARY("Sigmoid", .inputs = "bf16:1x8x9x9@20", .of_each = 8e-3),
+        UNARY("Tanh", .inputs = "f32:5000@4", .of_each = 4e-7),
+        UNARY("Softplus", .inputs = "f32:5000@30", .of_each = 4e-7),
+        UNARY("Softsign", .inputs = "f32:100", .of_each = 2e-7),
+        UNARY("Gelu", .inputs = "f32:5000@4", .of_largest = 1e-7, .of_each = 4e-7),
+        UNARY("Gelu", .inputs = "f32:5000@4", .attrs = "approximate=tanh", .of_largest = 1e-7, .of_each = 4e-7),
+        UNARY("Mish", .inputs = "f32:5000@20", .of_each = 1e-6),
+        UNARY("Erf", .inputs = "f32:5000@4", .of_each = 3e-7),
+        UNARY("Exp", .inputs = "f32:5000@80", .of_each = 2.5e-7),
+        UNARY("Log", .inputs = "f32:5000@3", .of_each = 3e-7, .of_largest = 1e-7),
+        UNARY("Sqrt", .inputs = "f32:500", .of_each = 1e-7),
+        UNARY("Reciprocal", .inputs = "f32:500", .of_each = 1e-7),
+        UNARY("Abs", .inputs = "f32:2x3x4"),
+        UNARY("Neg", .inputs = "f32:77"),
+        UNARY("Sign", .inputs = "f32:77"),
+        UNARY("Floor", .inputs = "f32:77@9"),
+        UNARY("Ceil", .inputs = "f32:77@9"),
+        UNARY("Round", .inputs = "f32:77@9"),
+        UNARY("Pow", .inputs = "f32:2x3x5 =f32:[2]", .of_each = 1e-7),
+        UNARY("Pow", .inputs = "f32:2x3x5 =f32:1[3]", .of_each = 2e-7),
+        UNARY("Pow", .inputs = "f32:2x3x5 =f32:[0.5]", .of_each = 1e-7),
+        {.domain = "ferry", .op = "Silu", .tactics = "unary_f32", .inputs = "f32:1x9x10x11@10", .of_each = 4e-7},
+    };
+    KERNEL_CASES_RUN(cases);
+}
+
+static void binary_f32__matches_reference_broadcast_and_in_place(void **unused)
+{
+    (void)unused;
+#define BINARY(name, ...)                                                                                              \
+    {                                                                                                                  \
+        .domain = "", .op = name, .tactics = "binary_f32", __VA_ARGS__                                                 \
+    }
+    static const kernel_case cases[] = {
+        BINARY("Add", .inputs = "f32:2x7x5x6 f32:2x7x5x6"),
+        BINARY("Add", .inputs = "f32:2x7x5x6 *0"),
+        BINARY("Add", .inputs = "f32:2x7x5x6 =f32:1x7x1x1"),
+        BINARY("Add", .inputs = "=f32:7x1x1 f32:2x7x5x6"),
+        BINARY("Sub", .inputs = "f32:2x7x5x6 f32:2x7x1x1"),
+        BINARY("Sub", .inputs = "=f32:[3] f32:2x7x5x6"),
+        BINARY("Mul", .inputs = "f32:2x7x5x6 =f32:1x7x5x6"),
+        BINARY("Mul", .inputs = "f32:2x1x5x6 f32:1x7x5x1"),
+        BINARY("Mul", .inputs = "f32:2x7x5x6 f32:6"),
+        BINARY("Mul", .inputs = "f32:300x200 f32:300x1"),
+        BINARY("Mul", .inputs = "f16:2x7x5x6 =f16:7x1x1", .of_each = 1e-3),
+        BINARY("Div", .inputs = "f32:2x7x5 f32:7x5", .of_each = 1e-7),
+        BINARY("Div", .inputs = "f32:2x7x5 =f32:[0]"),
+        BINARY("Max", .inputs = "f32:2x7x5x6 f32:5x6"),
+        BINARY("Min", .inputs = "f32:33 f32:33"),
+        BINARY("Sum", .inputs = "f32:33x2 f32:33x1"),
+        BINARY("PRelu", .inputs = "f32:2x7x5x6 =f32:7x1x1", .of_each = 1e-7),
+        BINARY("Add", .inputs = "f32:1 f32:4x2x3x5"),
+        BINARY("Add", .inputs = "f32:2x3x4x5x6 f32:4x5x1"),
+    };
+    KERNEL_CASES_RUN(cases);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(unary_f32__matches_reference),
+        cmocka_unit_test(binary_f32__matches_reference_broadcast_and_in_place),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

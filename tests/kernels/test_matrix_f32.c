@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+// Matrix products in float against the reference: every form of Gemm and MatMul, tails, batches, broadcasting.
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "support/kernel_case.h"
+
+#define CLOSE .of_largest = 2e-6
+#define GEMM .domain = "", .op = "Gemm", CLOSE, .tactics = "matrix_f32"
+#define FUSED .domain = "ferry", .op = "FusedGemm", CLOSE, .tactics = "matrix_f32"
+
+static void matrix_f32__matches_reference_for_constant_weights(void **unused)
+{
+    (void)unused;
+    static const kernel_case cases[] = {
+        {GEMM, .inputs = "f32:1x64 =f32:64x10 =f32:10"},
+        {GEMM, .inputs = "f32:13x37 =f32:37x33 =f32:1x33", .attrs = "alpha=0.5 beta=2"},
+        {GEMM, .inputs = "f32:12x16 =f32:65x16 =f32:1", .attrs = "transB=1"},
+        {GEMM, .inputs = "f32:7x1 =f32:1x1"},
+        {FUSED, .inputs = "f32:2x5x24 =f32:24x40 =f32:40", .attrs = "act=relu"},
+        {FUSED, .inputs = "f32:9x24 =f32:31x24 - f32:9x31", .attrs = "transB=1 act=clip act_alpha=-1 act_beta=1"},
+        {FUSED, .inputs = "f16:9x24 =f16:24x31 =f16:31", .of_each = 1e-3},
+        {.domain = "", .op = "MatMul", CLOSE, .tactics = "matrix_f32", .inputs = "f32:2x3x10 =f32:10x20"},
+    };
+    KERNEL_CASES_RUN(cases);
+}
+
+static void matmul_f32__matches_reference_for_batches(void **unused)
+{
+    (void)unused;
+#define MATMUL .domain = "", .op = "MatMul", CLOSE, .tactics = "matmul_f32"
+    static const kernel_case cases[] = {
+        {MATMUL, .inputs = "f32:2x3x10x7 f32:2x3x7x20"},
+        {MATMUL, .inputs = "f32:5x70 f32:70x33"},
+        {MATMUL, .inputs = "f32:2x1x4x5 f32:3x5x6"},
+        {MATMUL, .inputs = "f32:4x5 f32:3x5x6"},
+        {MATMUL, .inputs = "f32:3x2x40x16 =f32:3x2x16x40"},
+        {MATMUL, .inputs = "bf16:2x9x8 bf16:2x8x9", .of_each = 8e-3},
+    };
+    KERNEL_CASES_RUN(cases);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(matrix_f32__matches_reference_for_constant_weights),
+        cmocka_unit_test(matmul_f32__matches_reference_for_batches),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
