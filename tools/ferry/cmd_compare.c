@@ -8,7 +8,7 @@
 
 #include "compare.h"
 
-enum { DEFAULT_WORST = 20 };
+enum { DEFAULT_WORST = 20, SHOWN_LOSSES = 10, ADVISED_LOSSES = 3 };
 
 typedef struct comparison {
     const cli_settings *settings;
@@ -266,6 +266,57 @@ static json_t *print_tensors(comparison *c)
     return list;
 }
 
+static int describe(const ferry_engine *engine, json_t **out)
+{
+    ferry_error err = {.text = ""};
+    char *text = NULL;
+    if (ferry_engine_describe(engine, &text, &err) != FERRY_OK) return cli_fail("%s", err.text);
+    *out = json_loads(text, 0, NULL);
+    ferry_bytes_free(text, strlen(text) + 1);
+    return *out ? CLI_OK : cli_fail("the engine's description can't be read");
+}
+
+// Integer tensors only: those are what --layer-precision can change.
+static json_t *print_losses(const cli_losses *losses)
+{
+    json_t *list = json_array();
+    char advice[1024] = "";
+    size_t used = 0, shown = 0;
+    for (size_t i = 0; i < losses->count; i++) {
+        const cli_loss *l = &losses->list[i];
+        if (!l->tensor->own.count) continue;
+        json_array_append_new(list,
+                              json_pack("{s:s, s:f, s:f, s:f}", "name", l->tensor->name, "from_db", l->from_db, "to_db",
+                                        l->to_db, "own_sqnr_db", cli_finite_db(cli_difference_sqnr(&l->tensor->own))));
+        if (shown == SHOWN_LOSSES) continue;
+        if (shown++ == 0)
+            printf("\nTensors that lose most: from the SQNR of the worst input to that of the output\n%9s %9s %9s %9s  "
+                   "%s\n",
+                   "loss dB", "from", "to", "clipped", "tensor");
+        printf("%9.2f %9.2f %9.2f %8.3f%%  %s\n", l->from_db - l->to_db, l->from_db, l->to_db,
+               100 * (double)l->tensor->clipped / (double)l->tensor->own.count, l->tensor->name);
+        if (shown > ADVISED_LOSSES || strpbrk(l->tensor->name, "*?'")) continue;
+        const int n = snprintf(advice + used, sizeof advice - used, " --layer-precision '%s=fp32'", l->tensor->name);
+        if (n > 0 && (size_t)n < sizeof advice - used) used += (size_t)n;
+        advice[used] = 0;
+    }
+    if (used) printf("\nTo keep the first in float: ferry build ...%s\n", advice);
+    return list;
+}
+
+static int report_layers(comparison *c, json_t *json)
+{
+    json_t *description = NULL;
+    cli_losses losses = {0};
+    int status = describe(c->engine.engine, &description);
+    json_object_set_new(json, "tensors", print_tensors(c));
+    if (status == CLI_OK) status = cli_losses_find(&losses, &c->records, description);
+    if (status == CLI_OK) json_object_set_new(json, "losses", print_losses(&losses));
+    free(losses.list);
+    json_decref(description);
+    return status;
+}
+
 int cli_compare(const cli_settings *settings, int argc, char **argv)
 {
     if (argc == 2 && !settings->n_inputs) return cli_usage("compare", "name pictures, or raw tensors with --input");
@@ -277,8 +328,8 @@ int cli_compare(const cli_settings *settings, int argc, char **argv)
     if (status == CLI_OK) status = compare_all(c, argc - 2, argv + 2);
     if (status == CLI_OK) {
         json_t *json = json_pack("{s:I, s:o}", "inputs", (json_int_t)c->inputs_used, "outputs", print_outputs(c));
-        if (settings->per_layer) json_object_set_new(json, "tensors", print_tensors(c));
-        if (settings->json)
+        if (settings->per_layer) status = report_layers(c, json);
+        if (settings->json && status == CLI_OK)
             status = cli_print_json(json);
         else
             json_decref(json);

@@ -95,11 +95,13 @@ static const cli_command commands[] = {
         .summary = "measure an engine against its model in FP32",
         .description =
             "Runs ENGINE, and MODEL in FP32 without any fusion, on the same inputs, and prints for each output the "
-            "largest absolute difference, the cosine and the signal-to-quantisation-noise ratio (SQNR, in dB: 10 dB "
-            "less is ten times the error's energy), over all pictures together.\n\nWith --per-layer, every tensor that "
-            "both have is compared, the worst first. 'own' is the SQNR that the tensor's scale alone allows: what is "
-            "lost there, whatever came in. 'channel' is that of the worst channel: a tensor whose channels differ much "
-            "in range may lose one of them whole. 'ferry build --layer-precision' keeps such tensors in float.",
+            "largest absolute difference, the cosine and the signal-to-quantisation-noise ratio (SQNR: 10 dB less is "
+            "ten times the energy of the error), over all inputs together.\n\nWith --per-layer, every tensor that both "
+            "have is compared, the worst first. 'own dB' is the SQNR that rounding and clipping to the tensor's scale "
+            "alone would leave, 'lost' how many channels have lost more than half of their energy. Since errors are "
+            "handed on, a second list says where they arise: the tensors whose SQNR is much lower than that of what "
+            "they are made from. Keep the first of them in float with 'ferry build --layer-precision', and compare "
+            "again.",
         .groups = compare_groups,
         .least_arguments = 2,
         .most_arguments = -1,

@@ -52,10 +52,26 @@ typedef struct cli_tensor_records {
 /// reference's run is then compared with them.
 int cli_records_keep(void *user, const ferry_tensor_view *tensor, float scale);
 int cli_records_compare(void *user, const ferry_tensor_view *tensor, float scale);
+/// NULL when the engine made no tensor of that name.
+cli_tensor_record *cli_records_find(const cli_tensor_records *records, const char *name);
 void cli_records_close(cli_tensor_records *records);
 /// Channels that are not all zero, and of these the ones of which less than half the energy is left (SQNR below 3 dB):
 /// by everything, or by the tensor's own scale alone.
 size_t cli_record_live_channels(const cli_tensor_record *r);
 size_t cli_record_lost_channels(const cli_tensor_record *r, bool own);
+
+/// A tensor whose SQNR is lower than that of what it was made from.
+typedef struct cli_loss {
+    const cli_tensor_record *tensor; // borrowed
+    double from_db, to_db;
+} cli_loss;
+
+typedef struct cli_losses {
+    cli_loss *list; // most lost first; to be freed
+    size_t count;
+} cli_losses;
+
+/// @param description  of the engine: ferry_engine_describe's JSON, for which layer reads what
+int cli_losses_find(cli_losses *out, cli_tensor_records *records, const json_t *description);
 
 #endif // FERRY_TOOLS_COMPARE_H_

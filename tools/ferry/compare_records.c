@@ -6,7 +6,7 @@
 
 #include "compare.h"
 
-static cli_tensor_record *find(const cli_tensor_records *records, const char *name)
+cli_tensor_record *cli_records_find(const cli_tensor_records *records, const char *name)
 {
     for (size_t i = 0; i < records->count; i++)
         if (strcmp(records->list[i].name, name) == 0) return &records->list[i];
@@ -15,7 +15,7 @@ static cli_tensor_record *find(const cli_tensor_records *records, const char *na
 
 static cli_tensor_record *find_or_add(cli_tensor_records *records, const char *name)
 {
-    cli_tensor_record *r = find(records, name);
+    cli_tensor_record *r = cli_records_find(records, name);
     if (r) return r;
     if (records->count == records->capacity) {
         const size_t capacity = records->capacity ? records->capacity * 2 : 256;
@@ -135,7 +135,7 @@ static void quantise(cli_tensor_record *r, const float *reference, float *out)
 int cli_records_compare(void *user, const ferry_tensor_view *tensor, float scale)
 {
     cli_tensor_records *records = user;
-    cli_tensor_record *r = tensor->name ? find(records, tensor->name) : NULL;
+    cli_tensor_record *r = tensor->name ? cli_records_find(records, tensor->name) : NULL;
     const size_t n = elements_of(tensor);
     if (!r || !r->fresh || r->count != n) return 0;
     r->fresh = false; // shown once a run

@@ -108,9 +108,22 @@ static void print_time(double seconds)
     }
 }
 
+// A phase may report its end twice: at its last unit, and when it closes.
+typedef struct progress_state {
+    double next_s;
+    bool over;
+} progress_state;
+
+static bool seen_end(progress_state *state, const ferry_progress_report *r)
+{
+    const bool over = r->total && r->done >= r->total, again = over && state->over;
+    state->over = over;
+    return again;
+}
+
 static int draw_bar(void *user, const ferry_progress_report *r)
 {
-    (void)user;
+    if (seen_end(user, r)) return interrupts != 0;
     enum { WIDTH = 30 };
     const int filled = r->total ? (int)(WIDTH * r->done / r->total) : 0;
     fprintf(stderr, "\r\033[K%-14s ", r->phase);
@@ -134,16 +147,17 @@ static int draw_bar(void *user, const ferry_progress_report *r)
 // Lines for logs: the end of each phase, and every ten seconds in between.
 static int print_line(void *user, const ferry_progress_report *r)
 {
-    double *next_s = user;
+    progress_state *state = user;
     const bool over = r->total && r->done >= r->total;
-    if (r->done == 0) *next_s = 10;
+    if (seen_end(state, r)) return interrupts != 0;
+    if (r->done == 0) state->next_s = 10;
     if (over && r->elapsed_s >= 0.5) {
         fprintf(stderr, "ferry: %s: %llu done in %.1f s\n", r->phase, (unsigned long long)r->total, r->elapsed_s);
-    } else if (!over && r->elapsed_s > *next_s) {
+    } else if (!over && r->elapsed_s > state->next_s) {
         fprintf(stderr, "ferry: %s: %llu of %llu", r->phase, (unsigned long long)r->done, (unsigned long long)r->total);
         print_time(r->remaining_s);
         fputc('\n', stderr);
-        *next_s = r->elapsed_s + 10;
+        state->next_s = r->elapsed_s + 10;
     }
     return interrupts != 0;
 }
@@ -157,8 +171,8 @@ static int only_interrupt(void *user, const ferry_progress_report *r)
 
 const ferry_progress *cli_progress(const cli_settings *settings)
 {
-    static double next_s;
-    static const ferry_progress bar = {draw_bar, NULL}, lines = {print_line, &next_s}, silent = {only_interrupt, NULL};
+    static progress_state state;
+    static const ferry_progress bar = {draw_bar, &state}, lines = {print_line, &state}, silent = {only_interrupt, NULL};
     return settings->quiet ? &silent : isatty(STDERR_FILENO) ? &bar : &lines;
 }
 
