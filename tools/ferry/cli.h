@@ -110,6 +110,8 @@ int cli_check_rules(const cli_command *command, const cli_settings *settings);
 int cli_refuse_build_options(const cli_settings *settings, const char *path);
 
 void cli_print_help(const cli_command *command); // NULL: of the whole program
+void cli_print_man(const cli_command *command);  // likewise, as a manual page
+void cli_print_completion(void);                 // for bash
 
 // --- Talking to a person (terminal.c) ------------------------------------------------------------------------------
 

@@ -5,9 +5,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 
-#include "ferry/draw.h"
 #include "run.h"
 
 int cli_make_folder(const char *path)
@@ -77,16 +77,29 @@ static void print_result(const cli_vision *v, const char *path)
         printf("  (%zu scores were not finite and were left out)\n", v->result->nonfinite_count);
 }
 
-static int draw_result(const cli_settings *settings, const cli_vision *v, ferry_picture *picture, const char *path)
+static bool exists_among(const char *name, char **paths, int before)
+{
+    for (int i = 0; i < before; i++) {
+        const char *slash = strrchr(paths[i], '/');
+        if (strcmp(slash ? slash + 1 : paths[i], name) == 0) return true;
+    }
+    return false;
+}
+
+// Under the picture's own name. Where an earlier picture has it too, with this one's number before it.
+static int draw_result(const cli_settings *settings, const cli_vision *v, ferry_picture *picture, char **paths, int at)
 {
     ferry_error err = {.text = ""};
-    char out[4096];
-    const char *slash = strrchr(path, '/');
-    const int n = snprintf(out, sizeof out, "%s/%s", settings->draw, slash ? slash + 1 : path);
-    if (n < 0 || (size_t)n >= sizeof out) return cli_fail("%s: the path is too long", path);
+    char out[4096], number[16] = "";
+    const char *slash = strrchr(paths[at], '/'), *name = slash ? slash + 1 : paths[at], *dot = strrchr(name, '.');
+    const bool writable =
+        dot && (strcasecmp(dot, ".png") == 0 || strcasecmp(dot, ".jpg") == 0 || strcasecmp(dot, ".jpeg") == 0);
+    if (exists_among(name, paths, at)) snprintf(number, sizeof number, "%d-", at + 1);
+    const int n = snprintf(out, sizeof out, "%s/%s%s%s", settings->draw, number, name, writable ? "" : ".png");
+    if (n < 0 || (size_t)n >= sizeof out) return cli_fail("%s: the path is too long", paths[at]);
     ferry_status s = ferry_draw_result(picture, v->result, v->labels, NULL, NULL, &err);
     if (s == FERRY_OK) s = ferry_picture_write(picture, out, NULL, &err);
-    if (s != FERRY_OK) return cli_fail("%s: %s", path, err.text);
+    if (s != FERRY_OK) return cli_fail("%s: %s", paths[at], err.text);
     if (!settings->quiet) printf("  drawn: %s\n", out);
     return CLI_OK;
 }
@@ -127,17 +140,17 @@ static int run_pictures(const cli_settings *settings, const cli_session *session
             break;
         }
         print_result(v, paths[i]);
-        if (settings->draw && v->task != FERRY_TASK_RAW) status = draw_result(settings, v, &picture, paths[i]);
+        if (settings->draw && v->task != FERRY_TASK_RAW) status = draw_result(settings, v, &picture, paths, i);
         if (status == CLI_OK && settings->json) status = append_json(list, v, paths[i]);
         if (status == CLI_OK && settings->output_folder)
             status = cli_write_outputs(settings->output_folder, v->buffers.outputs, (size_t)v->buffers.n_outputs);
         ferry_picture_deinit(&picture);
     }
     json_t *json = json_pack("{s:o}", "results", list);
-    if (!settings->json)
-        json_decref(json);
-    else if (status == CLI_OK)
+    if (settings->json && status == CLI_OK)
         status = cli_print_json(json);
+    else
+        json_decref(json);
     return status != CLI_OK ? status : failed ? CLI_FAILED : CLI_OK;
 }
 

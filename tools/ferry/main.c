@@ -20,6 +20,27 @@ static int finish(int status)
     return status == CLI_OK ? CLI_FAILED : status;
 }
 
+// 'help', 'help COMMAND'; for the build also 'help --man [COMMAND]' and 'help --completion'.
+static int help(int argc, char **argv)
+{
+    const bool man = argc > 0 && strcmp(argv[0], "--man") == 0;
+    if (argc == 1 && strcmp(argv[0], "--completion") == 0) {
+        cli_print_completion();
+        return finish(CLI_OK);
+    }
+    if (man) {
+        argc--;
+        argv++;
+    }
+    const cli_command *command = argc > 0 ? find(argv[0]) : NULL;
+    if (argc > 0 && !command) return cli_usage(NULL, "there is no command '%s'", argv[0]);
+    if (man)
+        cli_print_man(command);
+    else
+        cli_print_help(command);
+    return finish(CLI_OK);
+}
+
 int main(int argc, char **argv)
 {
     if (argc < 2) {
@@ -27,12 +48,8 @@ int main(int argc, char **argv)
         return CLI_USAGE;
     }
     const char *name = argv[1];
-    if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0 || strcmp(name, "help") == 0) {
-        const cli_command *command = argc > 2 ? find(argv[2]) : NULL;
-        if (argc > 2 && !command) return cli_usage(NULL, "there is no command '%s'", argv[2]);
-        cli_print_help(command);
-        return finish(CLI_OK);
-    }
+    if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0 || strcmp(name, "help") == 0)
+        return help(argc - 2, argv + 2);
     if (strcmp(name, "--version") == 0 || strcmp(name, "version") == 0) {
         printf("ferry %s\n", ferry_version());
         return finish(CLI_OK);

@@ -30,6 +30,7 @@ SETTING(take_std, "std")
 SETTING(take_resize, "resize")
 SETTING(take_resize_shorter, "resize-shorter")
 SETTING(take_keep_ratio_height, "keep-ratio-height")
+SETTING(take_rounding, "rounding")
 SETTING(take_pad, "pad")
 SETTING(take_align, "align")
 SETTING(take_filter, "filter")
@@ -47,6 +48,8 @@ static const cli_option picture_options[] = {
      take_resize},
     {"resize-shorter", 0, "N", "Shorter side before cutting (default: size / 0.875).", take_resize_shorter},
     {"keep-ratio-height", 0, "H", "To this height, the width in proportion (lines of text).", take_keep_ratio_height},
+    {"rounding", 0, "HOW",
+     "Sides that keep the proportion: nearest (default, Ultralytics) or down (torchvision, YOLOX).", take_rounding},
     {"pad", 0, "R,G,B", "Colour of the padding, in 0..255 (default 114).", take_pad},
     {"align", 0, "WHERE", "center or topleft.", take_align},
     {"filter", 0, "NAME", "bilinear (default), bicubic, lanczos, nearest, box or hamming: Pillow's.", take_filter},
