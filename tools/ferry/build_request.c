@@ -146,6 +146,7 @@ void cli_build_request_close(cli_build_request *r)
 int cli_network_open(const cli_settings *settings, const char *model, ferry_network **out)
 {
     ferry_error err = {.text = ""};
+    if (cli_refuse_empty(model) != CLI_OK) return CLI_FAILED;
     const ferry_network_options options = {.size = sizeof options, .logger = cli_logger(settings)};
     const ferry_status s = ferry_network_load(model, &options, out, &err);
     return s == FERRY_OK ? CLI_OK : cli_fail_with(s, &err);

@@ -125,6 +125,8 @@ int cli_fail_with(ferry_status status, const ferry_error *err);
 void cli_warn(const cli_settings *settings, const char *format, ...) FERRY_PRINTF(2, 3);
 /// Prints `json` (which it releases) as one line.
 int cli_print_json(json_t *json);
+/// Says early that a file can't be written there, before long work whose result it is to hold. CLI_OK or CLI_FAILED.
+int cli_check_output(const char *path);
 double cli_now_s(void);
 /// The file's name in this folder with another ending, to be freed; NULL without memory.
 char *cli_sibling_name(const char *path, const char *ending);
@@ -166,6 +168,7 @@ int cli_network_open(const cli_settings *settings, const char *model, ferry_netw
 int cli_build_engine(const cli_settings *settings, ferry_runtime *runtime, const char *model, ferry_engine **out);
 /// Whether the file begins as an engine does.
 bool cli_is_engine(const char *path);
+int cli_refuse_empty(const char *path);
 
 /// Host memory for every input and output at the context's present shapes.
 typedef struct cli_buffers {

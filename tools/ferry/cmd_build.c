@@ -72,7 +72,9 @@ int cli_build(const cli_settings *settings, int argc, char **argv)
     if (cli_is_engine(argv[0])) return cli_fail("%s is an engine already; build takes a model", argv[0]);
     char *made = cli_sibling_name(argv[0], ".engine");
     const char *path = settings->output ? settings->output : made;
-    int status = path ? cli_runtime_open(settings, &runtime) : cli_fail("out of memory");
+    int status = path ? cli_check_output(path) : cli_fail("out of memory");
+    if (status == CLI_OK && settings->plan_output) status = cli_check_output(settings->plan_output);
+    if (status == CLI_OK) status = cli_runtime_open(settings, &runtime);
     if (status == CLI_OK) status = cli_build_engine(settings, runtime, argv[0], &engine);
     if (status == CLI_OK && ferry_engine_save(engine, path, &err) != FERRY_OK) status = cli_fail("%s", err.text);
     if (status == CLI_OK && settings->plan_output) status = write_plan(engine, settings->plan_output);

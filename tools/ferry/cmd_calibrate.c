@@ -65,7 +65,8 @@ int cli_calibrate(const cli_settings *settings, int argc, char **argv)
     const char *path = settings->output                   ? settings->output
                        : settings->calibration.cache_path ? settings->calibration.cache_path
                                                           : made;
-    int status = path ? cli_runtime_open(settings, &runtime) : cli_fail("out of memory");
+    int status = path ? cli_check_output(path) : cli_fail("out of memory");
+    if (status == CLI_OK) status = cli_runtime_open(settings, &runtime);
     if (status == CLI_OK) status = cli_network_open(settings, argv[0], &network);
     if (status == CLI_OK) status = calibrate(settings, runtime, network, path, &text);
     if (status == CLI_OK) status = report(settings, path, text, cli_now_s() - begun);

@@ -65,7 +65,9 @@ static int open_reference(comparison *c, const char *model)
     if (status == CLI_OK) {
         ferry_status built = engine_shapes(&c->engine, shapes, &options.n_shapes, &err);
         if (built == FERRY_OK) built = ferry_build(c->reference.runtime, network, &options, &c->reference.engine, &err);
-        if (built != FERRY_OK) status = cli_fail_with(built, &err);
+        if (built != FERRY_OK)
+            status = cli_interrupted() ? cli_fail_with(built, &err)
+                                       : cli_fail("%s does not take what the engine takes: %s", model, err.text);
     }
     ferry_network_release(network);
     return status == CLI_OK ? cli_session_start(&c->reference, &on_cpu) : status;

@@ -205,7 +205,8 @@ int cli_inspect(const cli_settings *settings, int argc, char **argv)
     if (!argc) return cli_usage("inspect", "name an engine or a model");
     json_t *described = NULL;
     const bool is_model = !cli_is_engine(argv[0]);
-    int status = describe_file(settings, argv[0], is_model, &described);
+    int status = settings->html ? cli_check_output(settings->html) : CLI_OK;
+    if (status == CLI_OK) status = describe_file(settings, argv[0], is_model, &described);
     if (status == CLI_OK && settings->html) status = cli_write_report(settings->html, argv[0], described);
     if (status == CLI_OK && settings->html && !settings->json) printf("%s\n", settings->html);
     if (status == CLI_OK && settings->json) return cli_print_json(described);

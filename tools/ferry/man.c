@@ -144,7 +144,7 @@ static void print_program(void)
 {
     print_head("FERRY", "ferry", "carry trained neural networks to the device that runs them");
     printf(".Sh SYNOPSIS\n.Nm\n.Ar command\n.Op Ar option ...\n.Op Ar argument ...\n.Sh DESCRIPTION\n"
-           "Imports ONNX models, optimises them, calibrates INT8 on pictures, and writes engine files, which it runs, "
+           "Imports ONNX models, optimises them, calibrates INT8 on pictures, and\nwrites engine files, which it runs, "
            "measures and inspects.\n.Pp\nThe commands, each with a page of its own:\n.Bl -tag -width calibrate\n");
     for (size_t i = 0; cli_command_at(i); i++) {
         printf(".It Cm %s\n", cli_command_at(i)->name);

@@ -44,7 +44,8 @@ static const cli_option picture_options[] = {
     {"mean", 0, "R,G,B", "Subtracted, in 0..255.", take_mean},
     {"std", 0, "R,G,B", "Divided by, after the mean, in 0..255.", take_std},
     {"resize", 0, "MODE",
-     "stretch, letterbox (keep the aspect, pad) or crop (shorter side to --resize-shorter, cut the centre).",
+     "stretch (default), letterbox (keep the aspect, pad), crop (shorter side to --resize-shorter, cut the centre) or "
+     "keep_ratio_height (to the input's height, the width in proportion).",
      take_resize},
     {"resize-shorter", 0, "N", "Shorter side before cutting (default: size / 0.875).", take_resize_shorter},
     {"keep-ratio-height", 0, "H", "To this height, the width in proportion (lines of text).", take_keep_ratio_height},

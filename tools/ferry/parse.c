@@ -63,7 +63,8 @@ int cli_parse(const cli_command *command, int argc, char **argv, cli_settings *s
         const cli_option *row = find_row(&t, code);
         ferry_error err = {.text = ""};
         if (row->take(settings, optarg, &err) != FERRY_OK)
-            return cli_usage(command->name, "--%s: %s", row->name, err.text);
+            return strncmp(err.text, "--", 2) == 0 ? cli_usage(command->name, "%s", err.text)
+                                                   : cli_usage(command->name, "--%s: %s", row->name, err.text);
         if (settings->help) return CLI_OK;
         if (!cli_given(settings, row->name)) settings->given[settings->n_given++] = row;
     }

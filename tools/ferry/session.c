@@ -2,6 +2,7 @@
 // From options and a file to a runtime and an engine that can be run.
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "options_take.h"
 
@@ -13,6 +14,13 @@ bool cli_is_engine(const char *path)
     const size_t n = fread(magic, 1, sizeof magic, f);
     fclose(f);
     return n == sizeof magic && memcmp(magic, "FERRYENG", sizeof magic) == 0;
+}
+
+int cli_refuse_empty(const char *path)
+{
+    struct stat st;
+    return stat(path, &st) == 0 && S_ISREG(st.st_mode) && st.st_size == 0 ? cli_fail("%s: the file is empty", path)
+                                                                          : CLI_OK;
 }
 
 int cli_runtime_open(const cli_settings *settings, ferry_runtime **out)
@@ -55,7 +63,8 @@ static int choose_shapes(cli_session *session, const cli_settings *settings)
 int cli_session_open(cli_session *session, const cli_settings *settings, const char *path)
 {
     *session = (cli_session){0};
-    int status = cli_runtime_open(settings, &session->runtime);
+    int status = cli_refuse_empty(path);
+    if (status == CLI_OK) status = cli_runtime_open(settings, &session->runtime);
     if (status != CLI_OK) return status;
     session->built = !cli_is_engine(path);
     status = session->built ? cli_build_engine(settings, session->runtime, path, &session->engine)

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -74,6 +75,20 @@ char *cli_sibling_name(const char *path, const char *ending)
     memcpy(name, base, stem);
     strcpy(name + stem, ending);
     return name;
+}
+
+int cli_check_output(const char *path)
+{
+    struct stat st;
+    const char *slash = strrchr(path, '/');
+    if (stat(path, &st) == 0 && S_ISDIR(st.st_mode)) return cli_fail("%s is a folder; name a file in it", path);
+    char *folder = slash ? strndup(path, slash == path ? 1 : (size_t)(slash - path)) : strdup(".");
+    if (!folder) return cli_fail("out of memory");
+    int status = CLI_OK;
+    if (access(folder, W_OK | X_OK) != 0)
+        status = cli_fail("%s can't be written: its folder: %s", path, strerror(errno));
+    free(folder);
+    return status;
 }
 
 double cli_now_s(void)
@@ -226,6 +241,8 @@ void cli_catch_signals(void)
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
     sigaction(SIGHUP, &action, NULL);
+    // A file that grows beyond the limit of the shell is an error like a full disk.
+    signal(SIGXFSZ, SIG_IGN);
     // 'ferry run ... | head' ends as other programs do there: at once and in silence, but without a half-written file.
     action.sa_handler = on_closed_pipe;
     sigaction(SIGPIPE, &action, NULL);
