@@ -143,13 +143,32 @@ void cli_build_request_close(cli_build_request *r)
     free(r->plan);
 }
 
+// Passes messages on and counts the errors among them.
+typedef struct counting {
+    const ferry_logger *to;
+    size_t errors;
+} counting;
+
+static void count_errors(void *user, ferry_severity severity, const char *text)
+{
+    counting *c = user;
+    c->errors += severity == FERRY_SEVERITY_ERROR;
+    c->to->log(c->to->user, severity, text);
+}
+
 int cli_network_open(const cli_settings *settings, const char *model, ferry_network **out)
 {
     ferry_error err = {.text = ""};
+    counting c = {.to = cli_logger(settings)};
+    const ferry_logger logger = {count_errors, &c, c.to->most};
+    const ferry_network_options options = {.size = sizeof options, .logger = &logger};
     if (cli_refuse_empty(model) != CLI_OK) return CLI_FAILED;
-    const ferry_network_options options = {.size = sizeof options, .logger = cli_logger(settings)};
     const ferry_status s = ferry_network_load(model, &options, out, &err);
-    return s == FERRY_OK ? CLI_OK : cli_fail_with(s, &err);
+    if (s == FERRY_OK) return CLI_OK;
+    // Each problem has been said with its node already.
+    if (c.errors)
+        return cli_fail("%s can't be imported: %zu problem%s, named above", model, c.errors, c.errors == 1 ? "" : "s");
+    return cli_fail_with(s, &err);
 }
 
 int cli_build_engine(const cli_settings *settings, ferry_runtime *runtime, const char *model, ferry_engine **out)
