@@ -36,7 +36,9 @@ typedef enum ferry_rounding {
     /// To the nearest, halves to even: Ultralytics'. A crop begins at floor((w'-W)/2).
     FERRY_ROUNDING_NEAREST = 0,
     /// Down: torchvision's Resize, YOLOX'. A crop begins at round((w'-W)/2), halves to even: torchvision's CenterCrop.
-    FERRY_ROUNDING_DOWN = 1
+    FERRY_ROUNDING_DOWN = 1,
+    /// Up: PaddleOCR's lines of text. A crop begins as with nearest.
+    FERRY_ROUNDING_UP = 2
 } ferry_rounding;
 
 typedef enum ferry_align { FERRY_ALIGN_CENTER = 0, FERRY_ALIGN_TOPLEFT = 1 } ferry_align;
@@ -104,8 +106,8 @@ FERRY_API ferry_status ferry_preprocess_from_json(const char *json, size_t bytes
                                                   ferry_error *error);
 
 /// Writes one line of JSON in canonical form: all keys, fixed order, the shortest numbers that read back the same.
-/// {"size":[224,224],"resize":"crop","resize_shorter":256,"rounding":"nearest","align":"center","filter":"bilinear","color":"rgb",
-///  "layout":"nchw","mean":[0,0,0],"std":[1,1,1],"pad":[114,114,114]}, without line end.
+/// {"size":[224,224],"resize":"crop","resize_shorter":256,"rounding":"nearest","align":"center","filter":"bilinear",
+///  "color":"rgb","layout":"nchw","mean":[0,0,0],"std":[1,1,1],"pad":[114,114,114]}, without spaces and line end.
 ///
 /// @param text      receives at most `capacity` bytes with the final zero; 1024 are always enough
 /// @return FERRY_ERR_INVALID_ARGUMENT if it does not fit or the settings are not valid.

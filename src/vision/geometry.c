@@ -11,7 +11,9 @@
 // A side that keeps the proportion; UINT32_MAX when it is far beyond every limit.
 static uint32_t round_side(double side, ferry_rounding rounding)
 {
-    const double v = rounding == FERRY_ROUNDING_DOWN ? floor(side) : nearbyint(side);
+    const double v = rounding == FERRY_ROUNDING_DOWN ? floor(side)
+                     : rounding == FERRY_ROUNDING_UP ? ceil(side)
+                                                     : nearbyint(side);
     return v < 1.0 ? 1 : v > FERRY_PREPROCESS_MAX_RESIZED ? UINT32_MAX : (uint32_t)v;
 }
 

@@ -9,7 +9,7 @@
 #include "vision/preprocess_internal.h"
 
 const char *const ferry_resize_mode_names[] = {"stretch", "letterbox", "crop", "keep_ratio_height", NULL};
-const char *const ferry_rounding_names[] = {"nearest", "down", NULL};
+const char *const ferry_rounding_names[] = {"nearest", "down", "up", NULL};
 const char *const ferry_align_names[] = {"center", "topleft", NULL};
 const char *const ferry_filter_names[] = {"bilinear", "nearest", "box", "hamming", "bicubic", "lanczos", NULL};
 const char *const ferry_color_names[] = {"rgb", "bgr", "gray", NULL};
@@ -34,23 +34,32 @@ typedef struct preset {
     double mean[3], std[3], pad;
 } preset;
 
+#define IMAGENET_MEAN                                                                                                  \
+    {                                                                                                                  \
+        123.675, 116.28, 103.53                                                                                        \
+    } // 0.485, 0.456, 0.406 of 255
+#define IMAGENET_STD                                                                                                   \
+    {                                                                                                                  \
+        58.395, 57.12, 57.375                                                                                          \
+    } // 0.229, 0.224, 0.225 of 255
+
 // clang-format off
+// What is not said is stretch, nearest, center, rgb.
 static const preset presets[] = {
-    // torchvision's: mean 0.485,0.456,0.406 and std 0.229,0.224,0.225 of 0..1
-    {"imagenet", FERRY_RESIZE_CROP, FERRY_ROUNDING_DOWN, FERRY_ALIGN_CENTER, FERRY_COLOR_RGB,
-     {123.675, 116.28, 103.53}, {58.395, 57.12, 57.375}, 114},
-    {"unit", FERRY_RESIZE_STRETCH, FERRY_ROUNDING_NEAREST, FERRY_ALIGN_CENTER, FERRY_COLOR_RGB, {0, 0, 0}, {255, 255, 255}, 114},
-    {"tf", FERRY_RESIZE_STRETCH, FERRY_ROUNDING_NEAREST, FERRY_ALIGN_CENTER, FERRY_COLOR_RGB,
-     {127.5, 127.5, 127.5}, {127.5, 127.5, 127.5}, 114},
+    {"imagenet", .mode = FERRY_RESIZE_CROP, .rounding = FERRY_ROUNDING_DOWN, // torchvision's
+     .mean = IMAGENET_MEAN, .std = IMAGENET_STD, .pad = 114},
+    {"unit", .std = {255, 255, 255}, .pad = 114},
+    {"tf", .mean = {127.5, 127.5, 127.5}, .std = {127.5, 127.5, 127.5}, .pad = 114},
     // Ultralytics' YOLOv5, v8 and later
-    {"yolo", FERRY_RESIZE_LETTERBOX, FERRY_ROUNDING_NEAREST, FERRY_ALIGN_CENTER, FERRY_COLOR_RGB, {0, 0, 0}, {255, 255, 255}, 114},
+    {"yolo", .mode = FERRY_RESIZE_LETTERBOX, .std = {255, 255, 255}, .pad = 114},
     // Megvii's, since 0.1.1rc0: no scaling
-    {"yolox", FERRY_RESIZE_LETTERBOX, FERRY_ROUNDING_NEAREST, FERRY_ALIGN_TOPLEFT, FERRY_COLOR_BGR, {0, 0, 0}, {1, 1, 1}, 114},
-    // RangiLyu's: OpenCV's order, black around
-    {"nanodet", FERRY_RESIZE_LETTERBOX, FERRY_ROUNDING_NEAREST, FERRY_ALIGN_CENTER, FERRY_COLOR_BGR,
-     {123.675, 116.28, 103.53}, {58.395, 57.12, 57.375}, 0},
+    {"yolox", .mode = FERRY_RESIZE_LETTERBOX, .align = FERRY_ALIGN_TOPLEFT, .color = FERRY_COLOR_BGR,
+     .std = {1, 1, 1}, .pad = 114},
+    // RangiLyu's: OpenCV's order of colours, black around
+    {"nanodet", .mode = FERRY_RESIZE_LETTERBOX, .color = FERRY_COLOR_BGR,
+     .mean = IMAGENET_MEAN, .std = IMAGENET_STD, .pad = 0},
     // pytorch-ssd's MobileNet-SSD, which jetson-inference trains
-    {"ssd", FERRY_RESIZE_STRETCH, FERRY_ROUNDING_NEAREST, FERRY_ALIGN_CENTER, FERRY_COLOR_RGB, {127, 127, 127}, {128, 128, 128}, 114},
+    {"ssd", .mean = {127, 127, 127}, .std = {128, 128, 128}, .pad = 114},
 };
 // clang-format on
 
@@ -102,7 +111,7 @@ ferry_status ferry_preprocess_check(const ferry_preprocess *preprocess, ferry_er
                           "ferry_preprocess.size is %zu, must be %zu: begin with ferry_preprocess_default()", p->size,
                           sizeof *p);
     }
-    if ((unsigned)p->mode > FERRY_RESIZE_KEEP_RATIO_HEIGHT || (unsigned)p->rounding > FERRY_ROUNDING_DOWN ||
+    if ((unsigned)p->mode > FERRY_RESIZE_KEEP_RATIO_HEIGHT || (unsigned)p->rounding > FERRY_ROUNDING_UP ||
         (unsigned)p->align > FERRY_ALIGN_TOPLEFT || !ferry_filter_name(p->filter) ||
         (unsigned)p->color > FERRY_COLOR_GRAY || (unsigned)p->layout > FERRY_LAYOUT_NHWC) {
         return ferry_fail(

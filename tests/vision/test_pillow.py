@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Compares reading, resizing and preprocessing with Pillow and NumPy, on pictures made here at random (fixed seed)."""
-import io
 import os
 import json
+import math
 import random
 import struct
 import subprocess
@@ -17,6 +17,8 @@ try:
 except ImportError:
     np = None
 
+FILTERS = {} if np is None else {"nearest": Image.NEAREST, "bilinear": Image.BILINEAR, "bicubic": Image.BICUBIC,
+                                 "lanczos": Image.LANCZOS, "box": Image.BOX, "hamming": Image.HAMMING}
 BUILD = os.environ.get("FERRY_BUILD_DIR", "build")
 DATA = os.environ.get("FERRY_TEST_DATA", "")
 
@@ -27,7 +29,8 @@ class Server:
     def __init__(self):
         emulator = os.environ.get("FERRY_COMMAND", "").split()[:-1]
         program = os.path.join(BUILD, "tests", "vision_test_picture")
-        self.process = subprocess.Popen(emulator + [program, "serve"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.process = subprocess.Popen(emulator + [program, "serve"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                        text=True)
         self.folder = tempfile.TemporaryDirectory()
 
     def ask(self, command, path, *more):
@@ -100,12 +103,11 @@ class PillowTest(unittest.TestCase):
         self.assertLessEqual(difference, most, what)
 
     def test_resize__equals_pillow(self):
-        filters = {"nearest": Image.NEAREST, "bilinear": Image.BILINEAR, "bicubic": Image.BICUBIC,
-                   "lanczos": Image.LANCZOS, "box": Image.BOX, "hamming": Image.HAMMING}
         rng = random.Random(1)
         for case in range(120):
             w, h = rng.randint(1, 300), rng.randint(1, 300)
-            image = Image.fromarray(noisy(w, h, 3, case)) if case % 3 else Image.fromarray(noisy(w, h, 1, case)[:, :, 0])
+            pixels = noisy(w, h, 3, case)
+            image = Image.fromarray(pixels if case % 3 else pixels[:, :, 0])
             path = self.server.save(image, "in.png")
             image = image.convert("RGB")
             size = (rng.randint(1, 400), rng.randint(1, 400))
@@ -116,7 +118,7 @@ class PillowTest(unittest.TestCase):
                 left, top = rng.uniform(0, w - 0.6), rng.uniform(0, h - 0.6)
                 box = (left, top, rng.uniform(left + 0.5, w), rng.uniform(top + 0.5, h))
                 box = tuple(float(np.float32(v)) for v in box)
-            for name, number in filters.items():
+            for name, number in FILTERS.items():
                 theirs = np.asarray(resize(image, size, number, box))
                 ours = self.server.picture("resize", path, *[repr(b) for b in box], *size, name)
                 self.same(ours, theirs, "%s %dx%d box %s to %s" % (name, w, h, box, size))
@@ -157,7 +159,8 @@ class PillowTest(unittest.TestCase):
         def chunk(name, data):
             return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
         head = struct.pack(">IIBBBBB", width, height, depth, color_type, 0, 0, interlace)
-        return (b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + more + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b""))
+        data = chunk(b"IDAT", zlib.compress(rows))
+        return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + more + data + chunk(b"IEND", b"")
 
     def test_png__keeps_the_high_byte_of_16_bits(self):
         samples = np.random.RandomState(3).randint(0, 65536, (9, 11, 4)).astype(">u2")
@@ -209,11 +212,11 @@ class PillowTest(unittest.TestCase):
         mode, color = settings["resize"], settings.get("color", "rgb")
         top_left = settings.get("align") == "topleft"
         down = settings.get("rounding") == "down"
-        side = (lambda v: max(1, int(v))) if down else (lambda v: max(1, round(v)))
+        whole = {"down": math.floor, "up": math.ceil}.get(settings.get("rounding"), round)
+        side = lambda v: max(1, whole(v))
         pad = np.asarray(settings.get("pad", [114] * 3), float)
         mean, std = np.asarray(settings.get("mean", [0] * 3), float), np.asarray(settings.get("std", [1] * 3), float)
-        filters = {"bilinear": Image.BILINEAR, "bicubic": Image.BICUBIC, "lanczos": Image.LANCZOS, "nearest": Image.NEAREST}
-        kind = filters[settings.get("filter", "bilinear")]
+        kind = FILTERS[settings.get("filter", "bilinear")]
         image = image.convert("L" if color == "gray" else "RGB")
         if color == "gray":
             pad, mean, std = pad[:1], mean[:1], std[:1]
@@ -223,7 +226,7 @@ class PillowTest(unittest.TestCase):
             image = resize(image, (W, H), kind)
         elif mode == "letterbox":
             r = min(H / h, W / w)
-            nw, nh = (W, side(h * r)) if W / w < H / h else (side(w * r), H)
+            nw, nh = (W, min(H, side(h * r))) if W / w < H / h else (min(W, side(w * r)), H)
             image = resize(image, (nw, nh), kind)
             if not top_left:
                 x, y = round((W - nw) / 2 - 0.1), round((H - nh) / 2 - 0.1)
@@ -252,8 +255,9 @@ class PillowTest(unittest.TestCase):
             image = Image.fromarray(noisy(rng.randint(5, 250), rng.randint(5, 250), 3, case))
             mode = ("stretch", "letterbox", "crop", "keep_ratio_height")[case % 4]
             settings = {"size": [rng.randint(8, 160), rng.randint(8, 160)], "resize": mode,
-                        "align": rng.choice(["center", "topleft"]), "rounding": rng.choice(["nearest", "down"]), "color": rng.choice(["rgb", "bgr", "gray"]),
-                        "layout": rng.choice(["nchw", "nhwc"]), "filter": rng.choice(["bilinear", "bicubic", "lanczos", "nearest"]),
+                        "align": rng.choice(["center", "topleft"]), "rounding": rng.choice(["nearest", "down", "up"]),
+                        "color": rng.choice(["rgb", "bgr", "gray"]), "layout": rng.choice(["nchw", "nhwc"]),
+                        "filter": rng.choice(list(FILTERS)),
                         "pad": rng.choice([[114] * 3, [127.5] * 3, [1, 2.25, 3]]),
                         "mean": [123.675, 116.28, 103.53], "std": [58.395, 57.12, 57.375]}
             if mode == "crop":
@@ -270,11 +274,12 @@ class PillowTest(unittest.TestCase):
             self.skipTest("FERRY_TEST_DATA is absent")
         imagenet = {"mean": [123.675, 116.28, 103.53], "std": [58.395, 57.12, 57.375]}
         tf = {"mean": 127.5, "std": 127.5}
+        crop = {"size": [224, 224], "resize": "crop", "resize_shorter": 256}
+        smaller = {"size": [192, 192], "resize": "crop", "resize_shorter": 220}
         cases = [
-            ("squeezenet1.1_fp32", "chelsea.png", {"size": [224, 224], "resize": "crop", "resize_shorter": 256, "color": "bgr",
-                                                   "mean": [123, 117, 104]}),
-            ("mobilenet_v1_0.25_224", "chelsea.png", {"size": [224, 224], "resize": "crop", "resize_shorter": 256, **tf}),
-            ("mobilenet_v1_0.75_192_fp32", "chelsea.png", {"size": [192, 192], "resize": "crop", "resize_shorter": 220, **tf}),
+            ("squeezenet1.1_fp32", "chelsea.png", {**crop, "color": "bgr", "mean": [123, 117, 104]}),
+            ("mobilenet_v1_0.25_224", "chelsea.png", {**crop, **tf}),
+            ("mobilenet_v1_0.75_192_fp32", "chelsea.png", {**smaller, **tf}),
             ("yolox_nano", "bus.jpg", {"preset": "yolox", "size": [416, 416]}),
             ("nanodet_m_416", "bus.jpg", {"preset": "nanodet", "size": [416, 416], **imagenet}),
             ("fastestdet_352", "bus.jpg", {"preset": "unit", "size": [352, 352], "color": "bgr"}),
@@ -287,7 +292,8 @@ class PillowTest(unittest.TestCase):
             answer, out = self.server.ask("preprocess", os.path.join(DATA, "pictures", picture), json.dumps(settings))
             ours = np.fromfile(out, np.float32).reshape(theirs.shape)
             # One grey level, in the units of this input.
-            level = 1.0 / min(np.atleast_1d(settings.get("std", {"unit": 255, "ssd": 128}.get(settings.get("preset"), 1))))
+            std = settings.get("std", {"unit": 255, "ssd": 128}.get(settings.get("preset"), 1))
+            level = 1.0 / min(np.atleast_1d(std))
             difference = np.abs(ours - theirs)
             with self.subTest(model):
                 self.assertLessEqual(float(difference.max()), level * 1.01, "mean %g" % difference.mean())
