@@ -6,6 +6,7 @@
 
 #include "ops/element.h"
 #include "ops/epilogue.h"
+#include "ops/rules.h"
 #include "ops/window.h"
 
 extern const ferry_op ferry_ops_fused[];
@@ -16,7 +17,8 @@ ferry_status ferry_infer_per_channel(const ferry_infer *infer, int32_t index, co
     if (index >= infer->node->n_inputs || infer->node->inputs[index] == FERRY_NO_VALUE) return FERRY_OK;
     const ferry_shape *s = &infer->in_shapes[index];
     if (s->rank == FERRY_RANK_UNKNOWN) return FERRY_OK;
-    if (s->rank != 1 || (s->dims[0] != FERRY_DIM_UNKNOWN && s->dims[0] != count))
+    const bool known = s->rank == 1 && s->dims[0] != FERRY_DIM_UNKNOWN && count != FERRY_DIM_UNKNOWN;
+    if (s->rank != 1 || (known && s->dims[0] != count))
         return ferry_fail(err, FERRY_ERR_BAD_MODEL,
                           "%s has rank %d and %lld elements, not one for each of %lld channels", what, s->rank,
                           s->rank > 0 ? (long long)s->dims[0] : 1LL, (long long)count);
@@ -35,37 +37,47 @@ ferry_status ferry_infer_residual(const ferry_infer *infer, int32_t index, ferry
     return FERRY_OK;
 }
 
+// The kernels read everything as float; a sum of doubles would lose what its type promises.
+#define FUSED_TYPES (1u << FERRY_F32 | 1u << FERRY_F16 | 1u << FERRY_BF16)
+
+static ferry_status check_fused(ferry_infer *infer, ferry_error *err)
+{
+    ferry_epilogue epilogue;
+    for (int32_t i = 0; i < infer->node->n_inputs; i++) FERRY_TRY(ferry_need_types(infer, i, FUSED_TYPES, err));
+    infer->out_dtypes[0] = infer->in_dtypes[0];
+    return ferry_epilogue_read(infer->node, &epilogue, err);
+}
+
 static ferry_status infer_conv(ferry_infer *infer, ferry_error *err)
 {
-    infer->out_dtypes[0] = infer->in_dtypes[0];
+    FERRY_TRY(check_fused(infer, err));
     FERRY_TRY(ferry_window_infer_conv(infer, err));
     if (infer->in_shapes[1].rank > 0)
         FERRY_TRY(ferry_infer_per_channel(infer, 2, "the bias", infer->in_shapes[1].dims[0], err));
+    FERRY_TRY(ferry_check_size(infer, &infer->out_shapes[0], infer->out_dtypes[0], err));
     return ferry_infer_residual(infer, 3, err);
 }
 
 static ferry_status infer_gemm(ferry_infer *infer, ferry_error *err)
 {
-    infer->out_dtypes[0] = infer->in_dtypes[0];
+    FERRY_TRY(check_fused(infer, err));
     FERRY_TRY(ferry_fused_gemm_infer_shape(infer, err));
     const ferry_shape *y = &infer->out_shapes[0];
     if (y->rank > 0) FERRY_TRY(ferry_infer_per_channel(infer, 2, "the bias", y->dims[y->rank - 1], err));
+    FERRY_TRY(ferry_check_size(infer, y, infer->out_dtypes[0], err));
     return ferry_infer_residual(infer, 3, err);
 }
 
-static ferry_status infer_same(ferry_infer *infer, ferry_error *err)
+static ferry_status infer_silu(ferry_infer *infer, ferry_error *err)
 {
-    (void)err;
-    infer->out_dtypes[0] = infer->in_dtypes[0];
-    infer->out_shapes[0] = infer->in_shapes[0];
-    return FERRY_OK;
+    ferry_infer_like_first(infer);
+    return ferry_need_types(infer, 0, FERRY_TYPES_FLOAT, err);
 }
 
 static ferry_status eval_silu(const ferry_eval *eval, ferry_error *err)
 {
+    (void)err;
     const ferry_tensor *x = &eval->in[0];
-    if (!ferry_dtype_is_float(x->dtype))
-        return ferry_fail(err, FERRY_ERR_UNSUPPORTED, "Silu of %s", ferry_dtype_name(x->dtype));
     const size_t n = ferry_tensor_elements(x);
     for (size_t i = 0; i < n; i++) {
         const double v = ferry_load_f64(x, i);
@@ -123,7 +135,7 @@ const ferry_op ferry_ops_fused[] = {
      .max_outputs = 1,
      .since = 1,
      .flags = FERRY_OP_ELEMENTWISE,
-     .infer = infer_same,
+     .infer = infer_silu,
      .eval = eval_silu},
     {.name = NULL},
 };

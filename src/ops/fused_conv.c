@@ -67,8 +67,6 @@ ferry_status ferry_fused_conv_eval(const ferry_eval *eval, ferry_error *err)
     ferry_epilogue epilogue;
     FERRY_TRY(ferry_window_read(eval->node, x->rank - 2, w->dims + 2, &window, err));
     FERRY_TRY(ferry_epilogue_read(eval->node, &epilogue, err));
-    if (!ferry_dtype_is_float(x->dtype) || x->dtype == FERRY_F64)
-        return ferry_fail(err, FERRY_ERR_UNSUPPORTED, "FusedConv of %s", ferry_dtype_name(x->dtype));
 
     int64_t in[3], out[3];
     ferry_window_dims(x, in);

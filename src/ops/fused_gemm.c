@@ -35,8 +35,6 @@ ferry_status ferry_fused_gemm_eval(const ferry_eval *eval, ferry_error *err)
     ferry_tensor *y = &eval->out[0];
     ferry_epilogue epilogue;
     FERRY_TRY(ferry_epilogue_read(eval->node, &epilogue, err));
-    if (!ferry_dtype_is_float(a->dtype) || a->dtype == FERRY_F64)
-        return ferry_fail(err, FERRY_ERR_UNSUPPORTED, "FusedGemm of %s", ferry_dtype_name(a->dtype));
     const bool trans_a = ferry_node_int(eval->node, "transA", 0) != 0;
     const bool trans_b = ferry_node_int(eval->node, "transB", 0) != 0;
     const size_t k_count = (size_t)w->dims[trans_b ? 1 : 0], columns = (size_t)w->dims[trans_b ? 0 : 1];

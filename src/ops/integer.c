@@ -5,23 +5,42 @@
 #include "ops/element.h"
 #include "ops/epilogue.h"
 #include "ops/fused.h"
+#include "ops/rules.h"
 #include "ops/window.h"
 
 extern const ferry_op ferry_ops_integer[];
 
+// What an epilogue may store, and so what may come as a residual or stand in a table.
+#define STORED_TYPES (1u << FERRY_S8 | 1u << FERRY_F32 | 1u << FERRY_F16 | 1u << FERRY_BF16)
+
 static ferry_status expect_s8(const ferry_infer *infer, int32_t index, ferry_error *err)
 {
-    const ferry_dtype dtype = infer->in_dtypes[index];
-    if (dtype == FERRY_S8 || dtype == FERRY_DTYPE_NONE) return FERRY_OK;
-    return ferry_fail(err, FERRY_ERR_BAD_MODEL, "input %d is %s, not int8", index, ferry_dtype_name(dtype));
+    return ferry_need_types(infer, index, 1u << FERRY_S8, err);
+}
+
+// What QConv and QGemm have in common: int8 factors, multiplier and bias in float, a residual, an epilogue.
+static ferry_status check_product(ferry_infer *infer, ferry_error *err)
+{
+    ferry_epilogue epilogue;
+    FERRY_TRY(expect_s8(infer, 0, err));
+    FERRY_TRY(expect_s8(infer, 1, err));
+    FERRY_TRY(ferry_need_types(infer, 2, 1u << FERRY_F32, err));
+    FERRY_TRY(ferry_need_types(infer, 3, 1u << FERRY_F32, err));
+    FERRY_TRY(ferry_need_types(infer, 4, STORED_TYPES, err));
+    FERRY_TRY(ferry_epilogue_read(infer->node, &epilogue, err));
+    return ferry_epilogue_dtype(infer->node, &infer->out_dtypes[0], err);
+}
+
+static ferry_status check_output(const ferry_infer *infer, ferry_error *err)
+{
+    return ferry_check_size(infer, &infer->out_shapes[0], infer->out_dtypes[0], err);
 }
 
 static ferry_status infer_qconv(ferry_infer *infer, ferry_error *err)
 {
-    FERRY_TRY(expect_s8(infer, 0, err));
-    FERRY_TRY(expect_s8(infer, 1, err));
-    FERRY_TRY(ferry_epilogue_dtype(infer->node, &infer->out_dtypes[0], err));
+    FERRY_TRY(check_product(infer, err));
     FERRY_TRY(ferry_window_infer_conv(infer, err));
+    FERRY_TRY(check_output(infer, err));
     const ferry_shape *w = &infer->in_shapes[1];
     if (w->rank > 0) {
         size_t taps = 0, elements = 0;
@@ -36,10 +55,9 @@ static ferry_status infer_qconv(ferry_infer *infer, ferry_error *err)
 
 static ferry_status infer_qgemm(ferry_infer *infer, ferry_error *err)
 {
-    FERRY_TRY(expect_s8(infer, 0, err));
-    FERRY_TRY(expect_s8(infer, 1, err));
-    FERRY_TRY(ferry_epilogue_dtype(infer->node, &infer->out_dtypes[0], err));
+    FERRY_TRY(check_product(infer, err));
     FERRY_TRY(ferry_fused_gemm_infer_shape(infer, err));
+    FERRY_TRY(check_output(infer, err));
     const ferry_shape *y = &infer->out_shapes[0], *w = &infer->in_shapes[1];
     if (y->rank > 0) {
         FERRY_TRY(ferry_infer_per_channel(infer, 2, "the multiplier", y->dims[y->rank - 1], err));
@@ -57,45 +75,60 @@ static ferry_status infer_qmatmul(ferry_infer *infer, ferry_error *err)
     const ferry_shape *a = &infer->in_shapes[0];
     if (a->rank > 0 && a->dims[a->rank - 1] > FERRY_INT8_MAX_SUM)
         return ferry_fail(err, FERRY_ERR_BAD_MODEL, "a sum of so many products does not fit int32");
-    return ferry_qmatmul_infer(infer, err);
+    FERRY_TRY(ferry_qmatmul_infer(infer, err));
+    return check_output(infer, err);
 }
 
 static ferry_status infer_binary(ferry_infer *infer, ferry_error *err)
 {
+    ferry_epilogue epilogue;
+    FERRY_TRY(ferry_epilogue_read(infer->node, &epilogue, err));
     FERRY_TRY(expect_s8(infer, 0, err));
     FERRY_TRY(expect_s8(infer, 1, err));
     FERRY_TRY(ferry_epilogue_dtype(infer->node, &infer->out_dtypes[0], err));
-    return ferry_broadcast_shapes(infer->in_shapes, 2, &infer->out_shapes[0], err);
+    FERRY_TRY(ferry_broadcast_shapes(infer->in_shapes, 2, &infer->out_shapes[0], err));
+    return check_output(infer, err);
 }
 
 static ferry_status infer_pool(ferry_infer *infer, ferry_error *err)
 {
     FERRY_TRY(expect_s8(infer, 0, err));
-    return ferry_qaverage_pool_infer(infer, err);
+    FERRY_TRY(ferry_qaverage_pool_infer(infer, err));
+    return check_output(infer, err);
 }
 
 static ferry_status infer_global_pool(ferry_infer *infer, ferry_error *err)
 {
     FERRY_TRY(expect_s8(infer, 0, err));
     FERRY_TRY(ferry_epilogue_dtype(infer->node, &infer->out_dtypes[0], err));
+    const ferry_shape *x = &infer->in_shapes[0];
+    if (x->rank == FERRY_RANK_UNKNOWN) return FERRY_OK;
+    if (x->rank < 3 || x->rank > 5)
+        return ferry_fail(err, FERRY_ERR_BAD_MODEL,
+                          "the input has %d dims; batch, channel and 1 to 3 spatial ones are needed", x->rank);
     ferry_shape *y = &infer->out_shapes[0];
-    *y = infer->in_shapes[0];
+    *y = *x;
+    int64_t plane = 1;
     for (int32_t d = 2; d < y->rank; d++) {
-        y->dims[d] = 1;
-        y->symbols[d] = FERRY_NO_SYMBOL;
+        FERRY_TRY(ferry_dim_mul(plane, x->dims[d], &plane, err));
+        ferry_set_dim(y, d, 1);
     }
+    if (plane > FERRY_INT8_MOST_ADDENDS)
+        return ferry_fail(err, FERRY_ERR_BAD_MODEL, "a sum of %lld elements does not fit int32", (long long)plane);
     return FERRY_OK;
 }
 
 static ferry_status infer_resize(ferry_infer *infer, ferry_error *err)
 {
     FERRY_TRY(expect_s8(infer, 0, err));
-    return ferry_qresize_infer(infer, err);
+    FERRY_TRY(ferry_qresize_infer(infer, err));
+    return check_output(infer, err);
 }
 
 static ferry_status infer_table(ferry_infer *infer, ferry_error *err)
 {
     FERRY_TRY(expect_s8(infer, 0, err));
+    FERRY_TRY(ferry_need_types(infer, 1, STORED_TYPES, err));
     const ferry_shape *table = &infer->in_shapes[1];
     if (table->rank != 1 || table->dims[0] != 256)
         return ferry_fail(err, FERRY_ERR_BAD_MODEL, "the table does not have 256 entries");

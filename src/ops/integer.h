@@ -7,6 +7,8 @@
 
 /// The longest sum of products: K * 128 * 128 < 2^31.
 #define FERRY_INT8_MAX_SUM 131071
+/// The longest sum of elements: n * 128 < 2^31.
+#define FERRY_INT8_MOST_ADDENDS 16777215
 
 ferry_status ferry_qconv_eval(const ferry_eval *eval, ferry_error *err);
 size_t ferry_qconv_scratch(const ferry_node *node, const ferry_tensor *in, const ferry_tensor *out);

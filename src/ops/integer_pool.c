@@ -2,6 +2,7 @@
 // The reference kernels of ferry.QAveragePool and ferry.QGlobalAveragePool.
 #include "ops/epilogue.h"
 #include "ops/integer.h"
+#include "ops/rules.h"
 #include "ops/window.h"
 
 ferry_status ferry_qaverage_pool_infer(ferry_infer *infer, ferry_error *err)
@@ -11,6 +12,10 @@ ferry_status ferry_qaverage_pool_infer(ferry_infer *infer, ferry_error *err)
     if (x->rank == FERRY_RANK_UNKNOWN) return FERRY_OK;
     ferry_window window;
     FERRY_TRY(ferry_window_read(infer->node, x->rank - 2, NULL, &window, err));
+    // Three factors below 2^31 each: the product is exact enough in double to be compared.
+    const double taps = (double)window.kernel[0] * (double)window.kernel[1] * (double)window.kernel[2];
+    if (taps > FERRY_INT8_MOST_ADDENDS)
+        return ferry_fail(err, FERRY_ERR_BAD_MODEL, "a window of %g elements has a sum that does not fit int32", taps);
     ferry_shape *y = &infer->out_shapes[0];
     *y = *x;
     for (int32_t d = 2; d < x->rank; d++) {
@@ -20,23 +25,23 @@ ferry_status ferry_qaverage_pool_infer(ferry_infer *infer, ferry_error *err)
     return FERRY_OK;
 }
 
-// Elements of a window along one dimension, at input positions [*begin, *end); returns how many count.
+// How many of the taps at start, start + step ... lie before `end`; at most `most`.
+static int64_t taps_before(int64_t start, int64_t step, int64_t end, int64_t most)
+{
+    const int64_t taps = end > start ? (end - start + step - 1) / step : 0;
+    return taps < most ? taps : most;
+}
+
+// The taps of a window along one dimension that lie in the input: the first one's position and their number. Returns
+// how many count.
 static int64_t window_span(const ferry_window *w, int32_t axis, int64_t o, int64_t in, bool include_pad, int64_t *first,
                            int64_t *taps)
 {
-    const int64_t start = o * w->stride[axis] - w->pad_begin[axis];
-    int64_t inside = 0, counted = 0;
-    *first = -1;
-    for (int64_t k = 0; k < w->kernel[axis]; k++) {
-        const int64_t at = start + k * w->dilation[axis];
-        if (at >= 0 && at < in) {
-            if (*first < 0) *first = at;
-            inside++;
-        }
-        if (include_pad && at < in + w->pad_end[axis]) counted++;
-    }
-    *taps = inside;
-    return include_pad ? counted : inside;
+    const int64_t start = o * w->stride[axis] - w->pad_begin[axis], step = w->dilation[axis], k = w->kernel[axis];
+    const int64_t skipped = taps_before(start, step, 0, k);
+    *first = start + skipped * step;
+    *taps = taps_before(start, step, in, k) - skipped;
+    return include_pad ? taps_before(start, step, in + w->pad_end[axis], k) : *taps;
 }
 
 ferry_status ferry_qaverage_pool_eval(const ferry_eval *eval, ferry_error *err)

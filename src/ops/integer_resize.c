@@ -6,6 +6,7 @@
 #include "ops/element.h"
 #include "ops/epilogue.h"
 #include "ops/integer.h"
+#include "ops/rules.h"
 
 ferry_status ferry_resize_mode_read(const ferry_node *node, ferry_resize_mode *out, ferry_error *err)
 {
@@ -46,7 +47,11 @@ ferry_resize_tap ferry_resize_tap_at(ferry_resize_mode mode, int64_t o, int64_t 
 // Inputs are X, scales (f32), sizes (s64) as Resize has them; one of the two is present.
 ferry_status ferry_qresize_infer(ferry_infer *infer, ferry_error *err)
 {
+    ferry_resize_mode mode = FERRY_RESIZE_HALF_PIXEL;
+    FERRY_TRY(ferry_resize_mode_read(infer->node, &mode, err));
     FERRY_TRY(ferry_epilogue_dtype(infer->node, &infer->out_dtypes[0], err));
+    FERRY_TRY(ferry_need_types(infer, 1, FERRY_TYPES_FLOAT, err));
+    FERRY_TRY(ferry_need_types(infer, 2, FERRY_TYPES_INDEX, err));
     const ferry_shape *x = &infer->in_shapes[0];
     if (x->rank == FERRY_RANK_UNKNOWN) return FERRY_OK;
     if (x->rank != 4) return ferry_fail(err, FERRY_ERR_BAD_MODEL, "QResize of rank %d", x->rank);
@@ -61,13 +66,17 @@ ferry_status ferry_qresize_infer(ferry_infer *infer, ferry_error *err)
     if (!given->data) return FERRY_OK;
     if (ferry_tensor_elements(given) != 4)
         return ferry_fail(err, FERRY_ERR_BAD_MODEL, "QResize needs four sizes or scales");
-    for (int32_t d = 2; d < 4; d++) {
-        if (has_sizes)
-            y->dims[d] = ferry_load_s64(given, (size_t)d);
-        else if (x->dims[d] != FERRY_DIM_UNKNOWN)
-            y->dims[d] = (int64_t)floor((double)x->dims[d] * ferry_load_f64(given, (size_t)d));
-        if (y->dims[d] < FERRY_DIM_UNKNOWN || y->dims[d] > INT32_MAX)
-            return ferry_fail(err, FERRY_ERR_BAD_MODEL, "QResize to %lld", (long long)y->dims[d]);
+    for (int32_t d = 0; d < 4; d++) {
+        const double value = ferry_load_f64(given, (size_t)d);
+        const int64_t in = x->dims[d];
+        if (in == FERRY_DIM_UNKNOWN && (d < 2 || !has_sizes)) continue;
+        const double size = has_sizes ? value : floor((double)in * value);
+        if (!(value >= 0) || !(size <= INT32_MAX) || (in == 0 && size != 0))
+            return ferry_fail(err, FERRY_ERR_BAD_MODEL, "QResize of %lld elements, dimension %d, to %g", (long long)in,
+                              d, size);
+        if (d < 2 && size != (double)in)
+            return ferry_fail(err, FERRY_ERR_UNSUPPORTED, "QResize of dimension %d; only the last two can be", d);
+        if (d >= 2) y->dims[d] = (int64_t)size;
     }
     return FERRY_OK;
 }

@@ -125,15 +125,15 @@ ferry_status ferry_max_pool_eval(const ferry_eval *eval, ferry_error *err)
 }
 
 // Taps of the window that count when padding counts: those inside the input with its pads. A last window that ceil_mode
-// adds may reach beyond them.
-static int64_t count_with_pads(const pool_walk *walk, const int64_t o[3])
+// adds may reach beyond them. A double, since three counts of 2^31 are more than an int64 holds.
+static double count_with_pads(const pool_walk *walk, const int64_t o[3])
 {
     const ferry_window *w = &walk->window;
-    int64_t count = 1;
+    double count = 1;
     for (int i = 0; i < 3; i++) {
         const int64_t room = walk->in[i] + w->pad_begin[i] + w->pad_end[i] - o[i] * w->stride[i];
         const int64_t taps = room <= 0 ? 0 : (room + w->dilation[i] - 1) / w->dilation[i];
-        count *= taps < w->kernel[i] ? taps : w->kernel[i];
+        count *= (double)(taps < w->kernel[i] ? taps : w->kernel[i]);
     }
     return count;
 }
@@ -152,14 +152,13 @@ ferry_status ferry_average_pool_eval(const ferry_eval *eval, ferry_error *err)
             for (o[1] = 0; o[1] < walk.out[1]; o[1]++)
                 for (o[2] = 0; o[2] < walk.out[2]; o[2]++) {
                     move_to(&walk, o);
-                    double sum = 0;
-                    int64_t count = 0;
+                    double sum = 0, count = 0;
                     FOR_EACH_INSIDE(&walk, at, {
                         sum += load(x, p * in_plane + at);
                         count++;
                     })
                     if (count_pads) count = count_with_pads(&walk, o);
-                    ferry_store_f64(&eval->out[0], to++, count ? sum / (double)count : 0);
+                    ferry_store_f64(&eval->out[0], to++, count > 0 ? sum / count : 0);
                 }
     return FERRY_OK;
 }

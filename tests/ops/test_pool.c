@@ -119,6 +119,20 @@ static void average_pool__counts_no_more_than_the_pads_in_a_cut_window(void **st
     op_test_end(&t);
 }
 
+static void average_pool__counts_pads_beyond_int64(void **state)
+{
+    (void)state;
+    const int64_t most = INT32_MAX;
+    op_test t;
+    op_test_begin(&t, "AveragePool", 1);
+    op_test_input(&t, FERRY_F32, "1x1x1x1x1", (double[]){0});
+    OP_TEST_INTS(&t, "kernel_shape", most, most, most);
+    OP_TEST_INTS(&t, "pads", most, most, most, 0, 0, 0);
+    op_test_int(&t, "count_include_pad", 1);
+    op_test_expect(&t, 0, "1x1x2x2x2", (double[8]){0}, 0);
+    op_test_end(&t);
+}
+
 static void average_pool__dilates(void **state)
 {
     (void)state;
@@ -208,6 +222,7 @@ int main(void)
         cmocka_unit_test(pool__drops_a_last_window_that_begins_in_the_end_pads),
         cmocka_unit_test(average_pool__divides_by_what_counts),
         cmocka_unit_test(average_pool__counts_no_more_than_the_pads_in_a_cut_window),
+        cmocka_unit_test(average_pool__counts_pads_beyond_int64),
         cmocka_unit_test(average_pool__dilates),
         cmocka_unit_test(lp_pool__takes_the_norm_of_absolute_values),
         cmocka_unit_test(global_pools__reduce_planes_of_any_rank),
