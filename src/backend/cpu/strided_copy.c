@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: Apache-2.0
+// Strided copies. Where the two sides are dense along different dimensions, blocks are copied that fit the first-level
+// cache, so that no line is fetched more than once.
+#include "backend/cpu/strided_copy.h"
+
+#include <string.h>
+
+#define BLOCK 32         // elements along each of the two dimensions of a turned copy
+#define TASK_BYTES 16384 // about what one task copies
+
+void ferry_copy_row(size_t elem_bytes, int64_t n, void *out, int64_t out_step, const void *in, int64_t in_step)
+{
+    if (out_step == 1 && in_step == 1) {
+        memcpy(out, in, (size_t)n * elem_bytes);
+        return;
+    }
+    switch (elem_bytes) {
+#define COPY(type)                                                                                                     \
+    if (out_step == 1)                                                                                                 \
+        for (int64_t i = 0; i < n; i++) ((type *)out)[i] = ((const type *)in)[i * in_step];                            \
+    else                                                                                                               \
+        for (int64_t i = 0; i < n; i++) ((type *)out)[i * out_step] = ((const type *)in)[i * in_step];                 \
+    break
+    case 1:
+        COPY(uint8_t);
+    case 2:
+        COPY(uint16_t);
+    case 4:
+        COPY(uint32_t);
+    default:
+        COPY(uint64_t);
+#undef COPY
+    }
+}
+
+// Moves dimension d to the place before the last.
+static void bring_forward(ferry_nd *w, int32_t d)
+{
+    for (; d + 2 < w->rank; d++) {
+        const int64_t dim = w->dims[d];
+        w->dims[d] = w->dims[d + 1];
+        w->dims[d + 1] = dim;
+        for (int32_t k = 0; k < w->operands; k++) {
+            const int64_t stride = w->strides[k][d];
+            w->strides[k][d] = w->strides[k][d + 1];
+            w->strides[k][d + 1] = stride;
+        }
+    }
+}
+
+void ferry_strided_copy_make(ferry_strided_copy *c, size_t elem_bytes, int32_t rank, const int64_t *dims,
+                             const int64_t *out_strides, int64_t out_first, const int64_t *in_strides, int64_t in_first)
+{
+    memset(c, 0, sizeof *c);
+    c->elem_bytes = elem_bytes;
+    c->out_first = out_first;
+    c->in_first = in_first;
+    ferry_nd_make(rank, dims, 2, (const int64_t *const[]){out_strides, in_strides}, &c->walk);
+    if (ferry_nd_step(&c->walk, 1) == 1) return;
+    for (int32_t d = 0; d + 1 < c->walk.rank && !c->turned; d++) {
+        if (c->walk.strides[1][d] != 1) continue;
+        bring_forward(&c->walk, d);
+        c->turned = true;
+    }
+}
+
+typedef struct job {
+    const ferry_strided_copy *c;
+    char *out;
+    const char *in;
+} job;
+
+static void copy_rows(void *context, size_t begin, size_t count)
+{
+    const job *j = context;
+    const ferry_nd *w = &j->c->walk;
+    const int64_t bytes = (int64_t)j->c->elem_bytes;
+    ferry_nd_cursor at;
+    ferry_nd_seek(w, begin, &at);
+    for (size_t i = 0; i < count; i++) {
+        ferry_copy_row(j->c->elem_bytes, ferry_nd_row(w), j->out + at.at[0] * bytes, ferry_nd_step(w, 0),
+                       j->in + at.at[1] * bytes, ferry_nd_step(w, 1));
+        ferry_nd_next(w, &at);
+    }
+}
+
+static void copy_block(const ferry_nd *w, size_t elem_bytes, int64_t rows, int64_t n, char *out, const char *in)
+{
+    const int32_t r = w->rank;
+    const int64_t out_row = w->strides[0][r - 2], out_step = w->strides[0][r - 1], in_step = w->strides[1][r - 1];
+    // Columns of the input are the rows of the output.
+    switch (elem_bytes) {
+#define COPY(type)                                                                                                     \
+    for (int64_t i = 0; i < rows; i++)                                                                                 \
+        for (int64_t k = 0; k < n; k++)                                                                                \
+            ((type *)out)[i * out_row + k * out_step] = ((const type *)in)[i + k * in_step];                           \
+    break
+    case 1:
+        COPY(uint8_t);
+    case 2:
+        COPY(uint16_t);
+    case 4:
+        COPY(uint32_t);
+    default:
+        COPY(uint64_t);
+#undef COPY
+    }
+}
+
+static size_t blocks_of(const ferry_nd *w)
+{
+    return (size_t)((w->dims[w->rank - 2] + BLOCK - 1) / BLOCK);
+}
+
+// An item is a block of rows of one plane.
+static void copy_turned(void *context, size_t begin, size_t count)
+{
+    const job *j = context;
+    const ferry_nd *w = &j->c->walk;
+    const int32_t r = w->rank;
+    const int64_t rows = w->dims[r - 2], n = w->dims[r - 1], bytes = (int64_t)j->c->elem_bytes;
+    const size_t blocks = blocks_of(w);
+    for (size_t item = begin; item < begin + count; item++) {
+        const int64_t first = (int64_t)(item % blocks) * BLOCK;
+        ferry_nd_cursor at;
+        ferry_nd_seek(w, item / blocks * (size_t)rows + (size_t)first, &at);
+        const int64_t some = rows - first < BLOCK ? rows - first : BLOCK;
+        for (int64_t k = 0; k < n; k += BLOCK) {
+            const int64_t most = n - k < BLOCK ? n - k : BLOCK;
+            copy_block(w, j->c->elem_bytes, some, most, j->out + (at.at[0] + k * w->strides[0][r - 1]) * bytes,
+                       j->in + (at.at[1] + k * w->strides[1][r - 1]) * bytes);
+        }
+    }
+}
+
+void ferry_strided_copy_run(const ferry_strided_copy *c, ferry_thread_pool *pool, void *out, const void *in)
+{
+    const ferry_nd *w = &c->walk;
+    const int64_t row = ferry_nd_row(w), bytes = (int64_t)c->elem_bytes;
+    if (w->runs == 0 || row == 0) return;
+    job j = {c, (char *)out + c->out_first * bytes, (const char *)in + c->in_first * bytes};
+    const size_t row_bytes = (size_t)(row * bytes) * (c->turned ? BLOCK : 1);
+    const size_t tile = row_bytes >= TASK_BYTES ? 1 : TASK_BYTES / row_bytes;
+    if (c->turned)
+        ferry_parallel_1d(pool, copy_turned, &j, w->runs / (size_t)w->dims[w->rank - 2] * blocks_of(w), tile);
+    else
+        ferry_parallel_1d(pool, copy_rows, &j, w->runs, tile);
+}
