@@ -74,7 +74,7 @@ static ferry_status open_as(const ferry_backend *backend, const char *selector, 
     if (!d) return ferry_fail_memory(err, "a mock device");
     d->base = (ferry_device){.backend = backend, .heap = heap, .logger = logger};
     d->memory_bytes = has_word(selector, "small") ? (size_t)64 << 10 : (size_t)512 << 20;
-    d->most_delay_us = has_word(selector, "slow") ? 3000 : has_word(selector, "quick") ? 0 : 200;
+    d->most_delay_us = has_word(selector, "slow") ? 3000 : has_word(selector, "steady") ? 0 : 200;
     d->no_conv = has_word(selector, "noconv");
     d->broken = has_word(selector, "broken");
     d->stuck = has_word(selector, "stuck");
@@ -225,9 +225,9 @@ static ferry_status run_command(mock_device *d, const command *c, ferry_error *e
 
 static void dawdle(const mock_device *d, uint32_t *state)
 {
-    if (d->most_delay_us == 0) return;
     *state = *state * 1664525u + 1013904223u;
-    const struct timespec wait = {.tv_nsec = (long)((*state >> 8) % d->most_delay_us) * 1000};
+    const struct timespec wait = {.tv_nsec =
+                                      d->most_delay_us ? (long)((*state >> 8) % d->most_delay_us) * 1000 : 300000};
     nanosleep(&wait, NULL);
 }
 

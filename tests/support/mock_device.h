@@ -8,7 +8,7 @@
 
 /// The same device under three names. Selectors are words joined with '+':
 ///   "slow"     each command waits up to 3 ms instead of 0.2 ms
-///   "quick"    commands don't wait
+///   "steady"   each command waits 0.3 ms exactly
 ///   "noconv"   refuses Conv
 ///   "absent"   can't be opened
 ///   "broken"   every kernel fails when it runs
