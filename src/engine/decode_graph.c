@@ -148,6 +148,7 @@ static ferry_status take_attr(ferry_decoder_bytes *in, ferry_arena *arena, ferry
         t->rank = shape.rank;
         memcpy(t->dims, shape.dims, sizeof t->dims);
         t->data = (void *)take_array(in, elements, ferry_dtype_bytes(t->dtype), arena);
+        if (!in->bad && !t->data) return ferry_fail_memory(err, "an engine's graph");
         out->u.tensor = t;
     } else {
         const char **strings = ferry_arena_alloc_array(arena, count, sizeof *strings);
@@ -155,6 +156,8 @@ static ferry_status take_attr(ferry_decoder_bytes *in, ferry_arena *arena, ferry
         for (uint32_t i = 0; i < count; i++) strings[i] = ferry_take_name(in);
         out->u.strings = strings;
     }
+    // All members of the union are pointers; only memory that is gone leaves one NULL.
+    if (!in->bad && !out->u.ints) return ferry_fail_memory(err, "an engine's graph");
     const bool single = kind == FERRY_ATTR_INT || kind == FERRY_ATTR_FLOAT || kind == FERRY_ATTR_STRING;
     return in->bad || (single && count != 1) ? bad(in, "bad attribute", err) : FERRY_OK;
 }
@@ -199,16 +202,20 @@ static ferry_status take_node(ferry_decoder_bytes *in, ferry_arena *scratch, fer
 static ferry_status take_head(ferry_decoder_bytes *in, ferry_graph *graph, ferry_error *err)
 {
     graph->name = ferry_arena_strdup(&graph->arena, ferry_take_name(in));
+    if (!graph->name) return ferry_fail_memory(err, "an engine's graph");
     graph->opset = ferry_take_s64(in);
     const uint32_t n_symbols = ferry_take_count(in, 5);
-    for (uint32_t i = 0; i < n_symbols && !in->bad; i++)
-        if (ferry_graph_symbol(graph, ferry_take_name(in)) != (int32_t)i) return bad(in, "bad symbol", err);
+    for (uint32_t i = 0; i < n_symbols && !in->bad; i++) {
+        const int32_t symbol = ferry_graph_symbol(graph, ferry_take_name(in));
+        if (symbol == FERRY_NO_SYMBOL) return ferry_fail_memory(err, "an engine's graph");
+        if (symbol != (int32_t)i) return bad(in, "bad symbol", err);
+    }
     const uint32_t n_metadata = ferry_take_count(in, 10);
     for (uint32_t i = 0; i < n_metadata && !in->bad; i++) {
         const char *key = ferry_take_name(in), *value = ferry_take_name(in);
         FERRY_TRY(ferry_graph_add_metadata(graph, key, value, err));
     }
-    return in->bad || !graph->name ? bad(in, "bad header", err) : FERRY_OK;
+    return in->bad ? bad(in, "bad header", err) : FERRY_OK;
 }
 
 static ferry_status take_graph(ferry_decoder_bytes *in, const uint8_t *weights, uint64_t weights_bytes,
@@ -220,7 +227,8 @@ static ferry_status take_graph(ferry_decoder_bytes *in, const uint8_t *weights, 
     size_t n_inputs = 0, n_outputs = 0;
     const int32_t *inputs = take_ids(in, graph->n_values, 0, scratch, &n_inputs);
     const int32_t *outputs = take_ids(in, graph->n_values, 0, scratch, &n_outputs);
-    if (in->bad || !inputs || !outputs) return bad(in, "bad inputs or outputs", err);
+    if (in->bad) return bad(in, "bad inputs or outputs", err);
+    if (!inputs || !outputs) return ferry_fail_memory(err, "an engine's graph");
     for (size_t i = 0; i < n_inputs; i++) {
         if (ferry_value_is_constant(&graph->values[inputs[i]])) return bad(in, "an input is a constant", err);
         FERRY_TRY(ferry_graph_mark_input(graph, inputs[i], err));
@@ -244,5 +252,6 @@ ferry_status ferry_engine_decode_graph(ferry_decoder_bytes *in, const uint8_t *w
     ferry_error why = {.text = ""};
     s = ferry_graph_verify(out, &report, &why);
     ferry_report_deinit(&report);
-    return s == FERRY_OK ? s : ferry_fail(err, FERRY_ERR_BAD_ENGINE, "graph section: %s", why.text);
+    if (s == FERRY_OK) return s;
+    return ferry_fail(err, s == FERRY_ERR_OUT_OF_MEMORY ? s : FERRY_ERR_BAD_ENGINE, "graph section: %s", why.text);
 }

@@ -46,9 +46,9 @@ _Static_assert(sizeof(ferry_section_entry) == 64, "section entry size");
 /// Marks a constant whose data was stripped.
 #define FERRY_STRIPPED UINT64_MAX
 
-/// Where each constant lies in the weights section: offsets[n_values], FERRY_STRIPPED for stripped ones. Returns the
-/// section's size.
-uint64_t ferry_engine_place_weights(const ferry_engine_image *image, uint64_t *offsets);
+/// Where each constant lies in the weights section: offsets[n_values], FERRY_STRIPPED for stripped ones.
+ferry_status ferry_engine_place_weights(const ferry_engine_image *image, uint64_t *offsets, uint64_t *out_bytes,
+                                        ferry_error *err);
 
 void ferry_engine_encode_graph(const ferry_graph *graph, const uint64_t *weight_offsets, ferry_coder *out);
 void ferry_engine_encode_plan(const ferry_plan *plan, ferry_coder *out);

@@ -25,20 +25,21 @@ static bool is_superfluous(const ferry_engine_image *image, const int32_t *offse
     return image->n_tuned > 0 && offsets[value] < offsets[value + 1];
 }
 
-uint64_t ferry_engine_place_weights(const ferry_engine_image *image, uint64_t *offsets)
+ferry_status ferry_engine_place_weights(const ferry_engine_image *image, uint64_t *offsets, uint64_t *out_bytes,
+                                        ferry_error *err)
 {
     ferry_arena scratch;
     ferry_arena_init(&scratch, image->heap);
     int32_t *user_offsets = NULL;
     ferry_node_id *users = NULL;
-    const bool strip =
-        !image->portable && ferry_graph_users(&image->graph, &scratch, &user_offsets, &users, NULL) == FERRY_OK;
+    const ferry_status s =
+        image->portable ? FERRY_OK : ferry_graph_users(&image->graph, &scratch, &user_offsets, &users, err);
     uint64_t end = 0;
-    for (size_t i = 0; i < image->graph.n_values; i++) {
+    for (size_t i = 0; s == FERRY_OK && i < image->graph.n_values; i++) {
         const ferry_value *v = &image->graph.values[i];
         offsets[i] = 0;
         if (!ferry_value_is_constant(v)) continue;
-        if (strip && is_superfluous(image, user_offsets, users, (ferry_value_id)i)) {
+        if (!image->portable && is_superfluous(image, user_offsets, users, (ferry_value_id)i)) {
             offsets[i] = FERRY_STRIPPED;
             continue;
         }
@@ -46,7 +47,8 @@ uint64_t ferry_engine_place_weights(const ferry_engine_image *image, uint64_t *o
         end = ferry_align_size(end + v->data_bytes, FERRY_ENGINE_ALIGN);
     }
     ferry_arena_deinit(&scratch);
-    return end;
+    *out_bytes = end;
+    return s;
 }
 
 typedef struct section {
@@ -125,7 +127,8 @@ static void put_texts(const ferry_engine_image *image, ferry_coder *out)
 static ferry_status make_sections(writing *w, uint64_t *places, ferry_error *err)
 {
     const ferry_engine_image *image = w->image;
-    const uint64_t weights_bytes = ferry_engine_place_weights(image, places);
+    uint64_t weights_bytes = 0;
+    FERRY_TRY(ferry_engine_place_weights(image, places, &weights_bytes, err));
     section *s = add_section(w, FERRY_SECTION_GRAPH, 0, "graph");
     ferry_engine_encode_graph(&image->graph, places, &s->coder);
     FERRY_TRY(close_section(s, err));

@@ -258,5 +258,6 @@ void ferry_bytes_free(void *data, size_t bytes)
 
 ferry_status ferry_engine_set_text(ferry_engine *engine, const char *what, const char *value, ferry_error *error)
 {
+    if (!what || !value) return ferry_fail(error, FERRY_ERR_INVALID_ARGUMENT, "a text needs a name and a value");
     return ferry_engine_image_set_text(&engine->image, what, value, error);
 }

@@ -196,6 +196,34 @@ void build_conv_net(graph_builder *b, const char *batch)
     build_finish(b);
 }
 
+void build_tiny_net(graph_builder *b)
+{
+    const int64_t to[2] = {1, -1}, order[3] = {2, 0, 1}, pads[8] = {0, 0, 1, 0, 0, 0, 0, 1};
+    const float scales[4] = {1, 1, 2, 2};
+    build_begin(b, 11);
+    const ferry_value_id x = build_input(b, "x", FERRY_F32, "1x2x4x4"), k = build_input(b, "k", FERRY_S64, "2");
+    const ferry_value_id w = build_constant(b, "w", "3x2x3x3", 0.5f), bias = build_constant(b, "b", "3", 0.5f);
+    const ferry_value_id c = BUILD_NODE(b, "Conv", "conv", "kernel_shape=3,3 pads=1,1,1,1", x, w, bias);
+    const ferry_value_id r = BUILD_NODE(b, "Relu", "relu", "", c);
+    const ferry_value_id p = BUILD_NODE(b, "MaxPool", "pool", "kernel_shape=2,2 strides=2,2", r);
+    const ferry_value_id g = BUILD_NODE(b, "Gather", "pick", "axis=1", p, build_ints(b, "order", 3, order));
+    const ferry_value_id a = BUILD_NODE(b, "Add", "sum", "", g, p);
+    const ferry_value_id pad = BUILD_NODE(b, "Pad", "pad", "mode=reflect", a, build_ints(b, "pads", 8, pads));
+    const ferry_value_id up = BUILD_NODE(b, "Resize", "up", "mode=nearest", pad, build_floats(b, "roi", "0", scales),
+                                         build_floats(b, "scales", "4", scales));
+    const ferry_value_id t = BUILD_NODE(b, "Transpose", "turn", "perm=0,2,3,1", up);
+    const ferry_value_id m = BUILD_NODE(b, "ReduceMean", "mean", "keepdims=1", t, build_ints(b, "axes", 1, to));
+    const ferry_value_id f = BUILD_NODE(b, "Reshape", "flat", "", m, build_ints(b, "to", 2, to));
+    const ferry_value_id e = BUILD_NODE(b, "Exp", "exp", "", f);
+    const ferry_value_id n = BUILD_NODE(b, "Neg", "neg", "", e);
+    const ferry_value_id cat = BUILD_NODE(b, "Concat", "both", "axis=1", n, f);
+    const ferry_value_id mm = BUILD_NODE(b, "MatMul", "fc", "", cat, build_constant(b, "v", "36x4", 0.3f));
+    const ferry_value_id chosen = BUILD_NODE(b, "Gather", "chosen", "axis=1", mm, k);
+    build_output(b, BUILD_NODE(b, "Softmax", "y", "axis=1", chosen));
+    build_output(b, r);
+    build_finish(b);
+}
+
 void build_data_shapes(graph_builder *b)
 {
     build_begin(b, 7);

@@ -60,6 +60,9 @@ size_t test_count_steps(const ferry_engine *engine, const char *backend, int kin
 
 /// Some graphs. conv_net: Conv, Relu, MaxPool, Conv, Add (residual), Sigmoid, Reshape, MatMul, Softmax.
 void build_conv_net(graph_builder *b, const char *batch);
+/// Some twenty operators on tensors of a few elements, two inputs, two outputs: small enough to be altered byte by
+/// byte.
+void build_tiny_net(graph_builder *b);
 /// NonZero -> Transpose -> Gather -> Reshape, and NonMaxSuppression -> Squeeze: sizes that the data decides.
 void build_data_shapes(graph_builder *b);
 
