@@ -62,7 +62,8 @@ static inline ferry_status engine_input_run(ferry_engine *engine, ferry_stream *
         if (s == FERRY_OK && bytes[i] > ((size_t)16 << 20)) s = ferry_fail(err, FERRY_ERR_OUT_OF_MEMORY, "too large");
         if (s != FERRY_OK) break;
         data[i] = malloc(bytes[i] ? bytes[i] : 1);
-        if (data[i]) memset(data[i], i + 1, bytes[i]);
+        const ferry_dtype dtype = engine->image.graph.values[ferry_engine_binding_value(engine, i)].dtype;
+        if (data[i]) memset(data[i], dtype == FERRY_F32 ? 0x3C : 0, bytes[i]); // 0.0115, and indices that exist
     }
     if (s == FERRY_OK)
         s = ferry_context_run(context, stream, (const void *const *)data, data + engine->image.graph.n_inputs, err);

@@ -115,10 +115,10 @@ ferry_status ferry_engine_decode_plan(ferry_decoder_bytes *in, const uint8_t *pa
     memory = memory && take_buffers(in, out) && take_steps(in, out);
     out->packed = packed;
     out->packed_bytes = packed_bytes;
-    if (!in->bad && in->at != in->bytes) in->bad = true;
-    if (!in->bad && memory) return FERRY_OK;
+    if (memory && in->at != in->bytes) in->bad = true;
+    if (memory && !in->bad) return FERRY_OK;
     const size_t at = in->at;
     ferry_plan_deinit(out);
-    return in->bad ? ferry_fail(err, FERRY_ERR_BAD_ENGINE, "plan section, offset %zu: damaged", at)
-                   : ferry_fail_memory(err, "an engine's plan");
+    return memory ? ferry_fail(err, FERRY_ERR_BAD_ENGINE, "plan section, offset %zu: damaged", at)
+                  : ferry_fail_memory(err, "an engine's plan");
 }
