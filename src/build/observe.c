@@ -53,17 +53,51 @@ ferry_status ferry_building_float_tensors(ferry_building *b, const char *const *
 }
 
 // One sample at a time wherever the model leaves the batch open, so that scales don't depend on how samples are
-// batched.
-static void single_samples(ferry_building *b)
+// batched. Up to `most` of them share a run where that can't be told from running each alone.
+static void single_samples(ferry_building *b, int64_t most)
 {
     const ferry_graph *g = &b->network->graph;
     for (size_t i = 0; i < g->n_inputs; i++) {
         const ferry_shape *own = &g->values[g->inputs[i]].shape;
         ferry_engine_profile *p = &b->profiles[i];
-        if (p->opt.rank > 0 && (own->rank < 1 || own->dims[0] < 0)) p->opt.dims[0] = 1;
+        const bool open = p->opt.rank > 0 && (own->rank < 1 || own->dims[0] < 0);
+        if (open) p->opt.dims[0] = 1;
         p->min = p->max = p->opt;
+        if (open) p->max.dims[0] = most;
         b->opt[i].shape = p->opt;
     }
+}
+
+// How many samples may share a run: `wanted` when every input leaves its batch open and every tensor that is watched
+// has the batch as its first dimension; else 1.
+static ferry_status find_batch(ferry_building *b, const char *const *names, size_t count, int64_t wanted,
+                               int64_t *out_batch, ferry_error *err)
+{
+    const ferry_graph *g = &b->network->graph;
+    *out_batch = 1;
+    for (size_t i = 0; i < g->n_inputs; i++) {
+        const ferry_shape *own = &g->values[g->inputs[i]].shape;
+        if (b->profiles[i].opt.rank < 1 || (own->rank >= 1 && own->dims[0] >= 0)) return FERRY_OK;
+    }
+    ferry_shape *shapes = ferry_arena_alloc_array(&b->arena, g->n_values, sizeof *shapes);
+    ferry_input_shape *bound = ferry_arena_alloc_array(&b->arena, g->n_inputs, sizeof *bound);
+    if (!shapes || !bound) return ferry_fail_memory(err, "calibration");
+    for (size_t i = 0; i < g->n_inputs; i++) {
+        bound[i] = b->opt[i];
+        bound[i].shape.dims[0] = wanted;
+    }
+    ferry_report report;
+    ferry_report_init(&report, b->heap);
+    const ferry_status s = ferry_graph_infer_shapes(g, bound, g->n_inputs, shapes, NULL, b->heap, &report, NULL);
+    ferry_report_deinit(&report);
+    if (s == FERRY_ERR_OUT_OF_MEMORY) return ferry_fail_memory(err, "calibration");
+    bool fits = s == FERRY_OK;
+    for (size_t i = 0; fits && i < count; i++) {
+        const ferry_value_id v = ferry_graph_find_value(g, names[i]);
+        fits = v != FERRY_NO_VALUE && shapes[v].rank > 0 && shapes[v].dims[0] == wanted;
+    }
+    if (fits) *out_batch = wanted;
+    return FERRY_OK;
 }
 
 typedef struct running {
@@ -73,8 +107,22 @@ typedef struct running {
     void **buffers;       // [bindings]
     size_t *bytes;        // [bindings]
     size_t *sample_bytes; // [inputs]
+    void **at;            // [inputs]: where the next sample goes
     size_t batch;         // samples that one run takes
+    bool flexible;        // fewer will do for the last run
 } running;
+
+// Sets the context to runs of that many samples where the batch is open.
+static ferry_status set_batch(ferry_building *b, running *r, size_t batch, ferry_error *err)
+{
+    const ferry_graph *g = &b->network->graph;
+    for (size_t i = 0; i < g->n_inputs; i++) {
+        ferry_shape shape = b->profiles[i].opt;
+        if (b->profiles[i].max.rank > 0 && b->profiles[i].max.dims[0] > shape.dims[0]) shape.dims[0] = (int64_t)batch;
+        FERRY_TRY(ferry_context_set_input_shape(r->context, g->values[g->inputs[i]].name, shape.rank, shape.dims, err));
+    }
+    return ferry_context_prepare(r->context, err);
+}
 
 static ferry_status open_running(ferry_building *b, running *r, watching *w, ferry_error *err)
 {
@@ -86,22 +134,25 @@ static ferry_status open_running(ferry_building *b, running *r, watching *w, fer
     FERRY_TRY(ferry_stream_create(b->runtime, &stream_options, &r->stream, err));
     FERRY_TRY(ferry_context_create(r->engine, NULL, &r->context, err));
     FERRY_TRY(ferry_context_set_observer(r->context, watch, w, err));
-    FERRY_TRY(ferry_context_prepare(r->context, err));
+    const ferry_shape *first = &b->profiles[0].max;
+    FERRY_TRY(set_batch(b, r, first->rank > 0 ? (size_t)first->dims[0] : 1, err));
     const size_t n = (size_t)ferry_engine_binding_count(r->engine), n_in = b->network->graph.n_inputs;
     r->buffers = ferry_arena_alloc_array(&b->arena, n, sizeof *r->buffers);
     r->bytes = ferry_arena_alloc_array(&b->arena, n, sizeof *r->bytes);
     r->sample_bytes = ferry_arena_alloc_array(&b->arena, n, sizeof *r->sample_bytes);
-    if (!r->buffers || !r->bytes || !r->sample_bytes) return ferry_fail_memory(err, "calibration");
+    r->at = ferry_arena_alloc_array(&b->arena, n, sizeof *r->at);
+    if (!r->buffers || !r->bytes || !r->sample_bytes || !r->at) return ferry_fail_memory(err, "calibration");
     r->batch = 1;
     for (size_t i = 0; i < n; i++) {
         FERRY_TRY(ferry_context_binding_bytes(r->context, (int32_t)i, &r->bytes[i], err));
         r->buffers[i] = ferry_heap_alloc(b->heap, r->bytes[i]);
         if (!r->buffers[i]) return ferry_fail_memory(err, "calibration");
         if (i >= n_in) continue;
-        const ferry_shape *shape = &b->opt[i].shape;
+        const ferry_shape *shape = &b->profiles[i].max;
         const size_t batch = shape->rank > 0 && shape->dims[0] > 0 ? (size_t)shape->dims[0] : 1;
         r->sample_bytes[i] = r->bytes[i] / batch;
         if (i == 0) r->batch = batch;
+        if (i == 0) r->flexible = shape->rank > 0 && shape->dims[0] > b->profiles[i].opt.dims[0];
     }
     w->graph = &r->engine->image.graph;
     return FERRY_OK;
@@ -129,25 +180,19 @@ static ferry_status index_tensors(ferry_building *b, watching *w, const char *co
     return FERRY_OK;
 }
 
-// Fills one run's inputs with samples. *out_full is false when they end before: a model with a fixed batch can't run on
-// fewer.
-static ferry_status fill_inputs(ferry_building *b, running *r, ferry_samples *samples, bool *out_full, ferry_error *err)
+// Fills one run's inputs with samples; *out_count of them, less than a batch when they end.
+static ferry_status fill_inputs(ferry_building *b, running *r, ferry_samples *samples, size_t *out_count,
+                                ferry_error *err)
 {
-    void **at = ferry_arena_alloc_array(&b->arena, b->network->graph.n_inputs, sizeof *at);
-    if (!at) return ferry_fail_memory(err, "calibration");
-    *out_full = false;
-    for (size_t n = 0; n < r->batch; n++) {
+    *out_count = 0;
+    while (*out_count < r->batch) {
         bool more = false;
-        for (size_t i = 0; i < b->network->graph.n_inputs; i++) at[i] = (char *)r->buffers[i] + n * r->sample_bytes[i];
-        FERRY_TRY(ferry_samples_next(samples, at, &more, err));
-        if (more) continue;
-        if (n > 0)
-            ferry_log(b->options.logger, FERRY_SEVERITY_WARNING,
-                      "the model's batch is fixed at %zu: the last %zu samples, too few for it, were left out",
-                      r->batch, n);
-        return FERRY_OK;
+        for (size_t i = 0; i < b->network->graph.n_inputs; i++)
+            r->at[i] = (char *)r->buffers[i] + *out_count * r->sample_bytes[i];
+        FERRY_TRY(ferry_samples_next(samples, r->at, &more, err));
+        if (!more) return FERRY_OK;
+        ++*out_count;
     }
-    *out_full = true;
     return FERRY_OK;
 }
 
@@ -158,15 +203,21 @@ static ferry_status run_samples(ferry_building *b, running *r, watching *w, ferr
     uint64_t done = 0;
     const size_t n_in = b->network->graph.n_inputs;
     FERRY_TRY(ferry_phase_begin(&phase, b->options.progress, "calibrate", total, err));
-    for (;;) {
-        bool full = false;
-        FERRY_TRY(fill_inputs(b, r, samples, &full, err));
-        if (!full) break;
+    for (size_t count = r->batch; count == r->batch;) {
+        FERRY_TRY(fill_inputs(b, r, samples, &count, err));
+        if (count == 0) break;
+        if (count < r->batch && !r->flexible) {
+            ferry_log(b->options.logger, FERRY_SEVERITY_WARNING,
+                      "the model's batch is fixed at %zu: the last %zu samples, too few for it, were left out",
+                      r->batch, count);
+            break;
+        }
+        if (r->flexible) FERRY_TRY(set_batch(b, r, count, err));
         const ferry_status s =
             ferry_context_run(r->context, r->stream, (const void *const *)r->buffers, r->buffers + n_in, err);
         if (w->status != FERRY_OK) return ferry_fail(err, w->status, "%s", w->error.text);
         FERRY_TRY(s);
-        done += r->batch;
+        done += count;
         FERRY_TRY(ferry_phase_step(&phase, done, err));
     }
     FERRY_TRY(ferry_samples_finish(samples, err));
@@ -209,8 +260,17 @@ ferry_status ferry_building_observe(ferry_building *b, const char *const *names,
     if (s == FERRY_OK && b->options.threads != 1)
         s = ferry_thread_pool_create(b->heap, b->options.threads > 0 ? (size_t)b->options.threads : 0, &pool, err);
     if (s == FERRY_OK) {
-        single_samples(&inner);
-        s = observe(&inner, names, name_count, pool, table, err);
+        int64_t batch = 1;
+        single_samples(&inner, 1);
+        if (b->calibration.batch > 1) {
+            s = find_batch(&inner, names, name_count, b->calibration.batch, &batch, err);
+            if (s == FERRY_OK && batch == 1)
+                ferry_log(
+                    b->options.logger, FERRY_SEVERITY_INFO,
+                    "calibration takes one sample at a time: the model's tensors don't all have a batch in front");
+        }
+        single_samples(&inner, batch);
+        if (s == FERRY_OK) s = observe(&inner, names, name_count, pool, table, err);
         s = ferry_building_tell(&inner, s, err);
     }
     ferry_thread_pool_destroy(pool);

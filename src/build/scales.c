@@ -27,17 +27,17 @@ ferry_status ferry_calibrate(ferry_runtime *runtime, const ferry_network *networ
                              char **out_text, ferry_error *error)
 {
     *out_text = NULL;
-    if (!options || !options->calibration)
-        return ferry_fail(error, FERRY_ERR_INVALID_ARGUMENT, "calibration needs options->calibration");
     ferry_building b;
     ferry_scale_table table;
     ferry_cache_header header;
     ferry_scale_table_init(&table, runtime->heap);
     ferry_status s = ferry_building_init(&b, runtime, network, options, error);
+    if (s == FERRY_OK && !b.options.calibration)
+        s = ferry_fail(error, FERRY_ERR_INVALID_ARGUMENT, "calibration needs options->calibration");
     if (s == FERRY_OK) s = ferry_building_scales(&b, &table, error);
     if (s == FERRY_OK)
-        s = ferry_cache_header_init(&header, options->calibration->cache_version,
-                                    ferry_scale_source_algorithm(options->calibration), error);
+        s = ferry_cache_header_init(&header, b.calibration.cache_version, ferry_scale_source_algorithm(&b.calibration),
+                                    error);
     if (s == FERRY_OK) s = ferry_cache_text(&table, &header, ferry_heap_default(), out_text, error);
     ferry_building_deinit(&b);
     ferry_scale_table_deinit(&table);
