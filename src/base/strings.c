@@ -131,6 +131,21 @@ bool ferry_parse_double(ferry_text text, double *out)
     return true;
 }
 
+void ferry_point_decimal(char *number)
+{
+    char *to = number;
+    bool written = false; // a separator may be of several bytes
+    for (const char *c = number; *c; c++) {
+        if (strchr("0123456789+-e", *c)) {
+            *to++ = *c;
+        } else if (!written) {
+            *to++ = '.';
+            written = true;
+        }
+    }
+    *to = 0;
+}
+
 // The power of two that a size's suffix stands for; -1 when it is none.
 static int suffix_shift(ferry_text suffix)
 {

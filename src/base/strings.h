@@ -36,6 +36,8 @@ bool ferry_glob_match(const char *pattern, const char *text);
 bool ferry_parse_u64(ferry_text text, uint64_t *out);
 /// A decimal number in C's notation ("-1.5e-3"); false on anything else, and on what is not finite.
 bool ferry_parse_double(ferry_text text, double *out);
+/// Makes what printf wrote for a finite number the same in every locale: its decimal separator becomes a point.
+void ferry_point_decimal(char *number);
 
 /// "4096", "512M", "1GiB", "1.5G": K, M, G, T with or without B or iB, any case, all powers of 1024, as trtexec counts.
 /// FERRY_ERR_INVALID_ARGUMENT names the text and says what would be understood.

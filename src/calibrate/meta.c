@@ -17,7 +17,10 @@ void ferry_calibration_describe(ferry_calibration_algorithm algorithm, double pe
     const char *name = ferry_calibration_algorithm_name(algorithm);
     if (algorithm == FERRY_CALIBRATION_PERCENTILE) {
         if (percentile == 0) percentile = FERRY_CALIBRATION_DEFAULT_PERCENTILE;
-        snprintf(out, 48, "%s:%.12g", name, percentile);
+        char number[32];
+        snprintf(number, sizeof number, "%.12g", percentile);
+        ferry_point_decimal(number);
+        snprintf(out, 48, "%s:%s", name, number);
     } else {
         snprintf(out, 48, "%s", name ? name : "unknown");
     }

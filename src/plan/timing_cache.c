@@ -5,10 +5,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/atomic_file.h"
 #include "base/file_map.h"
 #include "base/hash.h"
+#include "base/strings.h"
 
 #define FIRST_LINE "ferry timing cache 1"
 #define MOST_FILE_BYTES ((size_t)256 << 20)
@@ -101,9 +103,9 @@ size_t ferry_timing_cache_count(const ferry_timing_cache *cache)
 // A line is the time in microseconds, a tab, the key.
 static ferry_status read_line(ferry_timing_cache *cache, char *line, ferry_error *err)
 {
-    char *end = NULL;
-    const double us = strtod(line, &end);
-    if (end == line || *end != '\t' || !end[1] || !isfinite(us) || us < 0)
+    const char *end = strchr(line, '\t');
+    double us = 0;
+    if (!end || !end[1] || !ferry_parse_double((ferry_text){line, (size_t)(end - line)}, &us) || us < 0)
         return ferry_fail(err, FERRY_ERR_BAD_DATA, "expected microseconds, a tab and a key");
     return ferry_timing_cache_add(cache, end + 1, us, err);
 }
@@ -129,9 +131,8 @@ static ferry_status read_text(ferry_timing_cache *cache, char *text, size_t byte
 
 ferry_status ferry_timing_cache_read(ferry_timing_cache *cache, const char *path, ferry_error *err)
 {
-    FILE *probe = fopen(path, "re");
-    if (!probe) return FERRY_OK;
-    fclose(probe);
+    struct stat st;
+    if (stat(path, &st) != 0) return FERRY_OK;
     char *text = NULL;
     size_t bytes = 0;
     FERRY_TRY(ferry_file_read(cache->heap, path, MOST_FILE_BYTES, &text, &bytes, err));
@@ -156,9 +157,11 @@ ferry_status ferry_timing_cache_write(const ferry_timing_cache *cache, const cha
     ferry_status s = ferry_atomic_file_open(&file, cache->heap, path, err);
     if (s == FERRY_OK) s = ferry_atomic_file_append(&file, FIRST_LINE "\n", strlen(FIRST_LINE "\n"), err);
     for (size_t i = 0; s == FERRY_OK && i < cache->count; i++) {
-        char time[64];
-        const int n = snprintf(time, sizeof time, "%.3f\t", sorted[i].us);
-        s = ferry_atomic_file_append(&file, time, (size_t)n, err);
+        char time[400];
+        snprintf(time, sizeof time, "%.3f", sorted[i].us);
+        ferry_point_decimal(time);
+        s = ferry_atomic_file_append(&file, time, strlen(time), err);
+        if (s == FERRY_OK) s = ferry_atomic_file_append(&file, "\t", 1, err);
         if (s == FERRY_OK) s = ferry_atomic_file_append(&file, sorted[i].key, strlen(sorted[i].key), err);
         if (s == FERRY_OK) s = ferry_atomic_file_append(&file, "\n", 1, err);
     }

@@ -6,6 +6,8 @@
 
 #include "options_take.h"
 
+#define MOST_TEXT_BYTES ((size_t)64 << 20)
+
 static char *read_text(const char *path)
 {
     FILE *f = fopen(path, "rb");
@@ -13,6 +15,8 @@ static char *read_text(const char *path)
     char *text = NULL;
     size_t used = 0, capacity = 0;
     for (;;) {
+        // Something like /dev/zero has no end.
+        if (used > MOST_TEXT_BYTES) break;
         if (capacity - used < 65536) {
             char *grown = realloc(text, capacity = capacity * 2 + 131072);
             if (!grown) break;
@@ -22,7 +26,7 @@ static char *read_text(const char *path)
         used += n;
         if (n == 0) break;
     }
-    const bool good = text && !ferror(f);
+    const bool good = text && !ferror(f) && used <= MOST_TEXT_BYTES;
     fclose(f);
     if (good) {
         text[used] = 0;

@@ -9,6 +9,9 @@
 bool cli_is_engine(const char *path)
 {
     char magic[8] = {0};
+    struct stat st;
+    // Opening a FIFO would wait for its writer.
+    if (stat(path, &st) != 0 || !S_ISREG(st.st_mode)) return false;
     FILE *f = fopen(path, "rb");
     if (!f) return false;
     const size_t n = fread(magic, 1, sizeof magic, f);

@@ -81,7 +81,9 @@ int cli_check_output(const char *path)
 {
     struct stat st;
     const char *slash = strrchr(path, '/');
+    if (!*path) return cli_fail("the path of the file to write is empty");
     if (stat(path, &st) == 0 && S_ISDIR(st.st_mode)) return cli_fail("%s is a folder; name a file in it", path);
+    if (stat(path, &st) == 0 && !S_ISREG(st.st_mode)) return cli_fail("%s is not a regular file", path);
     char *folder = slash ? strndup(path, slash == path ? 1 : (size_t)(slash - path)) : strdup(".");
     if (!folder) return cli_fail("out of memory");
     int status = CLI_OK;
