@@ -10,6 +10,7 @@
     ROW(matmul_f32)           \
     ROW(unary_f32)            \
     ROW(binary_f32)           \
+    ROW(quantised)            \
     ROW(move)                 \
     ROW(reference)
 // clang-format on

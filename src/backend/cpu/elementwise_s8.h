@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+// Loops over INT8 elements, to the bit as docs/INT8.md has them.
+#ifndef FERRY_SRC_BACKEND_CPU_ELEMENTWISE_S8_H_
+#define FERRY_SRC_BACKEND_CPU_ELEMENTWISE_S8_H_
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "backend/cpu/finish.h"
+
+/// An operand is one element for all where its `many` is 0. Exactly one of y and real is not NULL; y may be an operand
+/// that is many.
+typedef struct ferry_pair_s8 {
+    const int8_t *a, *b;
+    int a_many, b_many;
+    float a_mult, b_mult; // of QMul: a_mult is that of the product
+    const ferry_finish *finish;
+    int8_t *y;
+    float *real;
+} ferry_pair_s8;
+
+typedef struct ferry_elementwise_s8_row {
+    const char *name; // of the instruction set
+    uint32_t isa;
+    void (*add)(const ferry_pair_s8 *pair, size_t n);
+    void (*mul)(const ferry_pair_s8 *pair, size_t n);
+    void (*quantise)(const float *x, float scale, int8_t *y, size_t n);
+    void (*dequantise)(const int8_t *x, float scale, float *y, size_t n);
+    void (*look_up)(const int8_t *x, const int8_t *table, int8_t *y, size_t n); // table[x + 128]; y may be x
+} ferry_elementwise_s8_row;
+
+/// From plainest to newest; NULL beyond the end.
+const ferry_elementwise_s8_row *ferry_elementwise_s8_at(size_t index);
+/// The newest row that `isa` can run.
+const ferry_elementwise_s8_row *ferry_elementwise_s8_pick(uint32_t isa);
+
+#endif // FERRY_SRC_BACKEND_CPU_ELEMENTWISE_S8_H_

@@ -1,0 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+// Loops over INT8 elements for plain C.
+#define ROW ferry_elementwise_s8__c
+#define ISA "c", FERRY_ISA_NONE
+#include "backend/cpu/elementwise_s8_loops.h"

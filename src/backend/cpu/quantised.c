@@ -1,0 +1,259 @@
+// SPDX-License-Identifier: Apache-2.0
+// QAdd, QMul and QTable, and the conversions between floats and INT8, in any layout. Results are docs/INT8.md's to the
+// bit, whatever the instruction set.
+#include <string.h>
+
+#include "backend/cpu/conv_node.h"
+#include "backend/cpu/elementwise_s8.h"
+#include "backend/cpu/nd.h"
+#include "ops/op.h"
+
+static const char tactic_name[] = "elementwise_s8";
+
+#define TASK 16384 // elements of one task
+#define PIECE 256  // elements of an operand gathered at a time
+
+typedef enum quantised_kind { KIND_ADD, KIND_MUL, KIND_TABLE, KIND_QUANTISE, KIND_DEQUANTISE } quantised_kind;
+
+typedef struct quantised_kernel {
+    ferry_cpu_kernel base;
+    const ferry_elementwise_s8_row *row;
+    quantised_kind kind;
+    ferry_cpu_operand in[2];
+    bool real; // the output is f32
+    float mults[2], scale;
+    ferry_finish finish;
+    const float *real_table; // [256], perhaps owned
+    size_t owned;
+    ferry_nd walk;   // y, a, b: of QAdd and QMul
+    size_t elements; // of the others
+} quantised_kernel;
+
+typedef struct job {
+    const quantised_kernel *k;
+    const void *a, *b;
+    void *y;
+    int64_t pieces, piece; // of a run
+} job;
+
+static void run_pair(const job *j, const int8_t *a, const int8_t *b, int64_t y_at, int64_t n)
+{
+    const quantised_kernel *k = j->k;
+    const ferry_nd *w = &k->walk;
+    const int8_t *from[2] = {a, b};
+    int8_t gathered[2][PIECE];
+    for (int i = 0; i < 2; i++) {
+        const int64_t step = w->strides[1 + i][w->rank - 1];
+        if (step == 0 || step == 1) continue;
+        for (int64_t e = 0; e < n; e++) gathered[i][e] = from[i][e * step];
+        from[i] = gathered[i];
+    }
+    const ferry_pair_s8 pair = {.a = from[0],
+                                .b = from[1],
+                                .a_many = w->strides[1][w->rank - 1] != 0,
+                                .b_many = w->strides[2][w->rank - 1] != 0,
+                                .a_mult = k->mults[0],
+                                .b_mult = k->mults[1],
+                                .finish = &k->finish,
+                                .y = k->real ? NULL : (int8_t *)j->y + y_at,
+                                .real = k->real ? (float *)j->y + y_at : NULL};
+    (k->kind == KIND_ADD ? k->row->add : k->row->mul)(&pair, (size_t)n);
+}
+
+// An item is a piece of a run.
+static void run_pairs(void *context, size_t begin, size_t count)
+{
+    const job *j = context;
+    const ferry_nd *w = &j->k->walk;
+    const int64_t row = w->dims[w->rank - 1];
+    ferry_nd_cursor c;
+    ferry_nd_seek(w, begin / (size_t)j->pieces, &c);
+    for (size_t item = begin; item < begin + count; item++) {
+        const int64_t first = (int64_t)(item % (size_t)j->pieces) * j->piece;
+        const int64_t n = row - first < j->piece ? row - first : j->piece;
+        const int8_t *a = (const int8_t *)j->a + c.at[1] + first * w->strides[1][w->rank - 1];
+        const int8_t *b = (const int8_t *)j->b + c.at[2] + first * w->strides[2][w->rank - 1];
+        run_pair(j, a, b, c.at[0] + first, n);
+        if (first + n == row) ferry_nd_next(w, &c);
+    }
+}
+
+static void run_elements(void *context, size_t begin, size_t count)
+{
+    const job *j = context;
+    const quantised_kernel *k = j->k;
+    if (k->kind == KIND_QUANTISE) {
+        k->row->quantise((const float *)j->a + begin, k->scale, (int8_t *)j->y + begin, count);
+    } else if (k->kind == KIND_DEQUANTISE) {
+        k->row->dequantise((const int8_t *)j->a + begin, k->scale, (float *)j->y + begin, count);
+    } else if (k->real) {
+        const int8_t *x = (const int8_t *)j->a;
+        for (size_t i = begin; i < begin + count; i++) ((float *)j->y)[i] = k->real_table[x[i] + 128];
+    } else {
+        k->row->look_up((const int8_t *)j->a + begin, j->b, (int8_t *)j->y + begin, count);
+    }
+}
+
+static ferry_status run(const ferry_cpu_kernel *kernel, const ferry_cpu_run *r, ferry_error *err)
+{
+    (void)err;
+    const quantised_kernel *k = (const quantised_kernel *)kernel;
+    job j = {.k = k, .a = ferry_cpu_operand_data(&k->in[0], r), .y = r->out[0].data};
+    if (k->in[1].present) j.b = ferry_cpu_operand_data(&k->in[1], r);
+    if (k->kind != KIND_ADD && k->kind != KIND_MUL) {
+        ferry_parallel_1d(r->pool, run_elements, &j, k->elements, TASK);
+        return FERRY_OK;
+    }
+    const ferry_nd *w = &k->walk;
+    const int64_t row = w->dims[w->rank - 1];
+    if (w->runs == 0 || row == 0) return FERRY_OK;
+    j.piece = TASK;
+    for (int i = 1; i <= 2; i++)
+        if (w->strides[i][w->rank - 1] != 0 && w->strides[i][w->rank - 1] != 1) j.piece = PIECE;
+    j.pieces = (row + j.piece - 1) / j.piece;
+    const int64_t each = row < j.piece ? row : j.piece;
+    ferry_parallel_1d(r->pool, run_pairs, &j, w->runs * (size_t)j.pieces, (size_t)(each >= TASK ? 1 : TASK / each));
+    return FERRY_OK;
+}
+
+static void deinit(ferry_cpu_kernel *kernel)
+{
+    quantised_kernel *k = (quantised_kernel *)kernel;
+    ferry_cpu_constant_free(kernel->base.device->heap, k->real_table, k->owned);
+}
+
+static bool owns(const char *tactic)
+{
+    return strcmp(tactic, tactic_name) == 0;
+}
+
+static bool is_real(ferry_dtype dtype)
+{
+    return ferry_cpu_is_float(dtype);
+}
+
+// Scale and zero point of a conversion: constants for the whole tensor, the zero point 0.
+static bool read_scale(const ferry_graph *graph, const ferry_node *node, float *out)
+{
+    const ferry_value *scale = ferry_cpu_value(graph, node, 1), *zero = ferry_cpu_value(graph, node, 2);
+    if (!scale || !ferry_value_is_constant(scale) || scale->dtype != FERRY_F32 || ferry_cpu_elements(scale) != 1 ||
+        ferry_node_int(node, "block_size", 0) != 0 || ferry_node_attr(node, "precision"))
+        return false;
+    *out = *(const float *)scale->data;
+    return !zero || (ferry_value_is_constant(zero) && zero->dtype == FERRY_S8 && ferry_cpu_elements(zero) == 1 &&
+                     *(const int8_t *)zero->data == 0);
+}
+
+// What the node is, from types alone; false when it is none of these kernels'. Only inputs 0 and 1 are looked at.
+static bool kind_of(const ferry_graph *graph, const ferry_node *node, ferry_dtype y, quantised_kind *out)
+{
+    const ferry_value *a = ferry_cpu_value(graph, node, 0), *b = ferry_cpu_value(graph, node, 1);
+    float scale = 0;
+    if (!a) return false;
+    if (ferry_node_is(node, "QuantizeLinear")) {
+        *out = KIND_QUANTISE;
+        return is_real(a->dtype) && y == FERRY_S8 && read_scale(graph, node, &scale);
+    }
+    if (!b || a->dtype != FERRY_S8) return false;
+    if (ferry_node_is(node, "DequantizeLinear")) {
+        *out = KIND_DEQUANTISE;
+        return y == FERRY_F32 && read_scale(graph, node, &scale);
+    }
+    if (ferry_node_is(node, "QTable")) {
+        *out = KIND_TABLE;
+        return ferry_value_is_constant(b) && ferry_cpu_elements(b) == 256 &&
+               (y == FERRY_S8 ? b->dtype == FERRY_S8 : is_real(y) && is_real(b->dtype));
+    }
+    *out = ferry_node_is(node, "QAdd") ? KIND_ADD : KIND_MUL;
+    return (ferry_node_is(node, "QAdd") || ferry_node_is(node, "QMul")) && b->dtype == FERRY_S8 &&
+           (y == FERRY_S8 || is_real(y));
+}
+
+static ferry_status fill_pair(quantised_kernel *k, const ferry_node *node, const char *tactic,
+                              const ferry_tensor_desc *y, ferry_error *err)
+{
+    int64_t strides[2][FERRY_MAX_RANK];
+    ferry_epilogue epilogue;
+    FERRY_TRY(ferry_epilogue_read(node, &epilogue, err));
+    k->finish = ferry_finish_of(&epilogue);
+    k->mults[0] = ferry_node_float(node, k->kind == KIND_ADD ? "a_mult" : "mult", 1.0f);
+    k->mults[1] = ferry_node_float(node, "b_mult", 1.0f);
+    for (int i = 0; i < 2; i++)
+        if (!k->in[i].present || k->in[i].desc.dtype != FERRY_S8 ||
+            !ferry_nd_broadcast(&k->in[i].desc, y->rank, y->dims, strides[i]))
+            return ferry_cpu_misfit(tactic, "an operand that does not broadcast", err);
+    ferry_nd_make(y->rank, y->dims, 3, (const int64_t *const[]){y->strides, strides[0], strides[1]}, &k->walk);
+    return FERRY_OK;
+}
+
+static ferry_status fill_kernel(quantised_kernel *k, ferry_cpu_device *device, const ferry_region *region,
+                                const char *tactic, const ferry_tensor_desc *in, const ferry_tensor_desc *y,
+                                ferry_error *err)
+{
+    const ferry_graph *g = region->graph;
+    const ferry_node *node = &g->nodes[region->nodes[0]];
+    if (!kind_of(g, node, y->dtype, &k->kind) || !ferry_tensor_desc_is_dense(y, y->layout))
+        return ferry_cpu_misfit(tactic, "a node that it does not know", err);
+    k->row = ferry_elementwise_s8_pick(device->isa);
+    k->real = y->dtype == FERRY_F32;
+    k->in[0] = ferry_cpu_input(region, in, 0);
+    if (k->kind != KIND_QUANTISE && k->kind != KIND_DEQUANTISE) k->in[1] = ferry_cpu_input(region, in, 1);
+    if (k->kind == KIND_ADD || k->kind == KIND_MUL) return fill_pair(k, node, tactic, y, err);
+    const ferry_tensor_desc *x = &k->in[0].desc;
+    size_t bytes = 0;
+    if (x->dtype != (k->kind == KIND_QUANTISE ? FERRY_F32 : FERRY_S8) || !ferry_tensor_desc_same_dims(x, y) ||
+        memcmp(x->strides, y->strides, (size_t)y->rank * sizeof *y->strides) != 0 ||
+        !ferry_tensor_desc_bytes(y, &bytes))
+        return ferry_cpu_misfit(tactic, "an output unlike its input", err);
+    k->elements = bytes / ferry_dtype_bytes(y->dtype);
+    if (k->kind == KIND_TABLE && k->real)
+        return ferry_cpu_constant_f32(device->base.heap, ferry_cpu_value(g, node, 1), &k->real_table, &k->owned, err);
+    if (k->kind != KIND_TABLE) read_scale(g, node, &k->scale);
+    return FERRY_OK;
+}
+
+static ferry_status prepare(ferry_cpu_device *device, const ferry_region *region, const char *tactic,
+                            const ferry_tensor_desc *in, const ferry_tensor_desc *out, const void *packed,
+                            size_t packed_bytes, ferry_kernel **out_kernel, ferry_error *err)
+{
+    (void)packed;
+    (void)packed_bytes;
+    FERRY_TRY(ferry_cpu_check_region(region, tactic, in, out, err));
+    quantised_kernel *k = ferry_cpu_kernel_new(device, sizeof *k, run);
+    if (!k) return ferry_fail_memory(err, "an INT8 kernel");
+    k->base.deinit = deinit;
+    const ferry_status s = fill_kernel(k, device, region, tactic, in, &out[0], err);
+    if (s == FERRY_OK)
+        *out_kernel = &k->base.base;
+    else
+        device->base.backend->release(&k->base.base);
+    return s;
+}
+
+static ferry_status offer(ferry_cpu_device *device, const ferry_graph_view *view, ferry_node_id root,
+                          const ferry_offer_sink *sink, ferry_error *err)
+{
+    static const double macs[] = {
+        [KIND_ADD] = 6, [KIND_MUL] = 6, [KIND_TABLE] = 6, [KIND_QUANTISE] = 8, [KIND_DEQUANTISE] = 2};
+    const ferry_graph *g = view->graph;
+    const ferry_node *node = &g->nodes[root];
+    quantised_kind kind;
+    if (node->n_inputs < 1 || !ferry_cpu_is_plain_node(view, root) || ferry_cpu_is_constant(g, node, 0))
+        return FERRY_OK;
+    const ferry_value *y = ferry_cpu_result(g, node), *x = ferry_cpu_value(g, node, 0);
+    if (!kind_of(g, node, y->dtype, &kind)) return FERRY_OK;
+    double bytes = ferry_cpu_bytes(x) + ferry_cpu_bytes(y);
+    if (kind == KIND_ADD || kind == KIND_MUL) bytes += ferry_cpu_bytes(ferry_cpu_value(g, node, 1));
+    const bool in_place = y->dtype == FERRY_S8 && kind != KIND_QUANTISE && ferry_shape_equal(&x->shape, &y->shape);
+    const double cost = ferry_cpu_cost_us(device, FERRY_F32, ferry_cpu_elements(y) * macs[kind], bytes);
+    return ferry_cpu_offer_layouts(sink, view, tactic_name, root, in_place ? FERRY_OFFER_IN_PLACE : 0, cost, err);
+}
+
+extern const ferry_cpu_family ferry_cpu_family_quantised;
+const ferry_cpu_family ferry_cpu_family_quantised = {
+    .name = "quantised",
+    .via_f32 = true,
+    .offer = offer,
+    .owns = owns,
+    .prepare = prepare,
+};
