@@ -87,7 +87,10 @@ int cli_check_output(const char *path)
     char *folder = slash ? strndup(path, slash == path ? 1 : (size_t)(slash - path)) : strdup(".");
     if (!folder) return cli_fail("out of memory");
     int status = CLI_OK;
-    if (access(folder, W_OK | X_OK) != 0)
+    // To root, access() answers for a file as if it were a folder that may not be entered.
+    if (stat(folder, &st) == 0 && !S_ISDIR(st.st_mode))
+        status = cli_fail("%s can't be written: %s is not a folder", path, folder);
+    else if (access(folder, W_OK | X_OK) != 0)
         status = cli_fail("%s can't be written: its folder: %s", path, strerror(errno));
     free(folder);
     return status;
