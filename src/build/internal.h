@@ -18,7 +18,7 @@ struct ferry_network {
 typedef struct ferry_building {
     ferry_runtime *runtime;
     const ferry_network *network;
-    ferry_build_options options; // a copy with `logger` filled in
+    ferry_build_options options;           // a copy with `logger` filled in
     ferry_calibration_options calibration; // what options.calibration points to, when there is one
     ferry_calibrator calibrator;           // likewise
     const ferry_heap *heap;

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/thread_pool.h"
+#include "build/auto_scale.h"
 #include "build/internal.h"
 #include "build/samples.h"
 #include "calibrate/observer.h"
@@ -108,6 +109,7 @@ typedef struct running {
     size_t *bytes;        // [bindings]
     size_t *sample_bytes; // [inputs]
     void **at;            // [inputs]: where the next sample goes
+    ferry_kept_runs kept; // for FERRY_CALIBRATION_AUTO
     size_t batch;         // samples that one run takes
     bool flexible;        // fewer will do for the last run
 } running;
@@ -217,6 +219,8 @@ static ferry_status run_samples(ferry_building *b, running *r, watching *w, ferr
             ferry_context_run(r->context, r->stream, (const void *const *)r->buffers, r->buffers + n_in, err);
         if (w->status != FERRY_OK) return ferry_fail(err, w->status, "%s", w->error.text);
         FERRY_TRY(s);
+        FERRY_TRY(
+            ferry_kept_runs_add(&r->kept, r->buffers, r->bytes, (size_t)ferry_engine_binding_count(r->engine), err));
         done += count;
         FERRY_TRY(ferry_phase_step(&phase, done, err));
     }
@@ -225,21 +229,26 @@ static ferry_status run_samples(ferry_building *b, running *r, watching *w, ferr
     return ferry_phase_end(&phase, err);
 }
 
-static ferry_status observe(ferry_building *b, const char *const *names, size_t count, ferry_thread_pool *pool,
-                            ferry_scale_table *table, ferry_error *err)
+// `outer` is the building whose scales these are: its calibration tells the algorithm, or gets the one that was chosen.
+static ferry_status observe(ferry_building *b, ferry_building *outer, const char *const *names, size_t count,
+                            ferry_thread_pool *pool, ferry_scale_table *table, ferry_error *err)
 {
-    const ferry_calibration_options *c = b->options.calibration;
+    const ferry_calibration_options *c = &outer->calibration;
+    const bool choose = ferry_scale_source_algorithm(c) == FERRY_CALIBRATION_AUTO;
     watching w = {0};
-    running r = {0};
+    running r = {.kept = {.heap = b->heap}};
     ferry_samples *samples = NULL;
     ferry_status s = ferry_samples_open(b, &samples, err);
     if (s == FERRY_OK) s = ferry_observer_create(b->heap, count, pool, &w.observer, err);
     if (s == FERRY_OK) s = open_running(b, &r, &w, err);
     if (s == FERRY_OK) s = index_tensors(b, &w, names, count, err);
+    if (choose) r.kept.most = r.batch < FERRY_AUTO_MOST_SAMPLES ? FERRY_AUTO_MOST_SAMPLES / (r.batch ? r.batch : 1) : 1;
     if (s == FERRY_OK) s = run_samples(b, &r, &w, samples, err);
+    if (s == FERRY_OK && choose) s = ferry_building_choose_algorithm(outer, b, w.observer, names, &r.kept, err);
     if (s == FERRY_OK)
         s = ferry_scale_table_from_observer(table, w.observer, names, ferry_scale_source_algorithm(c), c->percentile,
                                             &b->report, err);
+    ferry_kept_runs_deinit(&r.kept);
     close_running(b, &r);
     ferry_observer_destroy(w.observer);
     ferry_samples_close(samples);
@@ -262,7 +271,9 @@ ferry_status ferry_building_observe(ferry_building *b, const char *const *names,
     if (s == FERRY_OK) {
         int64_t batch = 1;
         single_samples(&inner, 1);
-        if (b->calibration.batch > 1) {
+        // Algorithms are tried on runs as they were kept: all of one size.
+        const bool choose = ferry_scale_source_algorithm(&b->calibration) == FERRY_CALIBRATION_AUTO;
+        if (b->calibration.batch > 1 && !choose) {
             s = find_batch(&inner, names, name_count, b->calibration.batch, &batch, err);
             if (s == FERRY_OK && batch == 1)
                 ferry_log(
@@ -270,7 +281,7 @@ ferry_status ferry_building_observe(ferry_building *b, const char *const *names,
                     "calibration takes one sample at a time: the model's tensors don't all have a batch in front");
         }
         single_samples(&inner, batch);
-        if (s == FERRY_OK) s = observe(&inner, names, name_count, pool, table, err);
+        if (s == FERRY_OK) s = observe(&inner, b, names, name_count, pool, table, err);
         s = ferry_building_tell(&inner, s, err);
     }
     ferry_thread_pool_destroy(pool);

@@ -35,9 +35,11 @@ ferry_status ferry_calibrate(ferry_runtime *runtime, const ferry_network *networ
     if (s == FERRY_OK && !b.options.calibration)
         s = ferry_fail(error, FERRY_ERR_INVALID_ARGUMENT, "calibration needs options->calibration");
     if (s == FERRY_OK) s = ferry_building_scales(&b, &table, error);
-    if (s == FERRY_OK)
-        s = ferry_cache_header_init(&header, b.calibration.cache_version, ferry_scale_source_algorithm(&b.calibration),
-                                    error);
+    // Auto is left where scales were read and nothing was chosen: a cache's name for them, TensorRT's own.
+    ferry_calibration_algorithm algorithm = FERRY_CALIBRATION_ENTROPY2;
+    if (s == FERRY_OK) algorithm = ferry_scale_source_algorithm(&b.calibration);
+    if (algorithm == FERRY_CALIBRATION_AUTO) algorithm = FERRY_CALIBRATION_ENTROPY2;
+    if (s == FERRY_OK) s = ferry_cache_header_init(&header, b.calibration.cache_version, algorithm, error);
     if (s == FERRY_OK) s = ferry_cache_text(&table, &header, ferry_heap_default(), out_text, error);
     ferry_building_deinit(&b);
     ferry_scale_table_deinit(&table);

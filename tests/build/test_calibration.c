@@ -146,6 +146,58 @@ static char *calibrate_with(source *s, int32_t threads, uint32_t batch)
     return text;
 }
 
+// --- Choosing an algorithm -----------------------------------------------------------------------------------------
+
+static ferry_calibration_algorithm say_auto(void *user)
+{
+    (void)user;
+    return FERRY_CALIBRATION_AUTO;
+}
+
+static void auto__takes_the_algorithm_whose_outputs_are_closest(void **state)
+{
+    (void)state;
+    for (int by_calibrator = 0; by_calibrator < 2; by_calibrator++) {
+        source s = {.batch = 1, .count = 40, .data = samples, .buffer = buffer};
+        ferry_calibrator calibrator = calibrator_of(&s);
+        ferry_calibration_options c = {.size = sizeof c, .calibrator = &calibrator};
+        char *text = NULL, *direct = NULL;
+        test_log log;
+        test_log_init(&log);
+        if (by_calibrator)
+            calibrator.get_algorithm = say_auto;
+        else
+            c.algorithm = FERRY_CALIBRATION_AUTO;
+        MUST(calibrate(&c, 1, &log, &text, err));
+        static const char *const names[] = {"entropy2", "entropy", "minmax", "percentile", "mse"};
+        double most = -1000;
+        const char *best = NULL;
+        for (int i = 0; i < 5; i++) {
+            char line[80];
+            snprintf(line, sizeof line, "info: calibration auto: %s: outputs at ", names[i]);
+            const char *at = strstr(log.text, line);
+            assert_non_null(at);
+            const double db = atof(at + strlen(line));
+            assert_true(db > 5 && db < 150);
+            if (db > most) best = names[i];
+            if (db > most) most = db;
+        }
+        const char *taken = strstr(log.text, "calibration auto: takes ");
+        assert_non_null(taken);
+        assert_memory_equal(taken + strlen("calibration auto: takes "), best, strlen(best));
+        assert_non_null(strstr(taken, "on 16 samples"));
+        // The scales are those of that algorithm asked for by name.
+        source again = {.batch = 1, .count = 40, .data = samples, .buffer = buffer};
+        calibrator = calibrator_of(&again);
+        MUST(ferry_calibration_algorithm_parse(best, &c.algorithm, &c.percentile, err));
+        MUST(calibrate(&c, 1, NULL, &direct, err));
+        assert_string_equal(text, direct);
+        assert_string_equal(s.written, text);
+        free_text(text);
+        free_text(direct);
+    }
+}
+
 // --- The caller's calibrator ---------------------------------------------------------------------------------------
 
 static void scales__depend_on_the_samples_alone(void **state)
@@ -542,6 +594,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(scales__depend_on_the_samples_alone),
+        cmocka_unit_test(auto__takes_the_algorithm_whose_outputs_are_closest),
         cmocka_unit_test(cache__has_a_line_for_every_float_tensor),
         cmocka_unit_test(no_batch__is_this_error),
         cmocka_unit_test(failing_calibrator__fails_the_build_with_its_reason),
