@@ -32,4 +32,5 @@ if [ $install = yes ]; then
 fi
 step "configure" configure "$build"
 step "build" build "$build"
-run_tests "$build" "$@"
+# Tests labelled slow belong to the slow tier (tools/ci/accuracy.sh).
+run_tests "$build" -LE '^slow$' "$@"

@@ -77,11 +77,18 @@ static void print_result(const cli_vision *v, const char *path)
         printf("  (%zu scores were not finite and were left out)\n", v->result->nonfinite_count);
 }
 
+static size_t stem_length(const char *name)
+{
+    const char *dot = strrchr(name, '.');
+    return dot && dot != name ? (size_t)(dot - name) : strlen(name);
+}
+
+// Whether an earlier picture has the same name but for folder and ending.
 static bool exists_among(const char *name, char **paths, int before)
 {
     for (int i = 0; i < before; i++) {
-        const char *slash = strrchr(paths[i], '/');
-        if (strcmp(slash ? slash + 1 : paths[i], name) == 0) return true;
+        const char *slash = strrchr(paths[i], '/'), *other = slash ? slash + 1 : paths[i];
+        if (stem_length(other) == stem_length(name) && strncmp(other, name, stem_length(name)) == 0) return true;
     }
     return false;
 }
@@ -102,6 +109,21 @@ static int draw_result(const cli_settings *settings, const cli_vision *v, ferry_
     if (s != FERRY_OK) return cli_fail("%s: %s", paths[at], err.text);
     if (!settings->quiet) printf("  drawn: %s\n", out);
     return CLI_OK;
+}
+
+// The outputs of several pictures go into a folder each, named as drawings are.
+static int write_outputs(const char *folder, const cli_vision *v, int n, char **paths, int at)
+{
+    char own[4096];
+    const char *slash = strrchr(paths[at], '/'), *name = slash ? slash + 1 : paths[at];
+    if (n == 1) return cli_write_outputs(folder, v->buffers.outputs, (size_t)v->buffers.n_outputs);
+    int status = cli_make_folder(folder);
+    char number[16] = "";
+    if (exists_among(name, paths, at)) snprintf(number, sizeof number, "%d-", at + 1);
+    const int length = snprintf(own, sizeof own, "%s/%s%.*s", folder, number, (int)stem_length(name), name);
+    if (status == CLI_OK && (length < 0 || (size_t)length >= sizeof own))
+        status = cli_fail("%s: the path is too long", paths[at]);
+    return status == CLI_OK ? cli_write_outputs(own, v->buffers.outputs, (size_t)v->buffers.n_outputs) : status;
 }
 
 static int append_json(json_t *list, const cli_vision *v, const char *path)
@@ -143,7 +165,7 @@ static int run_pictures(const cli_settings *settings, const cli_session *session
         if (settings->draw && v->task != FERRY_TASK_RAW) status = draw_result(settings, v, &picture, paths, i);
         if (status == CLI_OK && settings->json) status = append_json(list, v, paths[i]);
         if (status == CLI_OK && settings->output_folder)
-            status = cli_write_outputs(settings->output_folder, v->buffers.outputs, (size_t)v->buffers.n_outputs);
+            status = write_outputs(settings->output_folder, v, n, paths, i);
         ferry_picture_deinit(&picture);
     }
     json_t *json = json_pack("{s:o}", "results", list);
@@ -159,8 +181,6 @@ int cli_run(const cli_settings *settings, int argc, char **argv)
     cli_session session;
     if (argc == 1 && settings->n_inputs == 0) return cli_usage("run", "name a picture, or raw tensors with --input");
     if (argc > 1 && settings->n_inputs) return cli_usage("run", "give pictures or --input, not both");
-    if (argc > 2 && settings->output_folder)
-        return cli_usage("run", "--output takes the outputs of one picture: they would overwrite each other");
     int status = cli_session_open(&session, settings, argv[0]);
     if (status == CLI_OK && settings->n_inputs) {
         status = cli_run_tensors(settings, &session);

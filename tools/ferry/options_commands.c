@@ -23,7 +23,9 @@ static const cli_option run_options[] = {
     {"top-k", 0, "N", "Classes shown of a classifier (default 5).", take_top_k},
     {"draw", 0, "DIR", "Write each picture with its boxes, names or mask into DIR.", take_draw},
     {"input", 0, "NAME=F.npy", "Raw tensor for an input, instead of pictures. May be repeated.", take_input},
-    {"output", 'o', "DIR", "Write the raw outputs into DIR: NAME.npy each, and names.json.", take_output_folder},
+    {"output", 'o', "DIR",
+     "Write the raw outputs into DIR: NAME.npy each, and names.json; of several pictures into DIR/PICTURE each.",
+     take_output_folder},
     {0},
 };
 const cli_group cli_group_run = {"What is run and shown", run_options, false};
