@@ -10,14 +10,12 @@
 
 static const char tactic_name[] = "conv_f32_depthwise";
 
-#define FERRY_DEPTHWISE_F32(isa, suffix) void ferry_depthwise_f32__##suffix(const ferry_depthwise_f32_strip *);
-#include "backend/cpu/depthwise_f32.inc"
-#undef FERRY_DEPTHWISE_F32
+#define ROW(isa, suffix) void ferry_depthwise_f32__##suffix(const ferry_depthwise_f32_strip *);
+#include "backend/cpu/basic_rows.inc"
 
 static const ferry_depthwise_f32_row rows[] = {
-#define FERRY_DEPTHWISE_F32(isa, suffix) {#suffix, isa, ferry_depthwise_f32__##suffix},
-#include "backend/cpu/depthwise_f32.inc"
-#undef FERRY_DEPTHWISE_F32
+#define ROW(isa, suffix) {#suffix, isa, ferry_depthwise_f32__##suffix},
+#include "backend/cpu/basic_rows.inc"
 };
 
 const ferry_depthwise_f32_row *ferry_depthwise_f32_pick(uint32_t isa)

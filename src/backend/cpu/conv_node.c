@@ -58,11 +58,7 @@ bool ferry_conv_node_is_offered(const ferry_graph_view *view, ferry_node_id root
     }
     const ferry_value *x = ferry_cpu_value(g, node, 0), *w = ferry_cpu_value(g, node, 1);
     const ferry_value *y = ferry_cpu_result(g, node);
-    ferry_tensor_desc in = {.dtype = x->dtype, .layout = FERRY_LAYOUT_CHANNELS_LAST, .rank = x->shape.rank};
-    ferry_tensor_desc out = {.dtype = y->dtype, .layout = FERRY_LAYOUT_CHANNELS_LAST, .rank = y->shape.rank};
-    memcpy(in.dims, x->shape.dims, sizeof in.dims);
-    memcpy(out.dims, y->shape.dims, sizeof out.dims);
-    ferry_tensor_desc_set_strides(&in);
-    ferry_tensor_desc_set_strides(&out);
+    const ferry_tensor_desc in = ferry_cpu_describe(x, FERRY_LAYOUT_CHANNELS_LAST);
+    const ferry_tensor_desc out = ferry_cpu_describe(y, FERRY_LAYOUT_CHANNELS_LAST);
     return ferry_conv_shape_read(node, &in, w->shape.rank, w->shape.dims, &out, shape, NULL) == FERRY_OK;
 }

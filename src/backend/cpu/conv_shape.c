@@ -26,7 +26,14 @@ ferry_status ferry_conv_shape_read(const ferry_node *node, const ferry_tensor_de
                                    const int64_t *w_dims, const ferry_tensor_desc *y, ferry_conv_shape *out,
                                    ferry_error *err)
 {
-    *out = (ferry_conv_shape){.group = ferry_node_int(node, "group", 1)};
+    return ferry_conv_shape_read_grouped(node, x, w_rank, w_dims, ferry_node_int(node, "group", 1), y, out, err);
+}
+
+ferry_status ferry_conv_shape_read_grouped(const ferry_node *node, const ferry_tensor_desc *x, int32_t w_rank,
+                                           const int64_t *w_dims, int64_t group, const ferry_tensor_desc *y,
+                                           ferry_conv_shape *out, ferry_error *err)
+{
+    *out = (ferry_conv_shape){.group = group};
     if (x->rank < 3 || x->rank > 5 || w_rank != x->rank || y->rank != x->rank || !fits(out, x, w_dims, y))
         return ferry_fail(err, FERRY_ERR_BAD_ENGINE, "a convolution's input, weights and output do not fit together");
     FERRY_TRY(ferry_window_read(node, x->rank - 2, w_dims + 2, &out->window, err));

@@ -23,6 +23,11 @@ ferry_status ferry_conv_shape_read(const ferry_node *node, const ferry_tensor_de
                                    const int64_t *w_dims, const ferry_tensor_desc *y, ferry_conv_shape *out,
                                    ferry_error *err);
 
+/// The same with a number of groups that is not the node's attribute.
+ferry_status ferry_conv_shape_read_grouped(const ferry_node *node, const ferry_tensor_desc *x, int32_t w_rank,
+                                           const int64_t *w_dims, int64_t group, const ferry_tensor_desc *y,
+                                           ferry_conv_shape *out, ferry_error *err);
+
 /// A 1x1 window without strides or pads: output positions are input positions.
 bool ferry_conv_shape_is_pointwise(const ferry_conv_shape *shape);
 

@@ -5,16 +5,14 @@
 #include "backend/cpu/isa.h"
 #include "base/size.h"
 
-#define FERRY_ELEMENTWISE_F32(isa, suffix)                                                                             \
+#define ROW(isa, suffix)                                                                                               \
     extern const ferry_unary_f32_loop ferry_unary_f32__##suffix[FERRY_UNARY_F32_COUNT];                                \
     extern const ferry_binary_f32_loop ferry_binary_f32__##suffix[FERRY_BINARY_F32_COUNT];
-#include "backend/cpu/elementwise_f32.inc"
-#undef FERRY_ELEMENTWISE_F32
+#include "backend/cpu/basic_rows.inc"
 
 static const ferry_elementwise_f32_row rows[] = {
-#define FERRY_ELEMENTWISE_F32(isa, suffix) {#suffix, isa, ferry_unary_f32__##suffix, ferry_binary_f32__##suffix},
-#include "backend/cpu/elementwise_f32.inc"
-#undef FERRY_ELEMENTWISE_F32
+#define ROW(isa, suffix) {#suffix, isa, ferry_unary_f32__##suffix, ferry_binary_f32__##suffix},
+#include "backend/cpu/basic_rows.inc"
 };
 
 const ferry_elementwise_f32_row *ferry_elementwise_f32_at(size_t index)

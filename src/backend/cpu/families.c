@@ -12,6 +12,7 @@
     ROW(binary_f32)           \
     ROW(quantised)            \
     ROW(move)                 \
+    ROW(pool)                 \
     ROW(reference)
 // clang-format on
 

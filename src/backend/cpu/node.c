@@ -80,6 +80,17 @@ bool ferry_cpu_is_constant(const ferry_graph *graph, const ferry_node *node, int
     return value && ferry_value_is_constant(value);
 }
 
+ferry_tensor_desc ferry_cpu_describe(const ferry_value *value, ferry_tensor_layout layout)
+{
+    ferry_tensor_desc d = {.dtype = value->dtype,
+                           .layout = ferry_value_is_constant(value) ? FERRY_LAYOUT_PLAIN : layout,
+                           .rank = value->shape.rank,
+                           .quant = &value->quant};
+    memcpy(d.dims, value->shape.dims, sizeof d.dims);
+    ferry_tensor_desc_set_strides(&d);
+    return d;
+}
+
 double ferry_cpu_elements(const ferry_value *value)
 {
     double n = 1;

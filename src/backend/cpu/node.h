@@ -45,6 +45,8 @@ static inline bool ferry_cpu_is_float(ferry_dtype dtype)
 {
     return dtype == FERRY_F32 || dtype == FERRY_F16 || dtype == FERRY_BF16;
 }
+/// A value as described in a layout at the graph's own shapes, which must be known. Constants are plain.
+ferry_tensor_desc ferry_cpu_describe(const ferry_value *value, ferry_tensor_layout layout);
 double ferry_cpu_elements(const ferry_value *value);
 double ferry_cpu_bytes(const ferry_value *value);
 

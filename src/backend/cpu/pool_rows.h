@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+// The loops of pool_loops.h: a file per instruction set includes it with ROW, the suffix of its table.
+#include <math.h>
+
+#include "backend/cpu/loops.h"
+#include "backend/cpu/pool_loops.h"
+#include "ops/epilogue.h"
+
+#define CHUNK 64   // channels summed at a time, on the stack
+#define PARTIAL 64 // elements summed before they are added to the whole: keeps long float sums exact enough
+
+static inline ptrdiff_t element(const ferry_pool_window *w, size_t i)
+{
+    return w->taps ? w->taps[i].x : (ptrdiff_t)i * w->step;
+}
+
+#define MAX_OF(name, type, least, larger)                                                                              \
+    static void name(const ferry_pool_window *w, const type *x, type *y)                                               \
+    {                                                                                                                  \
+        for (size_t c = 0; c < w->channels; c += CHUNK) {                                                              \
+            const size_t n = w->channels - c < CHUNK ? w->channels - c : CHUNK;                                        \
+            type most[CHUNK];                                                                                          \
+            for (size_t k = 0; k < CHUNK; k++) most[k] = (least);                                                      \
+            for (size_t i = 0; i < w->n; i++) {                                                                        \
+                const type *from = x + element(w, i) + c;                                                              \
+                FERRY_VECTORS                                                                                          \
+                for (size_t k = 0; k < n; k++) {                                                                       \
+                    const type a = most[k], b = from[k];                                                               \
+                    most[k] = (larger);                                                                                \
+                }                                                                                                      \
+            }                                                                                                          \
+            for (size_t k = 0; k < n; k++) y[c + k] = most[k];                                                         \
+        }                                                                                                              \
+    }
+MAX_OF(max_f32, float, -INFINITY, b > a || b != b ? b : a) // a NaN stays: nothing is larger
+MAX_OF(max_s8, int8_t, INT8_MIN, b > a ? b : a)
+MAX_OF(max_u8, uint8_t, 0, b > a ? b : a)
+
+static void average_f32(const ferry_pool_window *w, const float *x, float *y)
+{
+    for (size_t c = 0; c < w->channels; c += CHUNK) {
+        const size_t n = w->channels - c < CHUNK ? w->channels - c : CHUNK;
+        float sum[CHUNK] = {0};
+        for (size_t first = 0; first < w->n; first += PARTIAL) {
+            const size_t end = w->n - first < PARTIAL ? w->n : first + PARTIAL;
+            float partial[CHUNK] = {0};
+            for (size_t i = first; i < end; i++) {
+                const float *from = x + element(w, i) + c;
+                FERRY_VECTORS
+                for (size_t k = 0; k < n; k++) partial[k] += from[k];
+            }
+            FERRY_VECTORS
+            for (size_t k = 0; k < n; k++) sum[k] += partial[k];
+        }
+        FERRY_VECTORS
+        for (size_t k = 0; k < n; k++) y[c + k] = w->count > 0 ? sum[k] / w->count : 0;
+    }
+}
+
+static inline __attribute__((always_inline)) void sum_s8(const ferry_pool_window *w, const int8_t *x, size_t n,
+                                                         float *out)
+{
+    int32_t sum[CHUNK] = {0};
+    for (size_t i = 0; i < w->n; i++) {
+        const int8_t *from = x + element(w, i);
+        FERRY_VECTORS
+        for (size_t k = 0; k < n; k++) sum[k] += from[k];
+    }
+    FERRY_VECTORS
+    for (size_t k = 0; k < n; k++) out[k] = (float)sum[k] / w->count * w->mult;
+}
+
+static void average_s8(const ferry_pool_window *w, const int8_t *x, int8_t *y)
+{
+    for (size_t c = 0; c < w->channels; c += CHUNK) {
+        const size_t n = w->channels - c < CHUNK ? w->channels - c : CHUNK;
+        float t[CHUNK];
+        sum_s8(w, x + c, n, t);
+        for (size_t k = 0; k < n; k++) y[c + k] = ferry_sat8(t[k]);
+    }
+}
+
+static void average_s8_f32(const ferry_pool_window *w, const int8_t *x, float *y)
+{
+    for (size_t c = 0; c < w->channels; c += CHUNK)
+        sum_s8(w, x + c, w->channels - c < CHUNK ? w->channels - c : CHUNK, y + c);
+}
+
+#define PASTE_(a, b) a##b
+#define PASTE(a, b) PASTE_(a, b)
+
+extern const ferry_pool_row PASTE(ferry_pool__, ROW);
+const ferry_pool_row PASTE(ferry_pool__, ROW) = {
+    .max_f32 = max_f32,
+    .average_f32 = average_f32,
+    .max_s8 = max_s8,
+    .average_s8 = average_s8,
+    .max_u8 = max_u8,
+    .average_s8_f32 = average_s8_f32,
+};
