@@ -80,6 +80,12 @@ bool ferry_cpu_is_constant(const ferry_graph *graph, const ferry_node *node, int
     return value && ferry_value_is_constant(value);
 }
 
+bool ferry_cpu_is_vector(const ferry_value *value, int64_t elements)
+{
+    return value && value->data && value->dtype == FERRY_F32 && value->shape.rank == 1 &&
+           value->shape.dims[0] == elements;
+}
+
 ferry_tensor_desc ferry_cpu_describe(const ferry_value *value, ferry_tensor_layout layout)
 {
     ferry_tensor_desc d = {.dtype = value->dtype,

@@ -40,6 +40,8 @@ static inline const ferry_value *ferry_cpu_result(const ferry_graph *graph, cons
 {
     return &graph->values[node->outputs[0]];
 }
+/// A constant f32 vector of so many elements.
+bool ferry_cpu_is_vector(const ferry_value *value, int64_t elements);
 /// f32, and what is converted to it on the way in: f16 and bf16.
 static inline bool ferry_cpu_is_float(ferry_dtype dtype)
 {

@@ -3,7 +3,10 @@
 #ifndef FERRY_SRC_BACKEND_CPU_SIMD_C_H_
 #define FERRY_SRC_BACKEND_CPU_SIMD_C_H_
 
+#include <math.h>
 #include <stddef.h>
+
+#include "ops/epilogue.h"
 
 #define VEC 4
 
@@ -36,11 +39,18 @@ static inline void vf_store_part(float *p, vf v, size_t n)
 {
     for (size_t i = 0; i < n; i++) p[i] = v.v[i];
 }
+#ifdef FERRY_FUSED_C
+static inline vf vf_fma(vf a, vf b, vf c)
+{
+    VF_MAP(fmaf(a.v[i], b.v[i], c.v[i]));
+}
+#else
 // Two roundings: fmaf without the instruction is a slow call, and a float result may differ by that much.
 static inline vf vf_fma(vf a, vf b, vf c)
 {
     VF_MAP(a.v[i] * b.v[i] + c.v[i]);
 }
+#endif
 static inline vf vf_add(vf a, vf b)
 {
     VF_MAP(a.v[i] + b.v[i]);
@@ -60,6 +70,19 @@ static inline vf vf_at_most(vf bound, vf t)
 static inline vf vf_if_negative(vf t, vf below)
 {
     VF_MAP(t.v[i] < 0 ? below.v[i] : t.v[i]);
+}
+
+static inline vf vf_load_s32(const int32_t *p)
+{
+    VF_MAP((float)p[i]);
+}
+static inline vf vf_load_s8(const int8_t *p, size_t n)
+{
+    VF_MAP((size_t)i < n ? p[i] : 0);
+}
+static inline void vf_store_sat8(int8_t *p, vf t, size_t n)
+{
+    for (size_t i = 0; i < n; i++) p[i] = ferry_sat8(t.v[i]);
 }
 
 #undef VF_MAP

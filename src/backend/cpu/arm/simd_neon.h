@@ -61,4 +61,26 @@ static inline vf vf_if_negative(vf t, vf below)
     return vbslq_f32(vcltzq_f32(t), below, t);
 }
 
+static inline vf vf_load_s32(const int32_t *p)
+{
+    return vcvtq_f32_s32(vld1q_s32(p));
+}
+static inline vf vf_load_s8(const int8_t *p, size_t n)
+{
+    int32_t all[4] = {0, 0, 0, 0};
+    for (size_t i = 0; i < n; i++) all[i] = p[i];
+    return vcvtq_f32_s32(vld1q_s32(all));
+}
+// The conversion turns NaN into 0 and saturates, the narrowing moves saturate too.
+static inline void vf_store_sat8(int8_t *p, vf t, size_t n)
+{
+    const int16x4_t words = vqmovn_s32(vcvtnq_s32_f32(t));
+    int8_t bytes[8];
+    vst1_s8(bytes, vqmovn_s16(vcombine_s16(words, words)));
+    if (n == VEC)
+        memcpy(p, bytes, VEC);
+    else
+        for (size_t i = 0; i < n; i++) p[i] = bytes[i];
+}
+
 #endif // FERRY_SRC_BACKEND_CPU_ARM_SIMD_NEON_H_

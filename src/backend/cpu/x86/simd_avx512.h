@@ -6,6 +6,7 @@
 
 #include <immintrin.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #define VEC 16
 
@@ -58,6 +59,24 @@ static inline vf vf_at_most(vf bound, vf t)
 static inline vf vf_if_negative(vf t, vf below)
 {
     return _mm512_mask_mov_ps(t, _mm512_cmp_ps_mask(t, _mm512_setzero_ps(), _CMP_LT_OQ), below);
+}
+
+// int32 and int8 as floats.
+static inline vf vf_load_s32(const int32_t *p)
+{
+    return _mm512_cvtepi32_ps(_mm512_loadu_si512(p));
+}
+// n <= VEC elements; the others are 0.
+static inline vf vf_load_s8(const int8_t *p, size_t n)
+{
+    return _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_maskz_loadu_epi8((__mmask16)((1u << n) - 1), p)));
+}
+// sat8 of docs/INT8.md: NaN becomes 0, clamped, rounded half to even.
+static inline void vf_store_sat8(int8_t *p, vf t, size_t n)
+{
+    t = _mm512_maskz_mov_ps(_mm512_cmp_ps_mask(t, t, _CMP_ORD_Q), t);
+    t = _mm512_min_ps(_mm512_max_ps(t, _mm512_set1_ps(-128)), _mm512_set1_ps(127));
+    _mm_mask_storeu_epi8(p, (__mmask16)((1u << n) - 1), _mm512_cvtepi32_epi8(_mm512_cvtps_epi32(t)));
 }
 
 #endif // FERRY_SRC_BACKEND_CPU_X86_SIMD_AVX512_H_

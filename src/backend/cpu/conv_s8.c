@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: Apache-2.0
+// QConv as an int8 matrix product, channels last. Any window, stride, pad, dilation and group; the input may come in
+// plain layout, since it is brought into the kernels' form anyway.
+#include <string.h>
+
+#include "backend/cpu/conv_node.h"
+#include "backend/cpu/depthwise_shape.h"
+#include "backend/cpu/product_s8.h"
+#include "ops/integer.h"
+#include "ops/op.h"
+
+static const char tactic_name[] = "conv_s8_gemm";
+
+typedef struct conv_kernel {
+    ferry_cpu_kernel base;
+    ferry_product_s8 product;
+    const char *packed; // borrowed
+    ferry_cpu_operand x, residual;
+    void *zeros; // owned: what a tap in the padding points to
+    size_t zeros_bytes;
+} conv_kernel;
+
+static ferry_status run(const ferry_cpu_kernel *kernel, const ferry_cpu_run *r, ferry_error *err)
+{
+    (void)err;
+    const conv_kernel *k = (const conv_kernel *)kernel;
+    ferry_product_s8_run(&k->product, r->pool, ferry_cpu_operand_data(&k->x, r), k->packed,
+                         k->residual.present ? ferry_cpu_operand_data(&k->residual, r) : NULL, r->out[0].data,
+                         r->workspace);
+    return FERRY_OK;
+}
+
+static void deinit(ferry_cpu_kernel *kernel)
+{
+    conv_kernel *k = (conv_kernel *)kernel;
+    ferry_heap_free(kernel->base.device->heap, k->zeros, k->zeros_bytes);
+}
+
+static bool owns(const char *tactic)
+{
+    return strcmp(tactic, tactic_name) == 0;
+}
+
+// The packed weights of one group; false when they cannot be, or their sums would not fit int32.
+static bool group_bytes(const ferry_gemm_s8_row *row, const int64_t *w_dims, int32_t w_rank, int64_t group,
+                        ferry_gemm_s8_shape *shape, size_t *out)
+{
+    size_t taps = 1, depth = 0, all = 0;
+    for (int32_t d = 2; d < w_rank; d++)
+        if (w_dims[d] < 1 || !ferry_mul_size(taps, (size_t)w_dims[d], &taps)) return false;
+    if (group < 1 || w_dims[0] < 1 || w_dims[1] < 1 || w_dims[0] % group != 0) return false;
+    *shape = (ferry_gemm_s8_shape){.taps = taps, .kc = (size_t)w_dims[1], .columns = (size_t)(w_dims[0] / group)};
+    return ferry_mul_size(taps, shape->kc, &depth) && depth <= FERRY_INT8_MAX_SUM &&
+           ferry_gemm_s8_packed_bytes(row, shape, out) && ferry_mul_size(*out, (size_t)group, &all);
+}
+
+static ferry_status pack(ferry_cpu_device *device, const ferry_region *region, const char *tactic, void **out_data,
+                         size_t *out_bytes, ferry_error *err)
+{
+    const ferry_graph *g = region->graph;
+    const ferry_node *node = &g->nodes[region->nodes[0]];
+    const ferry_value *w = ferry_cpu_value(g, node, 1), *mult = ferry_cpu_value(g, node, 2);
+    const ferry_value *bias = ferry_cpu_value(g, node, 3);
+    const ferry_gemm_s8_row *row = ferry_gemm_s8_pick(device->isa);
+    const int64_t group = ferry_node_int(node, "group", 1);
+    ferry_gemm_s8_shape shape;
+    size_t each = 0;
+    if (!w || !w->data || w->shape.rank < 3 || !ferry_cpu_is_vector(mult, w->shape.dims[0]) ||
+        !ferry_cpu_is_vector(bias, w->shape.dims[0]) ||
+        !group_bytes(row, w->shape.dims, w->shape.rank, group, &shape, &each))
+        return ferry_cpu_misfit(tactic, "weights that cannot be packed", err);
+    char *packed = ferry_heap_alloc_uninit(device->base.heap, each * (size_t)group);
+    if (!packed) return ferry_fail_memory(err, "packed weights");
+    const size_t depth = shape.taps * shape.kc;
+    for (size_t i = 0; i < (size_t)group; i++) {
+        const ferry_gemm_s8_weights weights = {
+            .w = (const int8_t *)w->data + i * shape.columns * depth,
+            .column_stride = depth,
+            .tap_stride = 1,
+            .k_stride = shape.taps,
+            .mult = (const float *)mult->data + i * shape.columns,
+            .bias = (const float *)bias->data + i * shape.columns,
+        };
+        ferry_gemm_s8_pack(row, &shape, &weights, packed + i * each);
+    }
+    *out_data = packed;
+    *out_bytes = each * (size_t)group;
+    return FERRY_OK;
+}
+
+static bool s8_or_f32(ferry_dtype dtype)
+{
+    return dtype == FERRY_S8 || dtype == FERRY_F32;
+}
+
+static ferry_status fill_kernel(conv_kernel *k, ferry_cpu_device *device, const ferry_region *region,
+                                const char *tactic, const ferry_tensor_desc *in, const ferry_tensor_desc *out,
+                                const void *packed, size_t packed_bytes, ferry_error *err)
+{
+    ferry_product_s8 *p = &k->product;
+    ferry_conv_node node;
+    ferry_gemm_s8_shape shape;
+    FERRY_TRY(ferry_conv_node_read(region, tactic, in, out, &node, err));
+    if (node.x.desc.dtype != FERRY_S8 || node.w.desc.dtype != FERRY_S8 || !s8_or_f32(out[0].dtype) ||
+        (node.residual.present && !s8_or_f32(node.residual.desc.dtype)))
+        return ferry_cpu_misfit(tactic, "types it does not know", err);
+    k->x = node.x;
+    k->residual = node.residual;
+    p->finish = node.finish;
+    p->row = ferry_gemm_s8_pick(device->isa);
+    p->y_float = out[0].dtype == FERRY_F32;
+    p->r_float = node.residual.present && node.residual.desc.dtype == FERRY_F32;
+    if (!ferry_product_s8_conv(p, &node.shape) ||
+        !group_bytes(p->row, node.w.desc.dims, node.w.desc.rank, node.shape.group, &shape, &p->group_bytes) ||
+        p->group_bytes * p->groups != packed_bytes)
+        return ferry_cpu_misfit(tactic, "packed weights of another size", err);
+    k->packed = packed;
+    k->base.base.workspace_bytes = p->form.bytes;
+    k->zeros_bytes = p->source.kc * p->source.elem_bytes;
+    k->zeros = ferry_heap_alloc_uninit(device->base.heap, k->zeros_bytes);
+    if (!k->zeros) return ferry_fail_memory(err, "a convolution");
+    ferry_s8_form_zeros(p->row->form, k->zeros, k->zeros_bytes);
+    p->source.zeros = k->zeros;
+    return FERRY_OK;
+}
+
+static ferry_status prepare(ferry_cpu_device *device, const ferry_region *region, const char *tactic,
+                            const ferry_tensor_desc *in, const ferry_tensor_desc *out, const void *packed,
+                            size_t packed_bytes, ferry_kernel **out_kernel, ferry_error *err)
+{
+    conv_kernel *k = ferry_cpu_kernel_new(device, sizeof *k, run);
+    if (!k) return ferry_fail_memory(err, "a convolution");
+    k->base.deinit = deinit;
+    const ferry_status s = fill_kernel(k, device, region, tactic, in, out, packed, packed_bytes, err);
+    if (s == FERRY_OK)
+        *out_kernel = &k->base.base;
+    else
+        device->base.backend->release(&k->base.base);
+    return s;
+}
+
+static ferry_status offer(ferry_cpu_device *device, const ferry_graph_view *view, ferry_node_id root,
+                          const ferry_offer_sink *sink, ferry_error *err)
+{
+    const ferry_graph *g = view->graph;
+    const ferry_node *node = &g->nodes[root];
+    ferry_conv_shape shape;
+    ferry_product_s8 product = {.row = ferry_gemm_s8_pick(device->isa)};
+    if (!ferry_node_is(node, "QConv") || !ferry_conv_node_is_offered(view, root, &shape) ||
+        ferry_conv_is_depthwise(&shape) || !ferry_product_s8_conv(&product, &shape))
+        return FERRY_OK;
+    const ferry_value *x = ferry_cpu_value(g, node, 0), *y = ferry_cpu_result(g, node);
+    const size_t vec = product.row->vec, columns = (product.shape.columns + vec - 1) / vec * vec * product.groups;
+    const double macs =
+        (double)product.source.rows * (double)(product.source.taps * product.source.kc) * (double)columns;
+    const double bytes = ferry_cpu_bytes(x) + (double)product.form.bytes + ferry_cpu_bytes(y);
+    const double cost = ferry_cpu_cost_us(device, FERRY_S8, macs, bytes);
+    FERRY_TRY(ferry_cpu_offer_node(sink, tactic_name, root, FERRY_LAYOUT_CHANNELS_LAST, FERRY_LAYOUT_CHANNELS_LAST, 0,
+                                   cost, err));
+    // A residual lies as the output does, so the input cannot differ from it.
+    if (!ferry_conv_gathers(shape.c_in) || ferry_cpu_value(g, node, 4)) return FERRY_OK;
+    return ferry_cpu_offer_node(sink, tactic_name, root, FERRY_LAYOUT_PLAIN, FERRY_LAYOUT_CHANNELS_LAST, 0, cost, err);
+}
+
+extern const ferry_cpu_family ferry_cpu_family_conv_s8;
+const ferry_cpu_family ferry_cpu_family_conv_s8 = {
+    .name = "conv_s8",
+    .via_f32 = true, // for residuals and outputs
+    .offer = offer,
+    .owns = owns,
+    .pack = pack,
+    .prepare = prepare,
+};

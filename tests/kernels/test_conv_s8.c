@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+// Int8 convolutions and matrix products, to the bit, on random and on extreme data.
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "support/kernel_case.h"
+
+#define CONV .domain = "ferry", .op = "QConv", .tactics = "conv_s8_gemm"
+
+static void conv_s8__matches_reference_to_the_bit(void **unused)
+{
+    (void)unused;
+    static const kernel_case cases[] = {
+        {CONV, .inputs = "s8:1x16x7x7 =s8:32x16x1x1 =f32:32@0.01 =f32:32@9"},
+        {CONV, .inputs = "s8:2x17x5x3 =s8:19x17x1x1 =f32:19@0.01 =f32:19@9"},
+        {CONV, .inputs = "s8:1x2x1x1 =s8:1x2x1x1 =f32:1 =f32:1"},
+        {CONV, .inputs = "s8:1x24x6x6 =s8:40x24x1x1 =f32:40@0.01 =f32:40", .attrs = "strides=2,2"},
+        {CONV, .inputs = "s8:1x9x9x11 =s8:33x9x3x3 =f32:33@0.002 =f32:33@30", .attrs = "pads=1,1,1,1"},
+        {CONV, .inputs = "s8:2x12x9x8 =s8:7x12x3x2 =f32:7@0.002 =f32:7@30", .attrs = "pads=0,1,2,1 strides=2,1"},
+        {CONV, .inputs = "s8:1x8x13x13 =s8:16x8x3x3 =f32:16@0.002 =f32:16", .attrs = "pads=2,2,2,2 dilations=2,2"},
+        {CONV, .inputs = "s8:1x3x20x21 =s8:24x3x3x3 =f32:24@0.01 =f32:24", .attrs = "pads=1,1,1,1 strides=2,2"},
+        {CONV, .inputs = "s8:1x32x6x6 =s8:48x8x3x3 =f32:48@0.002 =f32:48", .attrs = "group=4 pads=1,1,1,1"},
+        {CONV, .inputs = "s8:1x12x6x6 =s8:12x3x3x3 =f32:12@0.01 =f32:12", .attrs = "group=4 pads=1,1,1,1"},
+        {CONV, .inputs = "s8:1x10x37 =s8:20x10x5 =f32:20@0.01 =f32:20", .attrs = "pads=2,2"},
+        {CONV, .inputs = "s8:1x8x4x5x6 =s8:9x8x2x3x3 =f32:9@0.002 =f32:9", .attrs = "pads=0,1,1,1,1,1"},
+        {CONV, .inputs = "s8:1x260x5x5 =s8:70x260x3x3 =f32:70@0.0003 =f32:70", .attrs = "pads=1,1,1,1"},
+        {CONV, .inputs = "s8:1x16x7x7 =s8:33x16x1x1 =f32:33@0.01 =f32:33@9", .attrs = "act=relu"},
+        {CONV, .inputs = "s8:1x16x7x7 =s8:33x16x1x1 =f32:33@0.01 =f32:33@9",
+         .attrs = "act=clip act_alpha=-3 act_beta=20"},
+        {CONV, .inputs = "s8:1x16x7x7 =s8:33x16x1x1 =f32:33@0.01 =f32:33@9", .attrs = "act=leaky_relu act_alpha=0.1"},
+        {CONV, .inputs = "s8:1x16x7x7 =s8:33x16x1x1 =f32:33@0.01 =f32:33@9",
+         .attrs = "act=hard_sigmoid act_alpha=0.2 act_beta=50 act_gamma=100"},
+        {CONV, .inputs = "s8:1x16x7x7 =s8:33x16x1x1 =f32:33@0.01 =f32:33@9 s8:1x33x7x7",
+         .attrs = "r_mult=0.7 act=relu"},
+        {CONV, .inputs = "s8:1x16x7x7 =s8:33x16x1x1 =f32:33@0.01 =f32:33@9 f32:1x33x7x7@50",
+         .attrs = "r_mult=0.7 act=relu act_first=1"},
+        {CONV, .inputs = "s8:1x16x7x7 =s8:33x16x1x1 =f32:33@0.01 =f32:33@9 f16:1x33x7x7@50", .attrs = "r_mult=0.7"},
+        {CONV, .inputs = "s8:1x16x7x7 =s8:33x16x1x1 =f32:33@0.01 =f32:33@9", .attrs = "to=1"},
+        {CONV, .inputs = "s8:1x16x7x7 =s8:33x16x1x1 =f32:33@0.01 =f32:33@9 s8:1x33x7x7", .attrs = "to=3 r_mult=0.1"},
+    };
+    KERNEL_CASES_RUN(cases);
+}
+
+static void matrix_s8__matches_reference_to_the_bit(void **unused)
+{
+    (void)unused;
+#define GEMM .domain = "ferry", .op = "QGemm", .tactics = "matrix_s8"
+    static const kernel_case cases[] = {
+        {GEMM, .inputs = "s8:1x64 =s8:64x10 =f32:10@0.01 =f32:10@5"},
+        {GEMM, .inputs = "s8:13x37 =s8:37x33 =f32:33@0.01 =f32:33@5", .attrs = "act=relu"},
+        {GEMM, .inputs = "s8:12x16 =s8:65x16 =f32:65@0.01 =f32:65@5", .attrs = "transB=1 to=1"},
+        {GEMM, .inputs = "s8:2x5x24 =s8:24x40 =f32:40@0.01 =f32:40 s8:2x5x40", .attrs = "r_mult=1.5"},
+        {GEMM, .inputs = "s8:1x1283 =s8:1283x1001 =f32:1001@0.001 =f32:1001@5"},
+    };
+    KERNEL_CASES_RUN(cases);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(conv_s8__matches_reference_to_the_bit),
+        cmocka_unit_test(matrix_s8__matches_reference_to_the_bit),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
