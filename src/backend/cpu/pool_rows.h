@@ -4,7 +4,7 @@
 
 #include "backend/cpu/loops.h"
 #include "backend/cpu/pool_loops.h"
-#include "ops/epilogue.h"
+#include "backend/cpu/round_s8.h"
 
 #define CHUNK 64   // channels summed at a time, on the stack
 #define PARTIAL 64 // elements summed before they are added to the whole: keeps long float sums exact enough
@@ -76,7 +76,7 @@ static void average_s8(const ferry_pool_window *w, const int8_t *x, int8_t *y)
         const size_t n = w->channels - c < CHUNK ? w->channels - c : CHUNK;
         float t[CHUNK];
         sum_s8(w, x + c, n, t);
-        for (size_t k = 0; k < n; k++) y[c + k] = ferry_sat8(t[k]);
+        for (size_t k = 0; k < n; k++) y[c + k] = round_s8(t[k]);
     }
 }
 
