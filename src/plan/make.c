@@ -87,6 +87,7 @@ static ferry_status run_planner(ferry_planner *p, ferry_plan *out, ferry_error *
     FERRY_TRY(describe_devices(p, out, err));
     FERRY_TRY(ferry_planner_collect(p, err));
     FERRY_TRY(ferry_report_status(p->report, FERRY_ERR_UNSUPPORTED, err));
+    FERRY_TRY(ferry_planner_cap_workspace(p, err));
     FERRY_TRY(ferry_planner_time(p, err));
     FERRY_TRY(ferry_planner_select(p, err));
     FERRY_TRY(ferry_planner_assemble(p, out, err));

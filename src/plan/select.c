@@ -62,8 +62,8 @@ static ferry_status cover(ferry_planner *p, ferry_error *err)
             }
         }
         if (p->chosen[id] < 0)
-            return ferry_fail(err, FERRY_ERR_OUT_OF_MEMORY,
-                              "node '%s': every tactic needs more workspace than the cap allows; raise --workspace",
+            return ferry_fail(err, FERRY_ERR_UNSUPPORTED,
+                              "node '%s': none of its tactics could be made ready; log at verbose to see why",
                               p->graph->nodes[id].name);
         const ferry_candidate *c = &list->items[p->chosen[id]];
         for (int32_t k = 0; k < c->n_nodes; k++) p->root[c->nodes[k]] = id;

@@ -44,6 +44,9 @@ bool ferry_planner_is_view(const ferry_planner *planner, ferry_node_id node);
 
 /// candidates.c: asks the devices, in order, for offers; nodes that none takes go into the report.
 ferry_status ferry_planner_collect(ferry_planner *planner, ferry_error *err);
+/// workspace.c: drops candidates that need more scratch than the cap allows; FERRY_ERR_OUT_OF_MEMORY, with the numbers,
+/// where none is left.
+ferry_status ferry_planner_cap_workspace(ferry_planner *planner, ferry_error *err);
 /// timing.c: measures candidates that compete. Nothing to do without time_tactics.
 ferry_status ferry_planner_time(ferry_planner *planner, ferry_error *err);
 /// select.c: covers the graph with regions, then settles layouts.

@@ -84,8 +84,6 @@ static ferry_status bench_open(bench *b, ferry_planner *p, ferry_candidate *c, f
         FERRY_TRY(make_binding(b, b->region.outputs[i], c->out_layout, &out[i], &b->out[i], &b->out_bytes[i], p, err));
     FERRY_TRY(backend->pack(b->device, &b->region, c->tactic, &b->packed, &b->packed_bytes, err));
     FERRY_TRY(backend->prepare(b->device, &b->region, c->tactic, in, out, b->packed, b->packed_bytes, &b->kernel, err));
-    if (p->options->workspace_bytes && b->kernel->workspace_bytes > p->options->workspace_bytes)
-        return ferry_fail(err, FERRY_ERR_OUT_OF_MEMORY, "workspace cap");
     b->workspace = backend->alloc(b->device, b->kernel->workspace_bytes ? b->kernel->workspace_bytes : 1);
     return b->workspace ? FERRY_OK : ferry_fail_memory(err, "timing tactics");
 }
@@ -163,6 +161,7 @@ static ferry_status time_node(ferry_planner *p, ferry_candidate_list *list, ferr
     ferry_status s = FERRY_OK;
     for (size_t i = 0; s == FERRY_OK && i < list->count && n < MOST_RIVALS; i++) {
         ferry_candidate *c = &list->items[i];
+        if (c->dropped) continue;
         const char *key = make_key(p, c, arena);
         if (!key) s = ferry_fail_memory(err, "timing tactics");
         const double known = key && p->options->timings ? ferry_timing_cache_find(p->options->timings, key) : -1;

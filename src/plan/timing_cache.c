@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "plan/timing_cache.h"
 
+#include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -113,6 +114,7 @@ static ferry_status read_line(ferry_timing_cache *cache, char *line, ferry_error
 static ferry_status read_text(ferry_timing_cache *cache, char *text, size_t bytes, ferry_error *err)
 {
     size_t number = 0;
+    if (bytes == 0) return ferry_fail(err, FERRY_ERR_BAD_DATA, "line 1: a timing cache begins with '%s'", FIRST_LINE);
     for (char *line = text; line < text + bytes;) {
         char *end = memchr(line, '\n', (size_t)(text + bytes - line));
         if (!end) end = text + bytes;
@@ -132,7 +134,7 @@ static ferry_status read_text(ferry_timing_cache *cache, char *text, size_t byte
 ferry_status ferry_timing_cache_read(ferry_timing_cache *cache, const char *path, ferry_error *err)
 {
     struct stat st;
-    if (stat(path, &st) != 0) return FERRY_OK;
+    if (stat(path, &st) != 0 && errno == ENOENT) return FERRY_OK;
     char *text = NULL;
     size_t bytes = 0;
     FERRY_TRY(ferry_file_read(cache->heap, path, MOST_FILE_BYTES, &text, &bytes, err));
