@@ -13,13 +13,14 @@ extern "C" {
 
 /// How a tensor's range is chosen from what was seen of it; docs/CALIBRATION.md defines each.
 typedef enum ferry_calibration_algorithm {
-    FERRY_CALIBRATION_ENTROPY2 = 0, ///< least divergence as TensorRT ships it; what CNNs usually want
-    FERRY_CALIBRATION_ENTROPY = 1,  ///< least divergence as NVIDIA published it
-    FERRY_CALIBRATION_MINMAX = 2,   ///< all that was seen; for networks of the BERT kind
-    FERRY_CALIBRATION_PERCENTILE = 3,
-    FERRY_CALIBRATION_MSE = 4, ///< least squared rounding and clipping error
+    FERRY_CALIBRATION_DEFAULT = 0,  ///< what measured best: mse in this version
+    FERRY_CALIBRATION_ENTROPY2 = 1, ///< least divergence as TensorRT ships it
+    FERRY_CALIBRATION_ENTROPY = 2,  ///< least divergence as NVIDIA published it
+    FERRY_CALIBRATION_MINMAX = 3,   ///< all that was seen; for networks of the BERT kind
+    FERRY_CALIBRATION_PERCENTILE = 4,
+    FERRY_CALIBRATION_MSE = 5, ///< least squared rounding and clipping error
     /// The builder tries the others on the calibration samples and takes the one whose outputs are closest to FP32.
-    FERRY_CALIBRATION_AUTO = 5
+    FERRY_CALIBRATION_AUTO = 6
 } ferry_calibration_algorithm;
 
 /// The percentile that 0 stands for.
@@ -27,7 +28,8 @@ typedef enum ferry_calibration_algorithm {
 /// The count that 0 stands for: more samples change next to nothing for picture classifiers.
 #define FERRY_CALIBRATION_DEFAULT_COUNT 500
 
-/// "entropy2", "entropy", "minmax", "percentile", "mse", "auto"; NULL for another value. Static storage. Thread-safe.
+/// "entropy2", "entropy", "minmax", "percentile", "mse", "auto"; of the default, the name of what it stands for; NULL
+/// for another value. Static storage. Thread-safe.
 FERRY_API const char *ferry_calibration_algorithm_name(ferry_calibration_algorithm algorithm);
 
 /// Reads a name as above; "percentile:99.9" also sets *out_percentile, which is 0 otherwise. Thread-safe.
@@ -65,7 +67,7 @@ typedef struct ferry_calibrator {
 /// Zero means the default in every field. Either `calibrator`, `source` or an existing `cache_path` is needed.
 typedef struct ferry_calibration_options {
     size_t size;                           ///< sizeof(ferry_calibration_options)
-    ferry_calibration_algorithm algorithm; ///< 0: entropy2
+    ferry_calibration_algorithm algorithm; ///< 0: mse
     double percentile;                     ///< for the percentile algorithm, in (0, 100]; 0: 99.99
     const ferry_calibrator *calibrator;    ///< the caller's own samples; NULL: `source`
     const char *source;                    ///< folder of pictures, list file (.txt) or samples (.npy); see below

@@ -46,6 +46,7 @@ ferry_status ferry_threshold_choose(const ferry_heap *heap, const ferry_histogra
                           1) *
                  width;
         break;
+    case FERRY_CALIBRATION_DEFAULT:
     case FERRY_CALIBRATION_MSE:
         FERRY_TRY(ferry_threshold_mse(heap, histogram->bins, FERRY_HISTOGRAM_BINS, width, &chosen, err));
         break;
@@ -57,7 +58,8 @@ ferry_status ferry_threshold_choose(const ferry_heap *heap, const ferry_histogra
     return FERRY_OK;
 }
 
-static const char *const names[] = {"entropy2", "entropy", "minmax", "percentile", "mse", "auto"};
+// By enumerator; the default comes first, under the name of what it stands for.
+static const char *const names[] = {"mse", "entropy2", "entropy", "minmax", "percentile", "mse", "auto"};
 
 const char *ferry_calibration_algorithm_name(ferry_calibration_algorithm algorithm)
 {
@@ -69,7 +71,7 @@ ferry_status ferry_calibration_algorithm_parse(const char *text, ferry_calibrati
 {
     ferry_text rest = ferry_text_of(text), name;
     ferry_text_next(&rest, ':', &name);
-    for (size_t i = 0; i < FERRY_COUNT_OF(names); i++) {
+    for (size_t i = FERRY_CALIBRATION_DEFAULT + 1; i < FERRY_COUNT_OF(names); i++) {
         if (!ferry_text_equal(name, names[i])) continue;
         double percentile = 0;
         if (rest.data && i == FERRY_CALIBRATION_PERCENTILE) {

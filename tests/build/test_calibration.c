@@ -540,7 +540,7 @@ static void options__of_an_older_ferry_work(void **state)
     ferry_calibration_options c;
     memset(&c, 0x5A, sizeof c);
     c.size = offsetof(ferry_calibration_options, source);
-    c.algorithm = FERRY_CALIBRATION_ENTROPY2;
+    c.algorithm = FERRY_CALIBRATION_DEFAULT;
     c.percentile = 0;
     c.calibrator = &calibrator;
     ferry_build_options options;
