@@ -13,6 +13,8 @@
     ROW(unary_f32)            \
     ROW(binary_f32)           \
     ROW(quantised)            \
+    ROW(resize_linear)        \
+    ROW(mapped)               \
     ROW(move)                 \
     ROW(pool)                 \
     ROW(reference)
