@@ -14,9 +14,10 @@ root=$PWD/build/arm64-root
 sysroot() {
     # "a|b": the first that the distribution has.
     local needs=(libprotobuf-c-dev libprotobuf-c1 "libjpeg62-turbo-dev|libjpeg-turbo8-dev"
-        "libjpeg62-turbo|libjpeg-turbo8" libspng-dev "libspng0|libspng0t64" zlib1g-dev zlib1g libxxhash-dev libxxhash0 libjansson-dev libjansson4
+        "libjpeg62-turbo|libjpeg-turbo8" libspng-dev "libspng0|libspng0t64" zlib1g-dev zlib1g libxxhash-dev
+        libxxhash0 libjansson-dev libjansson4
         libpthreadpool-dev "libpthreadpool0|libpthreadpool0t64" libcmocka-dev libcmocka0) names=() need name
-    if [ -f "$root/complete" ]; then
+    if [ -f "$root/complete" ] && [ "$(cat "$root/complete")" = "${needs[*]}" ]; then
         echo "the target's libraries are there"
         return
     fi
@@ -54,7 +55,7 @@ sysroot() {
         ln -sf "$root$(readlink "$link")" "$link"
     done
     rm -rf "$root/debs" "$root/apt"
-    touch "$root/complete"
+    echo "${needs[*]}" >"$root/complete"
 }
 
 command -v aarch64-linux-gnu-gcc >/dev/null || { echo "no arm64 cross compiler (tools/setup.sh --slow)"; exit 1; }
