@@ -44,6 +44,32 @@ static void conv_s8__matches_reference_to_the_bit(void **unused)
     KERNEL_CASES_RUN(cases);
 }
 
+static void depthwise_s8__matches_reference_to_the_bit(void **unused)
+{
+    (void)unused;
+#define DEPTHWISE .domain = "ferry", .op = "QConv", .tactics = "conv_s8_depthwise"
+    static const kernel_case cases[] = {
+        {DEPTHWISE, .inputs = "s8:1x16x7x7 =s8:16x1x3x3 =f32:16@0.05 =f32:16", .attrs = "group=16 pads=1,1,1,1"},
+        {DEPTHWISE, .inputs = "s8:2x33x9x10 =s8:33x1x3x3 =f32:33@0.05 =f32:33",
+         .attrs = "group=33 pads=1,1,1,1 strides=2,2"},
+        {DEPTHWISE, .inputs = "s8:1x150x12x25 =s8:150x1x5x5 =f32:150@0.01 =f32:150",
+         .attrs = "group=150 pads=2,2,2,2 act=relu"},
+        {DEPTHWISE, .inputs = "s8:1x5x3x3 =s8:5x1x5x5 =f32:5@0.01 =f32:5", .attrs = "group=5 pads=2,2,2,2"},
+        {DEPTHWISE, .inputs = "s8:1x64x11x13 =s8:64x1x3x3 =f32:64@0.05 =f32:64",
+         .attrs = "group=64 pads=4,4,4,4 dilations=4,4 act=clip act_alpha=-200 act_beta=-150"},
+        {DEPTHWISE, .inputs = "s8:1x7x30 =s8:7x1x5 =f32:7@0.05 =f32:7", .attrs = "group=7 pads=0,3"},
+        {DEPTHWISE, .inputs = "s8:1x18x4x5x6 =s8:18x1x3x3x3 =f32:18@0.05 =f32:18",
+         .attrs = "group=18 pads=1,1,1,1,1,1"},
+        {DEPTHWISE, .inputs = "s8:1x35x8x7 =s8:35x1x3x3 =f32:35@0.05 =f32:35 s8:1x35x8x7",
+         .attrs = "group=35 pads=1,1,1,1 act=leaky_relu act_alpha=0.1 r_mult=0.5"},
+        {DEPTHWISE, .inputs = "s8:1x35x8x7 =s8:35x1x3x3 =f32:35@0.05 =f32:35 f32:1x35x8x7",
+         .attrs = "group=35 pads=1,1,1,1 act=hard_sigmoid act_alpha=0.2 act_beta=30 act_gamma=100 to=1"},
+        {DEPTHWISE, .inputs = "s8:1x35x8x7 =s8:35x1x3x3 =f32:35@0.05 =f32:35", .attrs = "group=35 pads=1,1,1,1 to=2"},
+        {DEPTHWISE, .inputs = "s8:1x1x1x1 =s8:1x1x1x1 =f32:1 =f32:1"},
+    };
+    KERNEL_CASES_RUN(cases);
+}
+
 static void matrix_s8__matches_reference_to_the_bit(void **unused)
 {
     (void)unused;
@@ -62,6 +88,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(conv_s8__matches_reference_to_the_bit),
+        cmocka_unit_test(depthwise_s8__matches_reference_to_the_bit),
         cmocka_unit_test(matrix_s8__matches_reference_to_the_bit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

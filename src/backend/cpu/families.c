@@ -8,6 +8,7 @@
     ROW(conv_f32)             \
     ROW(matrix_f32)           \
     ROW(matmul_f32)           \
+    ROW(conv_depthwise_s8)    \
     ROW(conv_s8)              \
     ROW(matrix_s8)            \
     ROW(unary_f32)            \
