@@ -108,7 +108,7 @@ NETWORKS = [
             TF + " --size 192x192 --resize-shorter 220 --class-offset 1", mean=(127.5,) * 3, std=(127.5,) * 3,
             shorter=220, offset=1),
     Network(CLASSIFY, "squeezenet1.1_fp32.onnx", 224, "crop",
-            "--color bgr --mean 104,117,123 --std 1,1,1 --resize crop --size 224x224 --resize-shorter 256"
+            "--color bgr --mean 123,117,104 --std 1,1,1 --resize crop --size 224x224 --resize-shorter 256"
             " --task classify", bgr=True, mean=(104, 117, 123), shorter=256),
     Network(DETECT, "yolox_nano.onnx", 416, "topleft", "--preprocess yolox --task detect --decoder yolox", bgr=True,
             decode=decode_yolox),
