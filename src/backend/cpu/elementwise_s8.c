@@ -5,14 +5,12 @@
 #include "backend/cpu/isa.h"
 #include "base/size.h"
 
-#define FERRY_ELEMENTWISE_S8(isa, suffix) extern const ferry_elementwise_s8_row ferry_elementwise_s8__##suffix;
-#include "backend/cpu/elementwise_s8.inc"
-#undef FERRY_ELEMENTWISE_S8
+#define ROW(isa, suffix) extern const ferry_elementwise_s8_row ferry_elementwise_s8__##suffix;
+#include "backend/cpu/basic_rows.inc"
 
 static const ferry_elementwise_s8_row *const rows[] = {
-#define FERRY_ELEMENTWISE_S8(isa, suffix) &ferry_elementwise_s8__##suffix,
-#include "backend/cpu/elementwise_s8.inc"
-#undef FERRY_ELEMENTWISE_S8
+#define ROW(isa, suffix) &ferry_elementwise_s8__##suffix,
+#include "backend/cpu/basic_rows.inc"
 };
 
 const ferry_elementwise_s8_row *ferry_elementwise_s8_at(size_t index)

@@ -18,6 +18,7 @@
     ROW(mapped)               \
     ROW(move)                 \
     ROW(pool)                 \
+    ROW(lines)                \
     ROW(reference)
 // clang-format on
 

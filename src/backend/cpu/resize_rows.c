@@ -4,14 +4,12 @@
 #include "backend/cpu/resize_loops.h"
 #include "base/size.h"
 
-#define FERRY_RESIZE(isa, suffix) extern const ferry_resize_row ferry_resize__##suffix;
-#include "backend/cpu/resize.inc"
-#undef FERRY_RESIZE
+#define ROW(isa, suffix) extern const ferry_resize_row ferry_resize__##suffix;
+#include "backend/cpu/basic_rows.inc"
 
 static const ferry_resize_row *const rows[] = {
-#define FERRY_RESIZE(isa, suffix) &ferry_resize__##suffix,
-#include "backend/cpu/resize.inc"
-#undef FERRY_RESIZE
+#define ROW(isa, suffix) &ferry_resize__##suffix,
+#include "backend/cpu/basic_rows.inc"
 };
 
 const ferry_resize_row *ferry_resize_at(size_t index)

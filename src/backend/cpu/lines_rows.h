@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: Apache-2.0
+// The loops of lines.h, for the compiler to vectorise: a file per instruction set includes it with ROW, the name of its
+// table, ISA, its name and bit, and MADD for math_f32.h.
+#include <math.h>
+#include <string.h>
+
+#include "backend/cpu/isa.h"
+#include "backend/cpu/lines.h"
+#include "backend/cpu/loops.h"
+#include "backend/cpu/math_f32.h"
+
+#define LANES 8
+#define COLUMNS FERRY_LINES_COLUMNS
+
+static double fold(const double *lane)
+{
+    return ((lane[0] + lane[4]) + (lane[2] + lane[6])) + ((lane[1] + lane[5]) + (lane[3] + lane[7]));
+}
+
+static float max(const float *x, size_t n)
+{
+    float lane[16];
+    for (int l = 0; l < 16; l++) lane[l] = -INFINITY;
+    size_t k = 0;
+    for (; k + 16 <= n; k += 16)
+        for (int l = 0; l < 16; l++) lane[l] = (x[k + l] > lane[l]) | (x[k + l] != x[k + l]) ? x[k + l] : lane[l];
+    for (int l = 0; k < n; k++, l++) lane[l] = (x[k] > lane[l]) | (x[k] != x[k]) ? x[k] : lane[l];
+    float most = lane[0];
+    for (int l = 1; l < 16; l++) most = (lane[l] > most) | (lane[l] != lane[l]) ? lane[l] : most;
+    return most;
+}
+
+// A sum of `term`, an expression of x[at], in eight lanes.
+#define SUM_LINE(term)                                                                                                 \
+    double lane[LANES] = {0};                                                                                          \
+    size_t k = 0;                                                                                                      \
+    for (; k + LANES <= n; k += LANES)                                                                                 \
+        for (size_t l = 0; l < LANES; l++) {                                                                           \
+            const size_t at = k + l;                                                                                   \
+            lane[l] += (term);                                                                                         \
+        }                                                                                                              \
+    for (size_t l = 0; k < n; k++, l++) {                                                                              \
+        const size_t at = k;                                                                                           \
+        lane[l] += (term);                                                                                             \
+    }                                                                                                                  \
+    return fold(lane)
+
+static double sum(const float *x, size_t n)
+{
+    SUM_LINE((double)x[at]);
+}
+
+static double squares(const float *x, size_t n, double mean)
+{
+    SUM_LINE(((double)x[at] - mean) * ((double)x[at] - mean));
+}
+
+static double exps(const float *x, size_t n, float most, float *y)
+{
+    FERRY_VECTORS
+    for (size_t i = 0; i < n; i++) y[i] = math_exp(x[i] - most);
+    return sum(y, n);
+}
+
+static void scale(float *y, size_t n, float factor)
+{
+    FERRY_VECTORS
+    for (size_t i = 0; i < n; i++) y[i] *= factor;
+}
+
+static void normalise(const float *x, size_t n, double mean, float inverse, const float *factors, const float *bias,
+                      float *y)
+{
+    FERRY_VECTORS
+    for (size_t i = 0; i < n; i++) y[i] = (float)((double)x[i] - mean) * inverse;
+    if (factors) {
+        FERRY_VECTORS
+        for (size_t i = 0; i < n; i++) y[i] *= factors[i];
+    }
+    if (bias) {
+        FERRY_VECTORS
+        for (size_t i = 0; i < n; i++) y[i] += bias[i];
+    }
+}
+
+static void affine(const float *x, size_t n, double mean, float factor, float shift, float *y)
+{
+    FERRY_VECTORS
+    for (size_t i = 0; i < n; i++) y[i] = (float)((double)x[i] - mean) * factor + shift;
+}
+
+static void max_columns(const float *x, size_t n, size_t step, size_t columns, float *out)
+{
+    for (size_t c = 0; c < columns; c++) out[c] = -INFINITY;
+    for (size_t k = 0; k < n; k++, x += step) {
+        FERRY_VECTORS
+        for (size_t c = 0; c < columns; c++) out[c] = (x[c] > out[c]) | (x[c] != x[c]) ? x[c] : out[c];
+    }
+}
+
+#define SUM_COLUMNS(term)                                                                                              \
+    double lanes[LANES][COLUMNS];                                                                                      \
+    memset(lanes, 0, sizeof lanes);                                                                                    \
+    for (size_t k = 0; k < n; k++) {                                                                                   \
+        double *lane = lanes[k % LANES];                                                                               \
+        const float *row = x + k * step;                                                                               \
+        FERRY_VECTORS                                                                                                  \
+        for (size_t c = 0; c < columns; c++) lane[c] += (term);                                                        \
+    }                                                                                                                  \
+    for (size_t c = 0; c < columns; c++) {                                                                             \
+        double own[LANES];                                                                                             \
+        for (size_t l = 0; l < LANES; l++) own[l] = lanes[l][c];                                                       \
+        out[c] = fold(own);                                                                                            \
+    }
+
+static void sum_columns(const float *x, size_t n, size_t step, size_t columns, double *out)
+{
+    SUM_COLUMNS((double)row[c])
+}
+
+static void squares_columns(const float *x, size_t n, size_t step, size_t columns, const double *mean, double *out)
+{
+    SUM_COLUMNS(((double)row[c] - mean[c]) * ((double)row[c] - mean[c]))
+}
+
+static void exp_columns(const float *x, size_t n, size_t step, size_t columns, const float *most, float *y, double *out)
+{
+    for (size_t k = 0; k < n; k++) {
+        FERRY_VECTORS
+        for (size_t c = 0; c < columns; c++) y[k * step + c] = math_exp(x[k * step + c] - most[c]);
+    }
+    sum_columns(y, n, step, columns, out);
+}
+
+static void affine_columns(const float *x, size_t n, size_t step, size_t columns, const double *mean,
+                           const float *factor, const float *shift, float *y)
+{
+    for (size_t k = 0; k < n; k++) {
+        FERRY_VECTORS
+        for (size_t c = 0; c < columns; c++)
+            y[k * step + c] = (float)((double)x[k * step + c] - mean[c]) * factor[c] + shift[c];
+    }
+}
+
+static void arg_max_columns(const float *x, size_t n, size_t step, size_t columns, int last, int64_t *out)
+{
+    float most[COLUMNS];
+    int32_t where[COLUMNS];
+    for (size_t c = 0; c < columns; c++) {
+        most[c] = x[c];
+        where[c] = 0;
+    }
+    for (size_t k = 1; k < n; k++) {
+        const float *row = x + k * step;
+        FERRY_VECTORS
+        for (size_t c = 0; c < columns; c++) {
+            const int same = (row[c] == most[c]) | ((row[c] != row[c]) & (most[c] != most[c]));
+            const int more = (row[c] > most[c]) | ((row[c] != row[c]) & (most[c] == most[c]));
+            const int take = more | (same & last);
+            most[c] = take ? row[c] : most[c];
+            where[c] = take ? (int32_t)k : where[c];
+        }
+    }
+    for (size_t c = 0; c < columns; c++) out[c] = where[c];
+}
+
+extern const ferry_lines_row ROW;
+const ferry_lines_row ROW = {
+    ISA,    max,         sum,         squares,         exps,        scale,          normalise,
+    affine, max_columns, sum_columns, squares_columns, exp_columns, affine_columns, arg_max_columns};
