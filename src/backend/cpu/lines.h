@@ -5,6 +5,7 @@
 #ifndef FERRY_SRC_BACKEND_CPU_LINES_H_
 #define FERRY_SRC_BACKEND_CPU_LINES_H_
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -33,7 +34,7 @@ typedef struct ferry_lines_row {
     void (*affine_columns)(const float *x, size_t n, size_t step, size_t columns, const double *mean,
                            const float *factor, const float *shift, float *y);
     /// The first (`last`: the last) place of each column's largest element.
-    void (*arg_max_columns)(const float *x, size_t n, size_t step, size_t columns, int last, int64_t *out);
+    void (*arg_max_columns)(const float *x, size_t n, size_t step, size_t columns, bool last, int64_t *out);
 } ferry_lines_row;
 
 /// From plainest to newest; NULL beyond the end.

@@ -142,7 +142,7 @@ static void affine_columns(const float *x, size_t n, size_t step, size_t columns
     }
 }
 
-static void arg_max_columns(const float *x, size_t n, size_t step, size_t columns, int last, int64_t *out)
+static void arg_max_columns(const float *x, size_t n, size_t step, size_t columns, bool last, int64_t *out)
 {
     float most[COLUMNS];
     int32_t where[COLUMNS];
@@ -154,10 +154,10 @@ static void arg_max_columns(const float *x, size_t n, size_t step, size_t column
         const float *row = x + k * step;
         FERRY_VECTORS
         for (size_t c = 0; c < columns; c++) {
-            const int same = (row[c] == most[c]) | ((row[c] != row[c]) & (most[c] != most[c]));
-            const int more = (row[c] > most[c]) | ((row[c] != row[c]) & (most[c] == most[c]));
-            const int take = more | (same & last);
-            most[c] = take ? row[c] : most[c];
+            const float v = row[c], m = most[c];
+            const bool more = (v > m) | ((v != v) & (m == m)), same = (v == m) | ((v != v) & (m != m));
+            const bool take = more | (same & last);
+            most[c] = take ? v : m;
             where[c] = take ? (int32_t)k : where[c];
         }
     }
