@@ -59,7 +59,12 @@ static void conversions__match_reference_to_the_bit(void **unused)
         {C("QuantizeLinear"), FAST, .inputs = "f16:1x4x3x3@3 =f32:[0.02] =s8:[0]", .may_lack = 1},
         {C("DequantizeLinear"), FAST, .inputs = "s8:1x24x7x5 =f32:[0.02]"},
         {C("DequantizeLinear"), FAST, .inputs = "s8:777 =f32:[0.3] =s8:[0]"},
-        {C("QuantizeLinear"), .inputs = "f32:1x4x3x3@3 =f32:[0.02] =u8:[7]", .may_lack = 1},
+        {C("QuantizeLinear"), FAST, .inputs = "f32:1x4x3x3@3 =f32:[0.02] =u8:[7]"},
+        {C("QuantizeLinear"), FAST, .inputs = "f32:1x24x7x5@9 =f32:[0.02] =u8:[128]"},
+        {C("QuantizeLinear"), FAST, .inputs = "f32:77@900 =f32:[1] =s8:[-100]"},
+        {C("QuantizeLinear"), FAST, .inputs = "f32:77@300 =f32:[1]"},
+        {C("DequantizeLinear"), FAST, .inputs = "u8:1x24x7x5 =f32:[0.02] =u8:[130]"},
+        {C("DequantizeLinear"), FAST, .inputs = "s8:99 =f32:[0.7] =s8:[-7]"},
         {C("DequantizeLinear"), .inputs = "s8:1x4x3x3 =f32:4 =s8:4", .may_lack = 1},
     };
     KERNEL_CASES_RUN(cases);
@@ -78,7 +83,7 @@ static void rounding__is_that_of_the_definition(void **unused)
     const ferry_elementwise_s8_row *row;
     for (size_t r = 0; (row = ferry_elementwise_s8_at(r)); r++) {
         if (row->isa & ~ferry_isa_detect()) continue;
-        row->quantise(x, 1.0f, y, N);
+        row->quantise(x, 1.0f, 0, -128, 127, (uint8_t *)y, N);
         for (int i = 0; i < N; i++)
             if (y[i] != ferry_sat8(x[i]))
                 fail_msg("%s: %.9g becomes %d, not %d", row->name, (double)x[i], y[i], ferry_sat8(x[i]));

@@ -34,6 +34,10 @@ static void normalisations__match_reference(void **unused)
         {LINES, .op = "LayerNormalization", .inputs = "f32:2x5x6x8 =f32:6x8", .attrs = "axis=2 epsilon=0.001"},
         {LINES, .op = "InstanceNormalization", .inputs = "f32:2x19x9x7@4 =f32:19 =f32:19"},
         {LINES, .op = "InstanceNormalization", .inputs = "f32:1x40x33@4 =f32:40 =f32:40", .attrs = "epsilon=0.01"},
+        {LINES, .op = "BatchNormalization",
+         .inputs = "f32:2x19x9x7@4 =f32:19 =f32:19 =f32:19 =f32:19[1,2,3,4,5,6,7,8,9,1,2,3,4,5,6,7,8,9,2]"},
+        {LINES, .op = "BatchNormalization", .inputs = "f32:2x3x40@4 =f32:3 =f32:3 =f32:3 =f32:3[1,0.5,0.1]"},
+        {LINES, .op = "BatchNormalization", .inputs = "f32:2x3x1x1@4 =f32:3 =f32:3 =f32:3 =f32:3[1,0.5,0.1]"},
     };
     KERNEL_CASES_RUN(cases);
 }

@@ -24,8 +24,10 @@ typedef struct ferry_elementwise_s8_row {
     uint32_t isa;
     void (*add)(const ferry_pair_s8 *pair, size_t n);
     void (*mul)(const ferry_pair_s8 *pair, size_t n);
-    void (*quantise)(const float *x, float scale, int8_t *y, size_t n);
-    void (*dequantise)(const int8_t *x, float scale, float *y, size_t n);
+    /// x / scale rounded half to even (NaN: 0), plus zero, clamped to [low, high]: int8 or uint8 in y's bytes
+    void (*quantise)(const float *x, float scale, int32_t zero, int32_t low, int32_t high, uint8_t *y, size_t n);
+    void (*dequantise_s8)(const int8_t *x, float scale, int32_t zero, float *y, size_t n); // (x - zero) * scale
+    void (*dequantise_u8)(const uint8_t *x, float scale, int32_t zero, float *y, size_t n);
     void (*look_up)(const int8_t *x, const int8_t *table, int8_t *y, size_t n); // table[x + 128]; y may be x
 } ferry_elementwise_s8_row;
 

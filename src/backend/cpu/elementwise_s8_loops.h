@@ -84,16 +84,26 @@ static void mul(const ferry_pair_s8 *p, size_t n)
     PAIR_LOOP((float)(a * b) * mult)
 }
 
-static void quantise(const float *x, float scale, int8_t *y, size_t n)
+static void quantise(const float *x, float scale, int32_t zero, int32_t low, int32_t high, uint8_t *y, size_t n)
 {
     FERRY_VECTORS
-    for (size_t i = 0; i < n; i++) y[i] = round_s8(x[i] / scale);
+    for (size_t i = 0; i < n; i++) {
+        const int32_t q = round_within(x[i] / scale, 1024.0f) + zero; // 1024 is beyond both ends for every zero point
+        const int32_t above = q < low ? low : q;
+        y[i] = (uint8_t)(above > high ? high : above);
+    }
 }
 
-static void dequantise(const int8_t *x, float scale, float *y, size_t n)
+static void dequantise_s8(const int8_t *x, float scale, int32_t zero, float *y, size_t n)
 {
     FERRY_VECTORS
-    for (size_t i = 0; i < n; i++) y[i] = (float)x[i] * scale;
+    for (size_t i = 0; i < n; i++) y[i] = (float)(x[i] - zero) * scale;
+}
+
+static void dequantise_u8(const uint8_t *x, float scale, int32_t zero, float *y, size_t n)
+{
+    FERRY_VECTORS
+    for (size_t i = 0; i < n; i++) y[i] = (float)(x[i] - zero) * scale;
 }
 
 #ifndef LOOK_UP
@@ -105,4 +115,4 @@ static void look_up(const int8_t *x, const int8_t *table, int8_t *y, size_t n)
 #endif
 
 extern const ferry_elementwise_s8_row ROW;
-const ferry_elementwise_s8_row ROW = {ISA, add, mul, quantise, dequantise, LOOK_UP};
+const ferry_elementwise_s8_row ROW = {ISA, add, mul, quantise, dequantise_s8, dequantise_u8, LOOK_UP};

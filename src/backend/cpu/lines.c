@@ -18,6 +18,7 @@ typedef enum lines_kind {
     LINES_LOG_SOFTMAX,
     LINES_LAYER_NORM,
     LINES_INSTANCE_NORM,
+    LINES_BATCH_NORM,
     LINES_ARG_MAX,
     LINES_MEAN,
     LINES_SUM,
@@ -32,6 +33,7 @@ typedef struct lines_kernel {
     ferry_cpu_operand x;
     const float *scale, *bias; // of normalisations; perhaps owned
     size_t scale_owned, bias_owned, channels;
+    double *mean; // owned: of BatchNormalization, [channels], then as many variances
     double epsilon;
     bool last_index;
 } lines_kernel;
@@ -66,6 +68,12 @@ static void run_line(const job *j, size_t position, int64_t x_at, int64_t y_at)
         const float most = row->max(x, n);
         const double total = row->exp(x, n, most, y);
         row->normalise(x, n, (double)most + log(total), 1, NULL, NULL, y);
+        break;
+    }
+    case LINES_BATCH_NORM: {
+        const size_t c = channel_of(k, position);
+        const double factor = (double)k->scale[c] / sqrt(k->mean[k->channels + c] + k->epsilon);
+        row->affine(x, n, k->mean[c], (float)factor, k->bias[c], y);
         break;
     }
     case LINES_LAYER_NORM:
@@ -140,6 +148,15 @@ static void run_columns(const job *j, size_t position, size_t columns, int64_t x
         }
         row->affine_columns(x, n, step, columns, mean, factor, shift, y);
         break;
+    case LINES_BATCH_NORM:
+        for (size_t c = 0; c < columns; c++) {
+            const size_t channel = channel_of(k, position + c);
+            mean[c] = k->mean[channel];
+            factor[c] = (float)((double)k->scale[channel] / sqrt(k->mean[k->channels + channel] + k->epsilon));
+            shift[c] = k->bias[channel];
+        }
+        row->affine_columns(x, n, step, columns, mean, factor, shift, y);
+        break;
     case LINES_LAYER_NORM:
     case LINES_INSTANCE_NORM:
         row->sum_columns(x, n, step, columns, mean);
@@ -203,6 +220,7 @@ static void deinit(ferry_cpu_kernel *kernel)
     lines_kernel *k = (lines_kernel *)kernel;
     ferry_cpu_constant_free(kernel->base.device->heap, k->scale, k->scale_owned);
     ferry_cpu_constant_free(kernel->base.device->heap, k->bias, k->bias_owned);
+    ferry_heap_free(kernel->base.device->heap, k->mean, 2 * k->channels * sizeof *k->mean);
 }
 
 static bool owns(const char *tactic)
@@ -219,6 +237,7 @@ static const struct {
              {"LogSoftmax", LINES_LOG_SOFTMAX, 26, false},
              {"LayerNormalization", LINES_LAYER_NORM, 12, true},
              {"InstanceNormalization", LINES_INSTANCE_NORM, 12, true},
+             {"BatchNormalization", LINES_BATCH_NORM, 3, true},
              {"ArgMax", LINES_ARG_MAX, 4, false},
              {"ReduceMean", LINES_MEAN, 4, false},
              {"GlobalAveragePool", LINES_MEAN, 4, false},
@@ -276,12 +295,12 @@ static bool read_view(const ferry_graph *g, const ferry_node *node, const ferry_
         if (ferry_axis(ferry_node_int(node, "axis", otherwise), x->rank, &axis, NULL) != FERRY_OK) return false;
         gone[axis] = true;
         for (int32_t d = axis; d < x->rank && kind == LINES_LAYER_NORM; d++) gone[d] = true;
-    } else if (kind == LINES_INSTANCE_NORM || ferry_node_is(node, "GlobalAveragePool")) {
+    } else if (kind == LINES_INSTANCE_NORM || kind == LINES_BATCH_NORM || ferry_node_is(node, "GlobalAveragePool")) {
         for (int32_t d = 2; d < x->rank; d++) gone[d] = true;
     } else if (!reduced_axes(g, node, x->rank, gone)) {
         return false;
     }
-    const bool same = kind <= LINES_INSTANCE_NORM;
+    const bool same = kind <= LINES_BATCH_NORM;
     const bool keep = ferry_node_is(node, "GlobalAveragePool") || ferry_node_int(node, "keepdims", 1) != 0;
     if (!ferry_lines_view_make(x, y, gone, same, keep, view)) return false;
     // Partial sums that run over channels and positions in another order would give other bits.
@@ -313,8 +332,18 @@ static ferry_status fill_kernel(lines_kernel *k, ferry_cpu_device *device, const
     k->epsilon = (double)ferry_node_float(node, "epsilon", 1e-5f);
     k->last_index = ferry_node_int(node, "select_last_index", 0) != 0;
     k->channels = k->x.desc.rank > 1 ? (size_t)k->x.desc.dims[1] : 1;
-    if (k->kind != LINES_LAYER_NORM && k->kind != LINES_INSTANCE_NORM) return FERRY_OK;
+    if (k->kind != LINES_LAYER_NORM && k->kind != LINES_INSTANCE_NORM && k->kind != LINES_BATCH_NORM) return FERRY_OK;
     FERRY_TRY(ferry_cpu_constant_f32(device->base.heap, ferry_cpu_value(g, node, 1), &k->scale, &k->scale_owned, err));
+    if (k->kind == LINES_BATCH_NORM) {
+        const ferry_tensor mean = ferry_value_tensor(ferry_cpu_value(g, node, 3));
+        const ferry_tensor variance = ferry_value_tensor(ferry_cpu_value(g, node, 4));
+        k->mean = ferry_heap_alloc_array(device->base.heap, 2 * k->channels, sizeof *k->mean);
+        if (!k->mean) return ferry_fail_memory(err, "a kernel over lines");
+        for (size_t c = 0; c < k->channels; c++) {
+            k->mean[c] = ferry_load_f64(&mean, c);
+            k->mean[k->channels + c] = ferry_load_f64(&variance, c);
+        }
+    }
     if (!ferry_cpu_value(g, node, 2)) return FERRY_OK;
     return ferry_cpu_constant_f32(device->base.heap, ferry_cpu_value(g, node, 2), &k->bias, &k->bias_owned, err);
 }

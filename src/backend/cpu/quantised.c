@@ -22,6 +22,7 @@ typedef struct quantised_kernel {
     ferry_cpu_operand in[2];
     bool real; // the output is f32
     float mults[2], scale;
+    int32_t zero, low, high; // of conversions
     ferry_finish finish;
     const float *real_table; // [256], perhaps owned
     size_t owned;
@@ -83,9 +84,12 @@ static void run_elements(void *context, size_t begin, size_t count)
     const job *j = context;
     const quantised_kernel *k = j->k;
     if (k->kind == KIND_QUANTISE) {
-        k->row->quantise((const float *)j->a + begin, k->scale, (int8_t *)j->y + begin, count);
+        k->row->quantise((const float *)j->a + begin, k->scale, k->zero, k->low, k->high, (uint8_t *)j->y + begin,
+                         count);
+    } else if (k->kind == KIND_DEQUANTISE && k->low < 0) {
+        k->row->dequantise_s8((const int8_t *)j->a + begin, k->scale, k->zero, (float *)j->y + begin, count);
     } else if (k->kind == KIND_DEQUANTISE) {
-        k->row->dequantise((const int8_t *)j->a + begin, k->scale, (float *)j->y + begin, count);
+        k->row->dequantise_u8((const uint8_t *)j->a + begin, k->scale, k->zero, (float *)j->y + begin, count);
     } else if (k->real) {
         const int8_t *x = (const int8_t *)j->a;
         for (size_t i = begin; i < begin + count; i++) ((float *)j->y)[i] = k->real_table[x[i] + 128];
@@ -132,16 +136,26 @@ static bool is_real(ferry_dtype dtype)
     return ferry_cpu_is_float(dtype);
 }
 
-// Scale and zero point of a conversion: constants for the whole tensor, the zero point 0.
-static bool read_scale(const ferry_graph *graph, const ferry_node *node, float *out)
+static bool is_byte(ferry_dtype dtype)
+{
+    return dtype == FERRY_S8 || dtype == FERRY_U8;
+}
+
+// Scale and zero point of a conversion: constants for the whole tensor.
+static bool read_scale(const ferry_graph *graph, const ferry_node *node, ferry_dtype stored, float *out_scale,
+                       int32_t *out_zero)
 {
     const ferry_value *scale = ferry_cpu_value(graph, node, 1), *zero = ferry_cpu_value(graph, node, 2);
-    if (!scale || !ferry_value_is_constant(scale) || scale->dtype != FERRY_F32 || ferry_cpu_elements(scale) != 1 ||
-        ferry_node_int(node, "block_size", 0) != 0 || ferry_node_attr(node, "precision"))
+    *out_zero = 0;
+    if (!is_byte(stored) || !scale || !ferry_value_is_constant(scale) || scale->dtype != FERRY_F32 ||
+        ferry_cpu_elements(scale) != 1 || ferry_node_int(node, "block_size", 0) != 0 ||
+        ferry_node_attr(node, "precision"))
         return false;
-    *out = *(const float *)scale->data;
-    return !zero || (ferry_value_is_constant(zero) && zero->dtype == FERRY_S8 && ferry_cpu_elements(zero) == 1 &&
-                     *(const int8_t *)zero->data == 0);
+    *out_scale = *(const float *)scale->data;
+    if (!zero) return true;
+    if (!ferry_value_is_constant(zero) || zero->dtype != stored || ferry_cpu_elements(zero) != 1) return false;
+    *out_zero = stored == FERRY_S8 ? *(const int8_t *)zero->data : *(const uint8_t *)zero->data;
+    return true;
 }
 
 // What the node is, from types alone; false when it is none of these kernels'. Only inputs 0 and 1 are looked at.
@@ -149,16 +163,17 @@ static bool kind_of(const ferry_graph *graph, const ferry_node *node, ferry_dtyp
 {
     const ferry_value *a = ferry_cpu_value(graph, node, 0), *b = ferry_cpu_value(graph, node, 1);
     float scale = 0;
+    int32_t zero = 0;
     if (!a) return false;
     if (ferry_node_is(node, "QuantizeLinear")) {
         *out = KIND_QUANTISE;
-        return is_real(a->dtype) && y == FERRY_S8 && read_scale(graph, node, &scale);
+        return is_real(a->dtype) && read_scale(graph, node, y, &scale, &zero);
     }
-    if (!b || a->dtype != FERRY_S8) return false;
     if (ferry_node_is(node, "DequantizeLinear")) {
         *out = KIND_DEQUANTISE;
-        return y == FERRY_F32 && read_scale(graph, node, &scale);
+        return y == FERRY_F32 && read_scale(graph, node, a->dtype, &scale, &zero);
     }
+    if (!b || a->dtype != FERRY_S8) return false;
     if (ferry_node_is(node, "QTable")) {
         *out = KIND_TABLE;
         return ferry_value_is_constant(b) && ferry_cpu_elements(b) == 256 &&
@@ -201,14 +216,18 @@ static ferry_status fill_kernel(quantised_kernel *k, ferry_cpu_device *device, c
     if (k->kind == KIND_ADD || k->kind == KIND_MUL) return fill_pair(k, node, tactic, y, err);
     const ferry_tensor_desc *x = &k->in[0].desc;
     size_t bytes = 0;
-    if (x->dtype != (k->kind == KIND_QUANTISE ? FERRY_F32 : FERRY_S8) || !ferry_tensor_desc_same_dims(x, y) ||
+    const ferry_dtype stored = k->kind == KIND_QUANTISE ? y->dtype : x->dtype;
+    if (k->kind != KIND_TABLE && !read_scale(g, node, stored, &k->scale, &k->zero))
+        return ferry_cpu_misfit(tactic, "a scale that it does not take", err);
+    k->low = stored == FERRY_U8 ? 0 : -128;
+    k->high = stored == FERRY_U8 ? 255 : 127;
+    if ((k->kind == KIND_QUANTISE ? x->dtype != FERRY_F32 : !is_byte(x->dtype)) || !ferry_tensor_desc_same_dims(x, y) ||
         memcmp(x->strides, y->strides, (size_t)y->rank * sizeof *y->strides) != 0 ||
         !ferry_tensor_desc_bytes(y, &bytes))
         return ferry_cpu_misfit(tactic, "an output unlike its input", err);
     k->elements = bytes / ferry_dtype_bytes(y->dtype);
     if (k->kind == KIND_TABLE && k->real)
         return ferry_cpu_constant_f32(device->base.heap, ferry_cpu_value(g, node, 1), &k->real_table, &k->owned, err);
-    if (k->kind != KIND_TABLE) read_scale(g, node, &k->scale);
     return FERRY_OK;
 }
 
