@@ -7,9 +7,7 @@ import subprocess
 import tempfile
 import unittest
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "support"))
-import ferry_python  # noqa: E402
-from support.ferry_python import COMMAND, call, call_json, data_path  # noqa: E402,F401
+from support.ferry_python import COMMAND, call, call_json  # noqa: F401
 
 try:
     import numpy

@@ -36,6 +36,10 @@ class CommandLine(CliCase):
         self.usage("build", self.model, "--calib", self.pictures, says="add --int8")
         self.usage("build", self.model, "--int8", "--calib-count", "5", says="--calib")
         self.usage("build", self.model, "--int8", "--calib", self.pictures, "--recalibrate", says="--calib-cache")
+        self.usage("build", self.model, "--labels-csv", self.labels, says="--max-drop")
+        self.usage("build", self.model, "--int8", "--max-drop", "1", says="--labels-csv")
+        self.usage("build", self.model, "--int8", "--max-drop", "1", "--labels-csv", self.labels, "--metric", "map",
+                   says="is for top1")
         self.usage("run", self.engine, self.picture, "--int8", says="is an engine already")
         self.usage("bench", self.engine, "--mean", "1,2,3", says="is an engine already")
         self.usage("eval", self.engine, "--images", self.pictures, says="--coco")

@@ -41,7 +41,7 @@ static uint32_t wanted_precisions(const cli_settings *s, ferry_runtime *runtime)
     uint32_t wanted = (s->fp16 ? (uint32_t)FERRY_PRECISION_FP16 : 0) | (s->bf16 ? (uint32_t)FERRY_PRECISION_BF16 : 0) |
                       (s->int8 ? (uint32_t)FERRY_PRECISION_INT8 : 0);
     if (!s->best) return wanted;
-    const bool scales = s->calibration.source || s->calibration.cache_path || s->plan;
+    const bool scales = s->calibration.source || s->calibration.cache_path || s->calibration.calibrator || s->plan;
     const uint32_t fast = ferry_runtime_fast_precisions(runtime);
     wanted |= fast;
     if (!scales && !s->int8) wanted &= ~(uint32_t)FERRY_PRECISION_INT8;
@@ -135,7 +135,8 @@ int cli_build_request_open(cli_build_request *r, const cli_settings *s, ferry_ru
         .logger = cli_logger(s),
         .progress = cli_progress(s),
     };
-    if (s->calibration.source || s->calibration.cache_path) r->options.calibration = &s->calibration;
+    if (s->calibration.source || s->calibration.cache_path || s->calibration.calibrator)
+        r->options.calibration = &s->calibration;
     if (gather_lists(r, s, &err) != FERRY_OK) return cli_usage(NULL, "%s", err.text);
     const int status = gather_preprocess(r, s, network);
     return status == CLI_OK ? gather_texts(r, s) : status;

@@ -54,6 +54,8 @@ typedef struct cli_settings {
     bool dump_profile;
     const char *labels_csv, *images, *coco, *masks, *exclude_calib;
     int count;
+    double max_drop; // -1: not given; in points (hundredths of the figure)
+    const char *metric;
     bool per_layer;
     int worst;
     const char *html;
@@ -94,7 +96,7 @@ typedef struct cli_command {
 /// The subcommands; NULL beyond the end.
 const cli_command *cli_command_at(size_t index);
 
-extern const cli_group cli_group_build, cli_group_shapes, cli_group_calibrate, cli_group_pictures,
+extern const cli_group cli_group_accuracy, cli_group_build, cli_group_shapes, cli_group_calibrate, cli_group_pictures,
     cli_group_pictures_build, cli_group_results, cli_group_run, cli_group_device, cli_group_load, cli_group_measure,
     cli_group_eval, cli_group_compare, cli_group_common, cli_group_engine, cli_group_inspect, cli_group_calibrate_run;
 
@@ -236,6 +238,17 @@ ferry_status cli_vision_run(cli_vision *vision, const cli_session *session, cons
                             ferry_error *err);
 /// Preprocessing as the options (and, below them, `stored` JSON) say. CLI_OK or an exit status.
 int cli_preprocess(const cli_settings *settings, const char *stored, ferry_preprocess *out, bool *out_given);
+
+/// What lower precision cost.
+typedef struct cli_drop {
+    const char *metric;
+    double reference, got; // in FP32, and of the engine
+    json_t *kept;          // names of the tensors kept in float for it; the caller's to release
+} cli_drop;
+
+/// Builds with no larger drop of accuracy than settings->max_drop, or says by how much it is missed.
+int cli_build_within_drop(const cli_settings *settings, ferry_runtime *runtime, const char *model, ferry_engine **out,
+                          cli_drop *out_drop);
 
 int cli_build(const cli_settings *settings, int argc, char **argv);
 int cli_run(const cli_settings *settings, int argc, char **argv);

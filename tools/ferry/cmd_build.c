@@ -31,7 +31,8 @@ static void print_counts(const char *what, json_t *counts)
     printf("\n");
 }
 
-static int report(const cli_settings *settings, const ferry_engine *engine, const char *path, double seconds)
+static int report(const cli_settings *settings, const ferry_engine *engine, const char *path, double seconds,
+                  const cli_drop *drop)
 {
     ferry_error err = {.text = ""};
     char *described = NULL;
@@ -46,6 +47,9 @@ static int report(const cli_settings *settings, const ferry_engine *engine, cons
     print_counts("  layers: ", json_object_get(summary, "layers_by_precision"));
     printf("  memory of a context: %.1f MB\n",
            (double)json_integer_value(json_object_get(json_object_get(json, "memory"), "context_bytes")) / 1e6);
+    if (drop->metric)
+        printf("  %s %.4f, in FP32 %.4f (%zu tensors kept in float for it)\n", drop->metric, drop->got, drop->reference,
+               json_array_size(drop->kept));
     if (settings->json) {
         json_t *out =
             json_pack("{s:s, s:f, s:O, s:O, s:{s:I, s:I, s:I}}", "engine", path, "seconds", seconds,
@@ -53,10 +57,11 @@ static int report(const cli_settings *settings, const ferry_engine *engine, cons
                       json_object_get(summary, "layers_by_device"), "bytes", "file", (json_int_t)file_bytes, "weights",
                       json_integer_value(json_object_get(json, "weights_bytes")), "packed",
                       json_integer_value(json_object_get(json, "packed_bytes")));
-        char *text = out ? json_dumps(out, JSON_COMPACT) : NULL;
-        if (text) printf("%s\n", text);
-        free(text);
-        json_decref(out);
+        if (out && drop->metric)
+            json_object_set_new(out, "accuracy",
+                                json_pack("{s:s, s:f, s:f, s:O}", "metric", drop->metric, "fp32", drop->reference,
+                                          "engine", drop->got, "kept_in_float", drop->kept));
+        cli_print_json(out);
     }
     json_decref(json);
     return CLI_OK;
@@ -69,16 +74,20 @@ int cli_build(const cli_settings *settings, int argc, char **argv)
     ferry_error err = {.text = ""};
     ferry_runtime *runtime = NULL;
     ferry_engine *engine = NULL;
+    cli_drop drop = {0};
     if (cli_is_engine(argv[0])) return cli_fail("%s is an engine already; build takes a model", argv[0]);
     char *made = cli_sibling_name(argv[0], ".engine");
     const char *path = settings->output ? settings->output : made;
     int status = path ? cli_check_output(path) : cli_fail("out of memory");
     if (status == CLI_OK && settings->plan_output) status = cli_check_output(settings->plan_output);
     if (status == CLI_OK) status = cli_runtime_open(settings, &runtime);
-    if (status == CLI_OK) status = cli_build_engine(settings, runtime, argv[0], &engine);
+    if (status == CLI_OK)
+        status = settings->max_drop >= 0 ? cli_build_within_drop(settings, runtime, argv[0], &engine, &drop)
+                                         : cli_build_engine(settings, runtime, argv[0], &engine);
     if (status == CLI_OK && ferry_engine_save(engine, path, &err) != FERRY_OK) status = cli_fail("%s", err.text);
     if (status == CLI_OK && settings->plan_output) status = write_plan(engine, settings->plan_output);
-    if (status == CLI_OK) status = report(settings, engine, path, cli_now_s() - begun);
+    if (status == CLI_OK) status = report(settings, engine, path, cli_now_s() - begun, &drop);
+    json_decref(drop.kept);
     ferry_engine_release(engine);
     ferry_runtime_release(runtime);
     free(made);

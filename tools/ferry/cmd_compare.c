@@ -20,6 +20,7 @@ typedef struct comparison {
     size_t scratch_capacity;
     cli_tensor_records records;
     size_t inputs_used;
+    bool per_layer;
 } comparison;
 
 // --- Opening -------------------------------------------------------------------------------------------------------
@@ -73,12 +74,9 @@ static int open_reference(comparison *c, const char *model)
     return status == CLI_OK ? cli_session_start(&c->reference, &on_cpu) : status;
 }
 
-static int open_comparison(comparison *c, const char *engine, const char *model)
+static int open_both(comparison *c, const char *model)
 {
-    if (!cli_is_engine(engine))
-        return cli_fail("%s is no engine; make one with 'ferry build', then compare it with its model", engine);
-    int status = cli_session_open(&c->engine, c->settings, engine);
-    if (status == CLI_OK) status = open_reference(c, model);
+    int status = open_reference(c, model);
     if (status == CLI_OK) status = cli_buffers_open(&c->wanted, &c->reference);
     if (status == CLI_OK)
         status = c->settings->n_inputs ? cli_buffers_open(&c->vision.buffers, &c->engine)
@@ -86,6 +84,14 @@ static int open_comparison(comparison *c, const char *engine, const char *model)
     if (status != CLI_OK) return status;
     c->outputs = calloc((size_t)c->wanted.n_outputs + 1, sizeof *c->outputs);
     return c->outputs ? CLI_OK : cli_fail("out of memory");
+}
+
+static int open_comparison(comparison *c, const char *engine, const char *model)
+{
+    if (!cli_is_engine(engine))
+        return cli_fail("%s is no engine; make one with 'ferry build', then compare it with its model", engine);
+    const int status = cli_session_open(&c->engine, c->settings, engine);
+    return status == CLI_OK ? open_both(c, model) : status;
 }
 
 static void close_comparison(comparison *c)
@@ -153,7 +159,7 @@ static int compare_once(comparison *c)
 {
     ferry_error err = {.text = ""};
     ferry_status s = FERRY_OK;
-    if (c->settings->per_layer) {
+    if (c->per_layer) {
         s = ferry_context_set_observer(c->engine.context, cli_records_keep, &c->records, &err);
         if (s == FERRY_OK) s = ferry_context_set_observer(c->reference.context, cli_records_compare, &c->records, &err);
     }
@@ -319,6 +325,32 @@ static int report_layers(comparison *c, json_t *json)
     return status;
 }
 
+int cli_compare_pictures(const cli_settings *settings, ferry_runtime *runtime, ferry_engine *engine, const char *model,
+                         const cli_eval_set *pictures, cli_tensor_records *out_records, cli_losses *out_losses)
+{
+    json_t *description = NULL;
+    comparison *c = calloc(1, sizeof *c);
+    if (!c) return cli_fail("out of memory");
+    c->settings = settings;
+    c->per_layer = true;
+    c->engine = (cli_session){.runtime = runtime, .engine = engine, .built = true};
+    int status = cli_session_start(&c->engine, settings);
+    if (status == CLI_OK) status = open_both(c, model);
+    for (size_t i = 0; status == CLI_OK && i < pictures->count; i++) {
+        status = cli_interrupted() ? cli_fail("interrupted") : compare_picture(c, pictures->items[i].path);
+    }
+    if (status == CLI_OK) status = describe(engine, &description);
+    *out_records = c->records;
+    c->records = (cli_tensor_records){0};
+    if (status == CLI_OK) status = cli_losses_find(out_losses, out_records, description);
+    json_decref(description);
+    c->engine.runtime = NULL; // borrowed, as the engine is
+    c->engine.engine = NULL;
+    close_comparison(c);
+    free(c);
+    return status;
+}
+
 int cli_compare(const cli_settings *settings, int argc, char **argv)
 {
     if (argc == 2 && !settings->n_inputs) return cli_usage("compare", "name pictures, or raw tensors with --input");
@@ -326,6 +358,7 @@ int cli_compare(const cli_settings *settings, int argc, char **argv)
     comparison *c = calloc(1, sizeof *c);
     if (!c) return cli_fail("out of memory");
     c->settings = settings;
+    c->per_layer = settings->per_layer;
     int status = open_comparison(c, argv[0], argv[1]);
     if (status == CLI_OK) status = compare_all(c, argc - 2, argv + 2);
     if (status == CLI_OK) {

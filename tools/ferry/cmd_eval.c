@@ -197,7 +197,6 @@ static int report(const evaluation *e)
         cli_warn(e->settings, "%zu of %zu pictures have no %s and were passed over", e->without_truth, e->set.count,
                  e->settings->masks ? "mask" : "entry in the truth");
     if (e->unreadable) cli_warn(e->settings, "%zu pictures could not be used", e->unreadable);
-    if (e->evaluated == 0) return cli_fail("none of the %zu pictures could be evaluated", e->set.count);
     json_t *json = e->ap ? detector_figures(e) : e->settings->masks ? segmentation_figures(e) : classifier_figures(e);
     if (!json) return CLI_FAILED;
     add_common(e, json);
@@ -206,7 +205,7 @@ static int report(const evaluation *e)
     return CLI_OK;
 }
 
-static int evaluate(evaluation *e)
+static int evaluate_all(evaluation *e)
 {
     cli_phase phase;
     const double begun = cli_now_s();
@@ -217,7 +216,30 @@ static int evaluate(evaluation *e)
         if (status == CLI_OK) status = cli_phase_step(&phase, i + 1);
     }
     e->seconds = cli_now_s() - begun;
-    return status == CLI_OK ? report(e) : status;
+    if (status == CLI_OK && e->evaluated == 0)
+        return cli_fail("none of the %zu pictures could be evaluated", e->set.count);
+    return status;
+}
+
+int cli_eval_figure(const cli_settings *settings, const cli_session *session, double *out_figure)
+{
+    ferry_error err = {.text = ""};
+    ferry_ap_summary sum = {0};
+    evaluation *e = calloc(1, sizeof *e);
+    if (!e) return cli_fail("out of memory");
+    e->settings = settings;
+    e->session = session;
+    int status = open_evaluation(e);
+    if (status == CLI_OK) status = evaluate_all(e);
+    if (status == CLI_OK && e->ap && ferry_ap_summarise(e->ap, &sum, &err) != FERRY_OK)
+        status = cli_fail("%s", err.text);
+    if (status == CLI_OK)
+        *out_figure = e->ap             ? sum.map50
+                      : settings->masks ? ferry_iou_mean(&e->iou, NULL)
+                                        : (double)e->topk.top1 / (double)e->topk.pictures;
+    close_evaluation(e);
+    free(e);
+    return status;
 }
 
 int cli_eval(const cli_settings *settings, int argc, char **argv)
@@ -232,7 +254,8 @@ int cli_eval(const cli_settings *settings, int argc, char **argv)
     e->session = &session;
     int status = cli_session_open(&session, settings, argv[0]);
     if (status == CLI_OK) status = open_evaluation(e);
-    if (status == CLI_OK) status = evaluate(e);
+    if (status == CLI_OK) status = evaluate_all(e);
+    if (status == CLI_OK) status = report(e);
     close_evaluation(e);
     cli_session_close(&session);
     free(e);

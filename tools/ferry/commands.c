@@ -3,8 +3,8 @@
 #include "cli.h"
 
 #define GROUPS(name, ...) static const cli_group *const name[] = {__VA_ARGS__, &cli_group_common, NULL}
-GROUPS(build_groups, &cli_group_engine, &cli_group_device, &cli_group_build, &cli_group_shapes, &cli_group_calibrate,
-       &cli_group_pictures, &cli_group_results);
+GROUPS(build_groups, &cli_group_engine, &cli_group_device, &cli_group_build, &cli_group_calibrate, &cli_group_accuracy,
+       &cli_group_shapes, &cli_group_pictures, &cli_group_results);
 GROUPS(run_groups, &cli_group_run, &cli_group_device, &cli_group_load, &cli_group_pictures, &cli_group_results,
        &cli_group_build, &cli_group_shapes, &cli_group_calibrate);
 GROUPS(bench_groups, &cli_group_measure, &cli_group_device, &cli_group_load, &cli_group_build, &cli_group_shapes,

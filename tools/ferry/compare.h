@@ -3,7 +3,7 @@
 #ifndef FERRY_TOOLS_COMPARE_H_
 #define FERRY_TOOLS_COMPARE_H_
 
-#include "cli.h"
+#include "eval.h"
 
 /// Sums over elements, from which the measures follow. Zero it to begin.
 typedef struct cli_difference {
@@ -73,5 +73,9 @@ typedef struct cli_losses {
 
 /// @param description  of the engine: ferry_engine_describe's JSON, for which layer reads what
 int cli_losses_find(cli_losses *out, cli_tensor_records *records, const json_t *description);
+
+/// Runs an engine and its model in FP32 on pictures and says where accuracy is lost.
+int cli_compare_pictures(const cli_settings *settings, ferry_runtime *runtime, ferry_engine *engine, const char *model,
+                         const cli_eval_set *pictures, cli_tensor_records *out_records, cli_losses *out_losses);
 
 #endif // FERRY_TOOLS_COMPARE_H_

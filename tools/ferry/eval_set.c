@@ -96,8 +96,7 @@ static int exclude_drawn(cli_eval_set *set, const cli_settings *s)
     return CLI_OK;
 }
 
-// Evenly spread, since collections are often sorted by class.
-static void keep_spread(cli_eval_set *set, size_t count)
+void cli_eval_set_spread(cli_eval_set *set, size_t count)
 {
     if (count == 0 || count >= set->count) return;
     size_t kept = 0;
@@ -115,7 +114,7 @@ int cli_eval_set_open(cli_eval_set *set, const cli_settings *s)
     *set = (cli_eval_set){0};
     int status = s->labels_csv ? cli_eval_read_csv(set, s->labels_csv) : add_pictures(set, s->images);
     if (status == CLI_OK && s->exclude_calib) status = exclude_drawn(set, s);
-    if (status == CLI_OK) keep_spread(set, (size_t)s->count);
+    if (status == CLI_OK) cli_eval_set_spread(set, (size_t)s->count);
     return status;
 }
 

@@ -51,6 +51,30 @@ CLI_TAKE_TEXT(take_coco, coco)
 CLI_TAKE_TEXT(take_masks, masks)
 CLI_TAKE_TEXT(take_exclude_calib, exclude_calib)
 CLI_TAKE_INT(take_count, count, 1, 100000000)
+CLI_TAKE_DOUBLE(take_max_drop, max_drop, 0, 100)
+CLI_TAKE(take_metric)
+{
+    if (strcmp(value, "top1") && strcmp(value, "map") && strcmp(value, "miou"))
+        CLI_FAIL("'%s' is none of top1, map, miou", value);
+    s->metric = value;
+    return FERRY_OK;
+}
+static const cli_option accuracy_options[] = {
+    {"max-drop", 0, "PCT",
+     "Measure accuracy in FP32 and of the engine on the pictures below, and keep the layers that lose most in float "
+     "until it drops by no more than PCT points; fails, with the figures, when that can't be reached.",
+     take_max_drop},
+    {"metric", 0, "NAME", "top1, map or miou (default: the one that the pictures below are for).", take_metric},
+    {"labels-csv", 0, "FILE", "Pictures and their classes, as for 'ferry eval'.", take_labels_csv},
+    {"images", 0, "SOURCE", "A folder of pictures, or a list of them (.txt).", take_images},
+    {"coco", 0, "FILE|DIR", "The true boxes of these pictures, as for 'ferry eval'.", take_coco},
+    {"masks", 0, "DIR", "The true classes of their pixels, as for 'ferry eval'.", take_masks},
+    {"count", 0, "N", "Measure on N pictures, evenly spread over all (default: all).", take_count},
+    {"exclude-calib", 0, "SOURCE", "Leave out the pictures that calibration on SOURCE draws.", take_exclude_calib},
+    {0},
+};
+const cli_group cli_group_accuracy = {"Accuracy", accuracy_options, false};
+
 static const cli_option eval_options[] = {
     {"labels-csv", 0, "FILE",
      "Pictures and their classes: a CSV with a header and the columns 'file' (relative to the CSV) and 'class_index'.",

@@ -24,6 +24,8 @@ static const contradiction contradictions[] = {
     {"no-fusion", "plan", "--no-fusion runs the model as it is, in FP32"},
     {"no-fusion", "write-plan", "an engine built with --no-fusion has no numeric plan"},
     {"no-fusion", "layer-precision", "--no-fusion runs the model as it is, in FP32"},
+    {"no-fusion", "max-drop", "--no-fusion runs the model as it is, in FP32"},
+    {"plan", "max-drop", "the plan holds every layer's precision; leave --plan out to choose anew"},
     {"no-fusion", "disable-pass", "--no-fusion leaves all rewrites out"},
     {"plan", "calib", "the plan holds the scales; leave --calib out, or --plan to calibrate anew"},
     {"plan", "calib-cache", "the plan holds the scales; leave one of them out"},
@@ -49,6 +51,8 @@ static const need needs[] = {
     {"images", {"coco", "masks"}, "say what is in them with --coco or --masks"},
     {"coco", {"images"}, "name the pictures with --images"},
     {"masks", {"images"}, "name the pictures with --images"},
+    {"max-drop", {"labels-csv", "coco", "masks"}, "name labelled pictures, with --labels-csv or --images and --coco"},
+    {"metric", {"max-drop"}, "add --max-drop"},
     {"worst", {"per-layer"}, "add --per-layer"},
 };
 
@@ -56,7 +60,23 @@ static const need needs[] = {
 static const need build_needs[] = {
     {"calib", {"int8", "best"}, "add --int8, or --best"},
     {"calib-cache", {"int8", "best"}, "add --int8, or --best"},
+    {"max-drop", {"int8", "best", "fp16", "bf16"}, "FP32 has nothing to lose: add --int8"},
 };
+
+// Pictures with their truth are what `ferry eval` measures on; `ferry build` needs them for --max-drop only.
+static const need engine_needs[] = {
+    {"labels-csv", {"max-drop"}, "add --max-drop"},
+    {"images", {"max-drop"}, "add --max-drop"},
+    {"count", {"max-drop"}, "add --max-drop"},
+    {"exclude-calib", {"max-drop"}, "add --max-drop"},
+};
+
+static int check_metric(const cli_settings *s)
+{
+    const char *has = s->labels_csv ? "top1" : s->coco ? "map" : "miou";
+    if (!s->metric || strcmp(s->metric, has) == 0) return CLI_OK;
+    return cli_usage("build", "--metric %s can't be measured on what is given, which is for %s", s->metric, has);
+}
 
 static int check_needs(const cli_command *command, const cli_settings *s, const need *list, size_t count)
 {
@@ -75,7 +95,10 @@ int cli_check_rules(const cli_command *command, const cli_settings *s)
         if (cli_given(s, c->a) && cli_given(s, c->b))
             return cli_usage(command->name, "--%s and --%s contradict each other: %s", c->a, c->b, c->why);
     }
-    const int status = check_needs(command, s, needs, sizeof needs / sizeof *needs);
+    int status = check_needs(command, s, needs, sizeof needs / sizeof *needs);
+    if (status == CLI_OK && strcmp(command->name, "build") == 0)
+        status = check_needs(command, s, engine_needs, sizeof engine_needs / sizeof *engine_needs);
+    if (status == CLI_OK) status = check_metric(s);
     if (status != CLI_OK || strcmp(command->name, "calibrate") == 0) return status;
     return check_needs(command, s, build_needs, sizeof build_needs / sizeof *build_needs);
 }
