@@ -54,6 +54,10 @@ typedef struct ferry_error {
     char text[1024];
 } ferry_error;
 
+// Option structs begin with `size_t size`, set by the caller to sizeof the struct: members that a caller built against
+// an older ferry does not know count as 0, the default; members that this ferry does not know yet are not looked at.
+// NULL stands for all defaults. A size of 0 is FERRY_ERR_INVALID_ARGUMENT, for it is always a mistake.
+
 /// Element types. The values are stored in engine files and never change.
 typedef enum ferry_dtype {
     FERRY_DTYPE_NONE = 0, ///< unknown

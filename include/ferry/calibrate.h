@@ -19,7 +19,8 @@ typedef enum ferry_calibration_algorithm {
     FERRY_CALIBRATION_MINMAX = 3,   ///< all that was seen; for networks of the BERT kind
     FERRY_CALIBRATION_PERCENTILE = 4,
     FERRY_CALIBRATION_MSE = 5, ///< least squared rounding and clipping error
-    /// The builder tries the others on the calibration samples and takes the one whose outputs are closest to FP32.
+    /// The builder tries the others on the first samples, 16 at most, and takes the one whose network outputs are
+    /// closest to FP32 (mean of the outputs' signal-to-noise ratios); the figures are logged at INFO.
     FERRY_CALIBRATION_AUTO = 6
 } ferry_calibration_algorithm;
 
@@ -73,7 +74,9 @@ typedef struct ferry_calibration_options {
     const char *source;                    ///< folder of pictures, list file (.txt) or samples (.npy); see below
     uint32_t count;                        ///< samples to draw from `source`; 0: 500, or all when there are fewer
     uint64_t seed;                         ///< of the draw
-    uint32_t batch;                        ///< samples run at a time, for memory and speed only; 0: 1
+    /// Samples run at a time where the model leaves its batch open and all tensors have it in front: memory and speed
+    /// only, never the scales; elsewhere they run one at a time. 0: 1
+    uint32_t batch;
     /// A TensorRT calibration cache. Where the file exists it is read and not modified, and no sample is looked at;
     /// otherwise it is written after calibration, with a side file `cache_path`.meta. NULL: none.
     const char *cache_path;

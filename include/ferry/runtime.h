@@ -27,7 +27,7 @@ typedef struct ferry_event ferry_event;     ///< a point in a stream. Thread-saf
 typedef struct ferry_runtime_options {
     size_t size;                ///< sizeof(ferry_runtime_options): which fields the caller knows
     const char *device;         ///< "cpu", "cuda", "cuda:1", "dla:0", ...; NULL: the best one present
-    bool fallback;              ///< what the device can't run goes to the next one (a GPU's, then the CPU)
+    bool fallback;              ///< what the device can't run goes to the next one: a DLA's to the GPU, then the CPU
     const ferry_heap *heap;     ///< NULL: the process heap. Borrowed for the life of every object made
     const ferry_logger *logger; ///< NULL: silence. Borrowed likewise
 } ferry_runtime_options;
@@ -114,6 +114,7 @@ FERRY_API int32_t ferry_engine_find_binding(const ferry_engine *engine, const ch
 FERRY_API const char *ferry_engine_text(const ferry_engine *engine, const char *what);
 
 /// Stores a text (copied) in place of the engine's own, before it is saved. Not while another thread uses the engine.
+/// Neither may be NULL: FERRY_ERR_INVALID_ARGUMENT.
 FERRY_API ferry_status ferry_engine_set_text(ferry_engine *engine, const char *what, const char *value,
                                              ferry_error *error);
 
@@ -153,8 +154,9 @@ FERRY_API size_t ferry_context_memory_bytes(const ferry_context *context);
 /// as its shape says (the upper bound for data-dependent sizes). Borrowed until the stream has passed the run.
 FERRY_API ferry_status ferry_context_bind(ferry_context *context, int32_t index, void *address, ferry_error *error);
 
-/// Queues one inference and returns at once. Needs an address for every binding. A context may be queued again only on
-/// the same stream, or after the earlier run has finished.
+/// Queues one inference and returns at once (it waits while 16 runs of the context, or 256 commands of the stream, are
+/// queued already). Needs an address for every binding. A context may be queued again only on the same stream, or after
+/// the earlier run has finished.
 FERRY_API ferry_status ferry_context_enqueue(ferry_context *context, ferry_stream *stream, ferry_error *error);
 /// Runs one inference on host memory and waits: `inputs` and `outputs` are host pointers in binding order.
 FERRY_API ferry_status ferry_context_run(ferry_context *context, ferry_stream *stream, const void *const *inputs,

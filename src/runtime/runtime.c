@@ -90,7 +90,9 @@ static ferry_status open_devices(ferry_runtime *r, const ferry_backend *const *b
         s = FERRY_OK;
     } else if (s != FERRY_OK) {
         return ferry_fail(err, s, "%s%s", why.text,
-                          s == FERRY_ERR_UNAVAILABLE ? " (with --gpu-fallback its layers run elsewhere)" : "");
+                          s == FERRY_ERR_UNAVAILABLE && device && strncmp(device, "cpu", 3) != 0
+                              ? " (with --gpu-fallback its layers run elsewhere)"
+                              : "");
     }
     if (!fallback) return FERRY_OK;
     open_gpu_behind_dla(r, backends, device);
