@@ -89,6 +89,31 @@ static ferry_status lower(ferry_building *b, const ferry_graph *graph, const fer
     return s;
 }
 
+// Lowering may leave conversions behind that nothing reads any more; kernels need not know of outputs without a use.
+static ferry_status remove_dead(ferry_graph *graph, ferry_error *err)
+{
+    ferry_arena scratch;
+    ferry_arena_init(&scratch, graph->heap);
+    int32_t *uses = ferry_arena_alloc_array(&scratch, graph->n_values, sizeof *uses);
+    ferry_status s = uses ? FERRY_OK : ferry_fail_memory(err, "dead nodes");
+    for (size_t i = 0; s == FERRY_OK && i < graph->n_outputs; i++) uses[graph->outputs[i]]++;
+    for (size_t n = 0; s == FERRY_OK && n < graph->n_nodes; n++)
+        for (int32_t i = 0; i < graph->nodes[n].n_inputs; i++)
+            if (graph->nodes[n].inputs[i] != FERRY_NO_VALUE) uses[graph->nodes[n].inputs[i]]++;
+    for (size_t n = graph->n_nodes; s == FERRY_OK && n-- > 0;) {
+        const ferry_node *node = &graph->nodes[n];
+        int32_t used = 0;
+        for (int32_t i = 0; i < node->n_outputs; i++)
+            used += node->outputs[i] != FERRY_NO_VALUE ? uses[node->outputs[i]] : 0;
+        if (used) continue;
+        for (int32_t i = 0; i < node->n_inputs; i++)
+            if (node->inputs[i] != FERRY_NO_VALUE) uses[node->inputs[i]]--;
+        ferry_graph_remove_node(graph, (ferry_node_id)n);
+    }
+    ferry_arena_deinit(&scratch);
+    return s == FERRY_OK ? ferry_graph_compact(graph, err) : s;
+}
+
 // Without INT8, Q/DQ pairs are arithmetic like any other and run as ONNX defines them: turning them into scales that
 // nothing uses would change the numbers.
 static ferry_status list_disabled(ferry_building *b, ferry_passes_options *out, ferry_error *err)
@@ -114,7 +139,7 @@ ferry_status ferry_building_portable(ferry_building *b, const ferry_scale_table 
     if (s == FERRY_OK) s = set_shapes(b, &graph, err);
     if (b->options.no_fusion) {
         if (s == FERRY_OK) s = make_outputs(&graph, err);
-        if (s == FERRY_OK) s = ferry_graph_compact(&graph, err);
+        if (s == FERRY_OK) s = remove_dead(&graph, err);
         if (s == FERRY_OK) {
             *out = graph;
             return s;
@@ -125,7 +150,7 @@ ferry_status ferry_building_portable(ferry_building *b, const ferry_scale_table 
         if (s == FERRY_OK) s = ferry_passes_run(&graph, &options, b->options.logger, err);
         if (s == FERRY_OK) s = lower(b, &graph, scales, out, out_plan_text, err);
         if (s == FERRY_OK) s = make_outputs(out, err);
-        if (s == FERRY_OK) s = ferry_graph_compact(out, err);
+        if (s == FERRY_OK) s = remove_dead(out, err);
         if (s != FERRY_OK) ferry_graph_deinit(out);
     }
     ferry_graph_deinit(&graph);
