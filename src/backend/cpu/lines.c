@@ -6,29 +6,17 @@
 
 #include "backend/cpu/conv_node.h"
 #include "backend/cpu/lines.h"
-#include "backend/cpu/lines_view.h"
+#include "backend/cpu/lines_node.h"
 #include "ops/element.h"
 
 static const char tactic_name[] = "lines_f32";
 
 #define COLUMNS FERRY_LINES_COLUMNS
 
-typedef enum lines_kind {
-    LINES_SOFTMAX,
-    LINES_LOG_SOFTMAX,
-    LINES_LAYER_NORM,
-    LINES_INSTANCE_NORM,
-    LINES_BATCH_NORM,
-    LINES_ARG_MAX,
-    LINES_MEAN,
-    LINES_SUM,
-    LINES_MAX
-} lines_kind;
-
 typedef struct lines_kernel {
     ferry_cpu_kernel base;
     const ferry_lines_row *row;
-    lines_kind kind;
+    ferry_lines_kind kind;
     ferry_lines_view view;
     ferry_cpu_operand x;
     const float *scale, *bias; // of normalisations; perhaps owned
@@ -59,28 +47,28 @@ static void run_line(const job *j, size_t position, int64_t x_at, int64_t y_at)
     const float *x = j->x + x_at;
     float *y = (float *)j->y + y_at;
     switch (k->kind) {
-    case LINES_SOFTMAX: {
+    case FERRY_LINES_SOFTMAX: {
         const double total = row->exp(x, n, row->max(x, n), y);
         row->scale(y, n, (float)(1 / total));
         break;
     }
-    case LINES_LOG_SOFTMAX: {
+    case FERRY_LINES_LOG_SOFTMAX: {
         const float most = row->max(x, n);
         const double total = row->exp(x, n, most, y);
         row->normalise(x, n, (double)most + log(total), 1, NULL, NULL, y);
         break;
     }
-    case LINES_BATCH_NORM: {
+    case FERRY_LINES_BATCH_NORM: {
         const size_t c = channel_of(k, position);
         const double factor = (double)k->scale[c] / sqrt(k->mean[k->channels + c] + k->epsilon);
         row->affine(x, n, k->mean[c], (float)factor, k->bias[c], y);
         break;
     }
-    case LINES_LAYER_NORM:
-    case LINES_INSTANCE_NORM: {
+    case FERRY_LINES_LAYER_NORM:
+    case FERRY_LINES_INSTANCE_NORM: {
         const double mean = row->sum(x, n) / (double)n;
         const double inverse = 1 / sqrt(row->squares(x, n, mean) / (double)n + k->epsilon);
-        if (k->kind == LINES_LAYER_NORM) {
+        if (k->kind == FERRY_LINES_LAYER_NORM) {
             row->normalise(x, n, mean, (float)inverse, k->scale, k->bias, y);
             break;
         }
@@ -89,20 +77,20 @@ static void run_line(const job *j, size_t position, int64_t x_at, int64_t y_at)
         row->affine(x, n, mean, factor, k->bias[c], y);
         break;
     }
-    case LINES_ARG_MAX: {
+    case FERRY_LINES_ARG_MAX: {
         const float most = row->max(x, n);
         size_t at = k->last_index ? n - 1 : 0;
         while (x[at] != most && !(x[at] != x[at] && most != most)) at += k->last_index ? (size_t)-1 : 1;
         ((int64_t *)j->y)[y_at] = (int64_t)at;
         break;
     }
-    case LINES_MEAN:
+    case FERRY_LINES_MEAN:
         *y = (float)(row->sum(x, n) / (double)n);
         break;
-    case LINES_SUM:
+    case FERRY_LINES_SUM:
         *y = (float)row->sum(x, n);
         break;
-    case LINES_MAX:
+    case FERRY_LINES_MAX:
         *y = row->max(x, n);
         break;
     }
@@ -132,14 +120,14 @@ static void run_columns(const job *j, size_t position, size_t columns, int64_t x
     float *y = (float *)j->y + y_at, most[COLUMNS], factor[COLUMNS], shift[COLUMNS] = {0};
     double sum[COLUMNS], mean[COLUMNS] = {0};
     switch (k->kind) {
-    case LINES_SOFTMAX:
+    case FERRY_LINES_SOFTMAX:
         row->max_columns(x, n, step, columns, most);
         row->exp_columns(x, n, step, columns, most, y, sum);
         for (size_t c = 0; c < columns; c++) factor[c] = (float)(1 / sum[c]);
         for (size_t i = 0; i < n; i++)
             for (size_t c = 0; c < columns; c++) y[i * step + c] *= factor[c];
         break;
-    case LINES_LOG_SOFTMAX:
+    case FERRY_LINES_LOG_SOFTMAX:
         row->max_columns(x, n, step, columns, most);
         row->exp_columns(x, n, step, columns, most, y, sum);
         for (size_t c = 0; c < columns; c++) {
@@ -148,7 +136,7 @@ static void run_columns(const job *j, size_t position, size_t columns, int64_t x
         }
         row->affine_columns(x, n, step, columns, mean, factor, shift, y);
         break;
-    case LINES_BATCH_NORM:
+    case FERRY_LINES_BATCH_NORM:
         for (size_t c = 0; c < columns; c++) {
             const size_t channel = channel_of(k, position + c);
             mean[c] = k->mean[channel];
@@ -157,8 +145,8 @@ static void run_columns(const job *j, size_t position, size_t columns, int64_t x
         }
         row->affine_columns(x, n, step, columns, mean, factor, shift, y);
         break;
-    case LINES_LAYER_NORM:
-    case LINES_INSTANCE_NORM:
+    case FERRY_LINES_LAYER_NORM:
+    case FERRY_LINES_INSTANCE_NORM:
         row->sum_columns(x, n, step, columns, mean);
         for (size_t c = 0; c < columns; c++) mean[c] /= (double)n;
         row->squares_columns(x, n, step, columns, mean, sum);
@@ -169,18 +157,18 @@ static void run_columns(const job *j, size_t position, size_t columns, int64_t x
         }
         row->affine_columns(x, n, step, columns, mean, factor, shift, y);
         break;
-    case LINES_ARG_MAX:
+    case FERRY_LINES_ARG_MAX:
         row->arg_max_columns(x, n, step, columns, k->last_index, (int64_t *)j->y + y_at);
         break;
-    case LINES_MEAN:
+    case FERRY_LINES_MEAN:
         row->sum_columns(x, n, step, columns, sum);
         for (size_t c = 0; c < columns; c++) y[c] = (float)(sum[c] / (double)n);
         break;
-    case LINES_SUM:
+    case FERRY_LINES_SUM:
         row->sum_columns(x, n, step, columns, sum);
         for (size_t c = 0; c < columns; c++) y[c] = (float)sum[c];
         break;
-    case LINES_MAX:
+    case FERRY_LINES_MAX:
         row->max_columns(x, n, step, columns, y);
         break;
     }
@@ -228,95 +216,6 @@ static bool owns(const char *tactic)
     return strcmp(tactic, tactic_name) == 0;
 }
 
-static const struct {
-    const char *op;
-    lines_kind kind;
-    double macs; // an element, about
-    bool in_place;
-} table[] = {{"Softmax", LINES_SOFTMAX, 24, true},
-             {"LogSoftmax", LINES_LOG_SOFTMAX, 26, false},
-             {"LayerNormalization", LINES_LAYER_NORM, 12, true},
-             {"InstanceNormalization", LINES_INSTANCE_NORM, 12, true},
-             {"BatchNormalization", LINES_BATCH_NORM, 3, true},
-             {"ArgMax", LINES_ARG_MAX, 4, false},
-             {"ReduceMean", LINES_MEAN, 4, false},
-             {"GlobalAveragePool", LINES_MEAN, 4, false},
-             {"ReduceSum", LINES_SUM, 4, false},
-             {"ReduceMax", LINES_MAX, 2, false}};
-
-static int find(const ferry_node *node)
-{
-    for (size_t i = 0; i < FERRY_COUNT_OF(table); i++)
-        if (ferry_node_is(node, table[i].op)) return (int)i;
-    return -1;
-}
-
-// The dimensions that a reduction takes away; false when they are not constant, or none.
-static bool reduced_axes(const ferry_graph *g, const ferry_node *node, int32_t rank, bool *gone)
-{
-    const ferry_value *axes = ferry_cpu_value(g, node, 1);
-    if (!axes || ferry_cpu_elements(axes) == 0) {
-        for (int32_t d = 0; d < rank; d++) gone[d] = true;
-        return ferry_node_int(node, "noop_with_empty_axes", 0) == 0;
-    }
-    if (!ferry_value_is_constant(axes) || (axes->dtype != FERRY_S64 && axes->dtype != FERRY_S32) ||
-        ferry_cpu_elements(axes) > FERRY_MAX_RANK)
-        return false;
-    const ferry_tensor t = ferry_value_tensor(axes);
-    for (size_t i = 0; i < ferry_tensor_elements(&t); i++) {
-        int32_t d = 0;
-        if (ferry_axis(ferry_load_s64(&t, i), rank, &d, NULL) != FERRY_OK) return false;
-        gone[d] = true;
-    }
-    return true;
-}
-
-static bool is_vector(const ferry_graph *g, const ferry_node *node, int32_t i, double elements)
-{
-    const ferry_value *v = ferry_cpu_value(g, node, i);
-    return v && ferry_value_is_constant(v) && ferry_cpu_is_float(v->dtype) && ferry_cpu_elements(v) == elements;
-}
-
-// How the node sees its input. False when it is not one for these loops.
-static bool read_view(const ferry_graph *g, const ferry_node *node, const ferry_tensor_desc *x,
-                      const ferry_tensor_desc *y, ferry_lines_view *view)
-{
-    const int at = find(node);
-    bool gone[FERRY_MAX_RANK] = {false};
-    int32_t axis = 0;
-    if (at < 0 || x->rank < 1) return false;
-    const lines_kind kind = table[at].kind;
-    for (int32_t o = 1; o < node->n_outputs; o++)
-        if (node->outputs[o] != FERRY_NO_VALUE) return false;
-    if (y->dtype != (kind == LINES_ARG_MAX ? FERRY_S64 : x->dtype)) return false;
-    const bool channels_last = x->layout == FERRY_LAYOUT_CHANNELS_LAST && x->rank >= 3;
-    if (kind <= LINES_LAYER_NORM || kind == LINES_ARG_MAX) {
-        const int64_t otherwise = kind == LINES_ARG_MAX ? 0 : -1;
-        if (ferry_axis(ferry_node_int(node, "axis", otherwise), x->rank, &axis, NULL) != FERRY_OK) return false;
-        gone[axis] = true;
-        for (int32_t d = axis; d < x->rank && kind == LINES_LAYER_NORM; d++) gone[d] = true;
-    } else if (kind == LINES_INSTANCE_NORM || kind == LINES_BATCH_NORM || ferry_node_is(node, "GlobalAveragePool")) {
-        for (int32_t d = 2; d < x->rank; d++) gone[d] = true;
-    } else if (!reduced_axes(g, node, x->rank, gone)) {
-        return false;
-    }
-    const bool same = kind <= LINES_BATCH_NORM;
-    const bool keep = ferry_node_is(node, "GlobalAveragePool") || ferry_node_int(node, "keepdims", 1) != 0;
-    if (!ferry_lines_view_make(x, y, gone, same, keep, view)) return false;
-    // Partial sums that run over channels and positions in another order would give other bits.
-    bool positions = false;
-    for (int32_t d = 2; d < x->rank; d++) positions |= gone[d] && x->dims[d] > 1;
-    if (channels_last && gone[1] && positions) return false;
-    if (view->n > INT32_MAX) return false;
-    if (kind == LINES_LAYER_NORM) {
-        // Scale and bias element by element: lines must be dense, in the model's order.
-        if (view->step != 1 || channels_last || !is_vector(g, node, 1, (double)view->n)) return false;
-        return !ferry_cpu_value(g, node, 2) || is_vector(g, node, 2, (double)view->n);
-    }
-    return kind != LINES_INSTANCE_NORM ||
-           (x->rank >= 3 && is_vector(g, node, 1, (double)x->dims[1]) && is_vector(g, node, 2, (double)x->dims[1]));
-}
-
 static ferry_status fill_kernel(lines_kernel *k, ferry_cpu_device *device, const ferry_region *region,
                                 const char *tactic, const ferry_tensor_desc *in, const ferry_tensor_desc *y,
                                 ferry_error *err)
@@ -325,16 +224,17 @@ static ferry_status fill_kernel(lines_kernel *k, ferry_cpu_device *device, const
     const ferry_node *node = &g->nodes[region->nodes[0]];
     k->x = ferry_cpu_input(region, in, 0);
     if (!k->x.present || k->x.desc.dtype != FERRY_F32 || !ferry_tensor_desc_is_dense(&k->x.desc, k->x.desc.layout) ||
-        !ferry_tensor_desc_is_dense(y, y->layout) || !read_view(g, node, &k->x.desc, y, &k->view))
+        !ferry_tensor_desc_is_dense(y, y->layout) || !ferry_lines_read(g, node, &k->x.desc, y, &k->view))
         return ferry_cpu_misfit(tactic, "a node that it does not know", err);
     k->row = ferry_lines_pick(device->isa);
-    k->kind = table[find(node)].kind;
+    k->kind = ferry_lines_find(node)->kind;
     k->epsilon = (double)ferry_node_float(node, "epsilon", 1e-5f);
     k->last_index = ferry_node_int(node, "select_last_index", 0) != 0;
     k->channels = k->x.desc.rank > 1 ? (size_t)k->x.desc.dims[1] : 1;
-    if (k->kind != LINES_LAYER_NORM && k->kind != LINES_INSTANCE_NORM && k->kind != LINES_BATCH_NORM) return FERRY_OK;
+    if (k->kind != FERRY_LINES_LAYER_NORM && k->kind != FERRY_LINES_INSTANCE_NORM && k->kind != FERRY_LINES_BATCH_NORM)
+        return FERRY_OK;
     FERRY_TRY(ferry_cpu_constant_f32(device->base.heap, ferry_cpu_value(g, node, 1), &k->scale, &k->scale_owned, err));
-    if (k->kind == LINES_BATCH_NORM) {
+    if (k->kind == FERRY_LINES_BATCH_NORM) {
         const ferry_tensor mean = ferry_value_tensor(ferry_cpu_value(g, node, 3));
         const ferry_tensor variance = ferry_value_tensor(ferry_cpu_value(g, node, 4));
         k->mean = ferry_heap_alloc_array(device->base.heap, 2 * k->channels, sizeof *k->mean);
@@ -378,8 +278,8 @@ static ferry_status offer(ferry_cpu_device *device, const ferry_graph_view *view
 {
     const ferry_graph *g = view->graph;
     const ferry_node *node = &g->nodes[root];
-    const int at = find(node);
-    if (at < 0 || !ferry_cpu_is_plain_node(view, root) || ferry_cpu_is_constant(g, node, 0) ||
+    const ferry_lines_op *op = ferry_lines_find(node);
+    if (!op || !ferry_cpu_is_plain_node(view, root) || ferry_cpu_is_constant(g, node, 0) ||
         !ferry_cpu_is_float(ferry_cpu_value(g, node, 0)->dtype))
         return FERRY_OK;
     const ferry_value *x = ferry_cpu_value(g, node, 0), *y = ferry_cpu_result(g, node);
@@ -390,13 +290,13 @@ static ferry_status offer(ferry_cpu_device *device, const ferry_graph_view *view
         ferry_lines_view lines;
         describe(x, layout, &in);
         describe(y, layout, &out);
-        if (!read_view(g, node, &in, &out, &lines)) continue;
+        if (!ferry_lines_read(g, node, &in, &out, &lines)) continue;
         // Each line takes some ns to begin.
         const double us = elements / (double)lines.n * (lines.step == 1 ? 2e-2 : 2e-3);
         const double moved =
-            ferry_cpu_cost_us(device, FERRY_F32, elements * table[at].macs, ferry_cpu_bytes(x) + ferry_cpu_bytes(y));
-        FERRY_TRY(ferry_cpu_offer_node(sink, tactic_name, root, layout, layout,
-                                       table[at].in_place ? FERRY_OFFER_IN_PLACE : 0, us + moved, err));
+            ferry_cpu_cost_us(device, FERRY_F32, elements * op->macs, ferry_cpu_bytes(x) + ferry_cpu_bytes(y));
+        FERRY_TRY(ferry_cpu_offer_node(sink, tactic_name, root, layout, layout, op->in_place ? FERRY_OFFER_IN_PLACE : 0,
+                                       us + moved, err));
     }
     return FERRY_OK;
 }

@@ -17,16 +17,22 @@ static double fold(const double *lane)
     return ((lane[0] + lane[4]) + (lane[2] + lane[6])) + ((lane[1] + lane[5]) + (lane[3] + lane[7]));
 }
 
+// The larger one; a NaN in x wins, and one in `most` stays.
+MATH_INLINE float larger(float x, float most)
+{
+    return ((x > most) | (x != x)) ? x : most;
+}
+
 static float max(const float *x, size_t n)
 {
     float lane[16];
     for (int l = 0; l < 16; l++) lane[l] = -INFINITY;
     size_t k = 0;
     for (; k + 16 <= n; k += 16)
-        for (int l = 0; l < 16; l++) lane[l] = (x[k + l] > lane[l]) | (x[k + l] != x[k + l]) ? x[k + l] : lane[l];
-    for (int l = 0; k < n; k++, l++) lane[l] = (x[k] > lane[l]) | (x[k] != x[k]) ? x[k] : lane[l];
+        for (int l = 0; l < 16; l++) lane[l] = larger(x[k + l], lane[l]);
+    for (int l = 0; k < n; k++, l++) lane[l] = larger(x[k], lane[l]);
     float most = lane[0];
-    for (int l = 1; l < 16; l++) most = (lane[l] > most) | (lane[l] != lane[l]) ? lane[l] : most;
+    for (int l = 1; l < 16; l++) most = larger(lane[l], most);
     return most;
 }
 
@@ -94,7 +100,7 @@ static void max_columns(const float *x, size_t n, size_t step, size_t columns, f
     for (size_t c = 0; c < columns; c++) out[c] = -INFINITY;
     for (size_t k = 0; k < n; k++, x += step) {
         FERRY_VECTORS
-        for (size_t c = 0; c < columns; c++) out[c] = (x[c] > out[c]) | (x[c] != x[c]) ? x[c] : out[c];
+        for (size_t c = 0; c < columns; c++) out[c] = larger(x[c], out[c]);
     }
 }
 

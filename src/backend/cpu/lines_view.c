@@ -24,6 +24,8 @@ bool ferry_lines_view_make(const ferry_tensor_desc *x, const ferry_tensor_desc *
             lost_strides[n_lost++] = x->strides[d];
             if (!same_shape && !keep) continue;
             if (y_d >= y->rank || y->dims[y_d] != (same_shape ? x->dims[d] : 1)) return false;
+            // One step serves the lines of both.
+            if (same_shape && x->dims[d] > 1 && y->strides[y_d] != x->strides[d]) return false;
         } else if (!add_kept(x, y, d, y_d, kept, kept_strides, n_kept++)) {
             return false;
         }
