@@ -48,12 +48,23 @@ class CtrlC(CliCase):
     def interrupt(self, *words, after=1.0):
         process = subprocess.Popen(COMMAND + list(words), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                                    stdin=subprocess.DEVNULL)
+        self.wait_for_handler(process)
         time.sleep(after)
         self.assertIsNone(process.poll(), "over before it could be interrupted")
         process.send_signal(signal.SIGINT)
         _, err = process.communicate(timeout=60)
         self.assertEqual(process.returncode, 1, err)
         self.assertIn(b"interrupted", err)
+
+    @staticmethod
+    def wait_for_handler(process):
+        """On a loaded machine it may take long until the program has begun."""
+        for _ in range(600):
+            with open("/proc/%d/status" % process.pid, encoding="utf-8") as f:
+                caught = [int(line.split()[1], 16) for line in f if line.startswith("SigCgt:")]
+            if caught and caught[0] >> (signal.SIGINT - 1) & 1:
+                return
+            time.sleep(0.1)
 
     def test_calibrate(self):
         self.interrupt("calibrate", self.slow, "--calib", self.many, "-o", self.path("i.cache"))

@@ -194,6 +194,16 @@ static void add_memory(page *p, const json_t *e)
     add(p, "</table>\n");
 }
 
+enum { MOST_TEXT = 2000 };
+
+// Between two characters, not inside one of several bytes.
+static void cut(char *text)
+{
+    size_t at = MOST_TEXT - 3;
+    while (at > 0 && ((unsigned char)text[at] & 0xc0) == 0x80) at--;
+    strcpy(text + at, "...");
+}
+
 static void add_texts(page *p, json_t *texts)
 {
     const char *key;
@@ -208,7 +218,7 @@ static void add_texts(page *p, json_t *texts)
         add_cell(p, key);
         add(p, "<td class=w><code>");
         if (text) {
-            if (strlen(text) > 2000) memcpy(text + 1997, "...", 4);
+            if (strlen(text) > MOST_TEXT) cut(text);
             add_escaped(p, text);
         }
         add(p, "</code></td></tr>\n");
