@@ -82,6 +82,8 @@ static void transpose__turns_in_every_layout(void **unused)
         {CASE, .op = "Transpose", .inputs = "%s:2x5x6x7", .attrs = "perm=0,2,3,1"},
         {CASE, .op = "Transpose", .inputs = "%s:2x65x3x40", .attrs = "perm=0,3,1,2"},
         {CASE, .op = "Transpose", .inputs = "%s:70x33"},
+        {CASE, .op = "Transpose", .inputs = "%s:4500x3"},
+        {CASE, .op = "Transpose", .inputs = "%s:2x2049x34", .attrs = "perm=0,2,1"},
         {CASE, .op = "Transpose", .inputs = "%s:2x40x9x35", .attrs = "perm=0,3,2,1"},
         {CASE, .op = "Transpose", .inputs = "%s:2x3x4x5x6", .attrs = "perm=4,1,0,3,2"},
         {CASE, .op = "Transpose", .inputs = "%s:1x8x5x1", .attrs = "perm=3,1,0,2"},

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #define BLOCK 32         // elements along each of the two dimensions of a turned copy
+#define STRIP 2048       // columns of one task of a turned copy: a multiple of BLOCK
 #define TASK_BYTES 16384 // about what one task copies
 
 void ferry_copy_row(size_t elem_bytes, int64_t n, void *out, int64_t out_step, const void *in, int64_t in_step)
@@ -107,26 +108,27 @@ static void copy_block(const ferry_nd *w, size_t elem_bytes, int64_t rows, int64
     }
 }
 
-static size_t blocks_of(const ferry_nd *w)
+static size_t parts(int64_t n, int64_t each)
 {
-    return (size_t)((w->dims[w->rank - 2] + BLOCK - 1) / BLOCK);
+    return (size_t)((n + each - 1) / each);
 }
 
-// An item is a block of rows of one plane.
+// An item is a block of rows of one plane, along a strip of columns.
 static void copy_turned(void *context, size_t begin, size_t count)
 {
     const job *j = context;
     const ferry_nd *w = &j->c->walk;
     const int32_t r = w->rank;
     const int64_t rows = w->dims[r - 2], n = w->dims[r - 1], bytes = (int64_t)j->c->elem_bytes;
-    const size_t blocks = blocks_of(w);
+    const size_t blocks = parts(rows, BLOCK), strips = parts(n, STRIP);
     for (size_t item = begin; item < begin + count; item++) {
-        const int64_t first = (int64_t)(item % blocks) * BLOCK;
+        const int64_t from = (int64_t)(item % strips) * STRIP, until = n - from < STRIP ? n : from + STRIP;
+        const int64_t first = (int64_t)(item / strips % blocks) * BLOCK;
         ferry_nd_cursor at;
-        ferry_nd_seek(w, item / blocks * (size_t)rows + (size_t)first, &at);
+        ferry_nd_seek(w, item / strips / blocks * (size_t)rows + (size_t)first, &at);
         const int64_t some = rows - first < BLOCK ? rows - first : BLOCK;
-        for (int64_t k = 0; k < n; k += BLOCK) {
-            const int64_t most = n - k < BLOCK ? n - k : BLOCK;
+        for (int64_t k = from; k < until; k += BLOCK) {
+            const int64_t most = until - k < BLOCK ? until - k : BLOCK;
             copy_block(w, j->c->elem_bytes, some, most, j->out + (at.at[0] + k * w->strides[0][r - 1]) * bytes,
                        j->in + (at.at[1] + k * w->strides[1][r - 1]) * bytes);
         }
@@ -139,10 +141,13 @@ void ferry_strided_copy_run(const ferry_strided_copy *c, ferry_thread_pool *pool
     const int64_t row = ferry_nd_row(w), bytes = (int64_t)c->elem_bytes;
     if (w->runs == 0 || row == 0) return;
     job j = {c, (char *)out + c->out_first * bytes, (const char *)in + c->in_first * bytes};
-    const size_t row_bytes = (size_t)(row * bytes) * (c->turned ? BLOCK : 1);
-    const size_t tile = row_bytes >= TASK_BYTES ? 1 : TASK_BYTES / row_bytes;
-    if (c->turned)
-        ferry_parallel_1d(pool, copy_turned, &j, w->runs / (size_t)w->dims[w->rank - 2] * blocks_of(w), tile);
-    else
-        ferry_parallel_1d(pool, copy_rows, &j, w->runs, tile);
+    if (c->turned) {
+        const int64_t rows = w->dims[w->rank - 2];
+        const size_t items = w->runs / (size_t)rows * parts(rows, BLOCK) * parts(row, STRIP);
+        const size_t item_bytes = (size_t)((rows < BLOCK ? rows : BLOCK) * (row < STRIP ? row : STRIP) * bytes);
+        ferry_parallel_1d(pool, copy_turned, &j, items, item_bytes >= TASK_BYTES ? 1 : TASK_BYTES / item_bytes);
+        return;
+    }
+    const size_t row_bytes = (size_t)(row * bytes);
+    ferry_parallel_1d(pool, copy_rows, &j, w->runs, row_bytes >= TASK_BYTES ? 1 : TASK_BYTES / row_bytes);
 }
