@@ -18,6 +18,18 @@ static void drop_pages(const void *data, size_t bytes)
     if (to > from) madvise((void *)from, to - from, MADV_DONTNEED);
 }
 
+// In steps, so that even a single tensor that is the whole file is never there twice.
+static void copy_out_of_map(char *to, const char *from, size_t bytes)
+{
+    enum { STEP = 1 << 20 };
+    for (size_t at = 0; at < bytes; at += STEP) {
+        memcpy(to + at, from + at, bytes - at < STEP ? bytes - at : STEP);
+        // From the beginning of the page that the last step ended in.
+        const size_t again = at < 65536 ? at : 65536;
+        drop_pages(from + at - again, again + (bytes - at < STEP ? bytes - at : STEP));
+    }
+}
+
 static ferry_status check_nan(const ferry_onnx_reader *r, ferry_dtype dtype, const void *data, size_t bytes,
                               ferry_error *err)
 {
@@ -72,8 +84,10 @@ ferry_status ferry_onnx_constant_data(ferry_onnx_reader *r, const Ferry__Onnx__T
     } else {
         void *room = ferry_graph_constant_room(r->graph, bytes);
         if (!room) return ferry_fail_memory(err, "weights");
-        if (place && bytes) memcpy(room, place, bytes);
-        if (place && mapped) drop_pages(place, bytes);
+        if (place && mapped)
+            copy_out_of_map(room, place, bytes);
+        else if (place && bytes)
+            memcpy(room, place, bytes);
         if (!place) FERRY_TRY(ferry_onnx_tensor_decode(r->file, t, *dtype, room, err));
         if (*dtype == FERRY_BOOL) ferry_onnx_normalise_bool(room, bytes);
         *data = room;
