@@ -150,9 +150,9 @@ class Results:
         if key not in self.figures:
             try:
                 self.figures[key] = measure(*words)
-            except Exception as error:  # one quantiser's failure is a result, too
+            except Exception as error:  # the others can be measured; the next run tries again
                 print("%s: %s" % (key, error), file=sys.stderr)
-                self.figures[key] = None
+                return None
             with open(self.path, "w") as f:
                 json.dump(self.figures, f, indent=1, sort_keys=True)
         print("%-60s %s" % (key, self.figures[key]), file=sys.stderr, flush=True)
