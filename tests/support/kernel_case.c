@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "backend/cpu/cpu.h"
 #include "ops/element.h"
@@ -38,6 +39,8 @@ typedef struct state {
     ferry_graph_view view;
     const char *isa;
     int ran, matching;
+    bool bench;
+    double work, plain_us; // of the bench: multiply-adds of a run; time of the plain C row, 0 until known
 } state;
 
 static ferry_dtype dtype_named(const char *name, size_t length)
@@ -448,6 +451,36 @@ static void try_mutations(state *s, ferry_device *device, const ferry_offer *o, 
     device->backend->stream_destroy(stream);
 }
 
+static double processor_us(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+    return (double)t.tv_sec * 1e6 + (double)t.tv_nsec / 1e3;
+}
+
+static void time_offer(state *s, const ferry_offer *o, const ferry_kernel *kernel, ferry_device_stream *stream)
+{
+    bound b = {0};
+    bind(s, o, &b);
+    guarded workspace = guarded_make(kernel->workspace_bytes, 64);
+    double least = INFINITY, total = 0;
+    for (int i = 0; i < 1000 && (i < 5 || total < 3e5); i++) {
+        const double begin = processor_us();
+        kernel->device->backend->enqueue(stream, kernel, b.in_bindings, b.out_bindings, workspace.data, NULL);
+        const double us = processor_us() - begin;
+        if (us < least) least = us;
+        total += us;
+    }
+    if (s->plain_us == 0) s->plain_us = least;
+    printf("%-14s %-22s %-11s %s to %s: %10.1f us, %5.1f x", s->test->op, o->tactic, s->isa,
+           o->in_layout ? "last " : "plain", o->out_layout ? "last " : "plain", least, s->plain_us / least);
+    if (s->work > 0) printf(", %7.1f G/s", s->work / least / 1e3);
+    printf("\n");
+    guarded_free(&workspace);
+    unbind(s, &b);
+    s->ran++;
+}
+
 static void try_offer(state *s, ferry_device *device, const ferry_offer *o)
 {
     ferry_error err = {.text = ""};
@@ -467,10 +500,15 @@ static void try_offer(state *s, ferry_device *device, const ferry_offer *o)
                          &kernel, &err) != FERRY_OK)
         fail_msg("%s '%s' '%s': tactic %s, %s: prepare: %s", s->test->op, s->test->inputs,
                  s->test->attrs ? s->test->attrs : "", o->tactic, s->isa, err.text);
-    if (s->fill == 0) try_mutations(s, device, o, packed_bytes ? exact.data : NULL, packed_bytes);
+    if (s->fill == 0 && !s->bench) try_mutations(s, device, o, packed_bytes ? exact.data : NULL, packed_bytes);
     for (int32_t threads = 1; threads <= 3; threads += 2) {
         ferry_device_stream *stream = NULL;
         assert_int_equal(backend->stream_create(device, threads, &stream, NULL), FERRY_OK);
+        if (s->bench) {
+            time_offer(s, o, kernel, stream);
+            backend->stream_destroy(stream);
+            break;
+        }
         run_once(s, o, kernel, stream, false, threads == 1 ? "1 thread" : "3 threads");
         size_t in_bytes = 0, out_bytes = 0;
         if ((o->flags & FERRY_OFFER_IN_PLACE) && s->region.n_inputs > 0 &&
@@ -502,29 +540,44 @@ static ferry_status take_offer(void *user, const ferry_offer *offer, ferry_error
     return FERRY_OK;
 }
 
-static int run_filled(const kernel_case *test, uint64_t seed, int fill)
+static void run_isas(state *s)
 {
     static const char *const isas[] = {"none", "avx2",     "avx512",  "avx512vnni", "avx512bf16",
                                        "neon", "neonfp16", "neondot", "neoni8mm"};
-    state s = {.test = test, .seed = seed, .fill = fill};
-    build(&s);
     for (size_t i = 0; i < sizeof isas / sizeof *isas; i++) {
         ferry_device *device = NULL;
-        s.isa = isas[i];
+        s->isa = isas[i];
         if (ferry_backend_cpu.open(isas[i], ferry_heap_default(), NULL, &device, NULL) != FERRY_OK) continue;
-        taken t = {&s, device};
-        s.matching = 0;
+        taken t = {s, device};
+        s->matching = 0;
         const ferry_offer_sink sink = {take_offer, &t};
-        assert_int_equal(ferry_backend_cpu.offer(device, &s.view, 0, &sink, NULL), FERRY_OK);
-        if (!s.matching && !test->may_lack)
-            fail_msg("%s '%s' '%s', %s: no tactic '%s' is offered", test->op, test->inputs,
-                     test->attrs ? test->attrs : "", s.isa, test->tactics ? test->tactics : "");
+        assert_int_equal(ferry_backend_cpu.offer(device, &s->view, 0, &sink, NULL), FERRY_OK);
+        if (!s->matching && !s->test->may_lack)
+            fail_msg("%s '%s' '%s', %s: no tactic '%s' is offered", s->test->op, s->test->inputs,
+                     s->test->attrs ? s->test->attrs : "", s->isa, s->test->tactics ? s->test->tactics : "");
         ferry_backend_cpu.close(device);
     }
+}
+
+static int run_filled(const kernel_case *test, uint64_t seed, int fill)
+{
+    state s = {.test = test, .seed = seed, .fill = fill};
+    build(&s);
+    run_isas(&s);
     const int ran = s.ran;
     ferry_graph_deinit(&s.graph);
     ferry_arena_deinit(&s.arena);
     return ran;
+}
+
+void kernel_case_bench(const kernel_case *test, double work)
+{
+    state s = {.test = test, .seed = 1, .bench = true, .work = work};
+    printf("%s %s %s\n", test->op, test->inputs, test->attrs ? test->attrs : "");
+    build(&s);
+    run_isas(&s);
+    ferry_graph_deinit(&s.graph);
+    ferry_arena_deinit(&s.arena);
 }
 
 int kernel_case_run(const kernel_case *test, uint64_t seed)

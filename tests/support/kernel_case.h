@@ -28,4 +28,8 @@ int kernel_case_run(const kernel_case *test, uint64_t seed);
 void kernel_cases_run(const kernel_case *tests, int count);
 #define KERNEL_CASES_RUN(array) kernel_cases_run((array), (int)(sizeof(array) / sizeof((array)[0])))
 
+/// Prints, for every tactic and instruction set, the least processor time of a run with one thread, and how many times
+/// faster that is than the plain C row; `work` multiply-adds give a rate (0: none).
+void kernel_case_bench(const kernel_case *test, double work);
+
 #endif // FERRY_TESTS_SUPPORT_KERNEL_CASE_H_
