@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // Convolution in float as a matrix product over the windows' elements, channels last, with bias, activation and
-// residual in the store. Any window, stride, pad, dilation and group; few input channels may come in plain layout.
+// residual in the store. Any window, stride, pad, dilation and group. Inputs of few channels are padded and brought
+// into channels-last order first, whatever their layout.
 #include <string.h>
 
 #include "backend/cpu/conv_node.h"
 #include "backend/cpu/depthwise_shape.h"
+#include "backend/cpu/form.h"
 #include "backend/cpu/product_f32.h"
 #include "ops/op.h"
 
@@ -15,6 +17,8 @@ typedef struct conv_kernel {
     ferry_product_f32 product;
     const float *packed; // borrowed
     ferry_cpu_operand x, residual;
+    bool formed;
+    ferry_form form;
     float *zeros; // owned: what a tap in the padding points to
     size_t zeros_bytes;
 } conv_kernel;
@@ -23,7 +27,12 @@ static ferry_status run(const ferry_cpu_kernel *kernel, const ferry_cpu_run *r, 
 {
     (void)err;
     const conv_kernel *k = (const conv_kernel *)kernel;
-    ferry_product_f32_run(&k->product, r->pool, ferry_cpu_operand_data(&k->x, r), k->packed,
+    const float *x = ferry_cpu_operand_data(&k->x, r);
+    if (k->formed) {
+        ferry_form_run(&k->form, r->pool, x, r->workspace);
+        x = r->workspace;
+    }
+    ferry_product_f32_run(&k->product, r->pool, x, k->packed,
                           k->residual.present ? ferry_cpu_operand_data(&k->residual, r) : NULL, r->out[0].data);
     return FERRY_OK;
 }
@@ -32,6 +41,12 @@ static void deinit(ferry_cpu_kernel *kernel)
 {
     conv_kernel *k = (conv_kernel *)kernel;
     ferry_heap_free(kernel->base.device->heap, k->zeros, k->zeros_bytes);
+}
+
+// Below this many channels a tap is too short for a loop of its own.
+static bool is_formed(const ferry_conv_shape *shape)
+{
+    return shape->c_each < 8;
 }
 
 static bool owns(const char *tactic)
@@ -103,8 +118,12 @@ static ferry_status fill_kernel(conv_kernel *k, ferry_cpu_device *device, const 
     if (node.x.desc.dtype != FERRY_F32 || out[0].dtype != FERRY_F32 ||
         (node.residual.present && node.residual.desc.dtype != FERRY_F32))
         return ferry_cpu_misfit(tactic, "tensors that are not f32", err);
-    if (!node.x_channels_last && !ferry_conv_gathers(node.shape.c_each))
-        return ferry_cpu_misfit(tactic, "an input without channels last", err);
+    ferry_conv_shape shape = node.shape;
+    k->formed = is_formed(&node.shape);
+    if (k->formed && !ferry_form_make(FERRY_FORM_F32, &node.shape, 1,
+                                      ferry_form_merges(node.shape.group, &node.shape.window), &k->form, &shape))
+        return ferry_cpu_misfit(tactic, "an input too large", err);
+    if (!node.x_channels_last && !k->formed) return ferry_cpu_misfit(tactic, "an input without channels last", err);
     k->x = node.x;
     k->residual = node.residual;
     p->finish = node.finish;
@@ -112,11 +131,12 @@ static ferry_status fill_kernel(conv_kernel *k, ferry_cpu_device *device, const 
     p->groups = (size_t)node.shape.group;
     p->columns = (size_t)node.shape.m_each;
     size_t depth = 0;
-    if (!ferry_row_source_conv(&node.shape, sizeof(float), p->row->mr, 1, &p->source) ||
+    if (!ferry_row_source_conv(&shape, sizeof(float), p->row->mr, 0, &p->source) ||
         !group_floats(p->row, node.w.desc.dims, node.w.desc.rank, node.shape.group, &depth, &p->group_floats) ||
         p->group_floats * p->groups * sizeof(float) != packed_bytes)
         return ferry_cpu_misfit(tactic, "packed weights of another size", err);
     k->packed = packed;
+    if (k->formed) k->base.base.workspace_bytes = k->form.bytes;
     k->zeros_bytes = p->source.kc * sizeof(float);
     k->zeros = ferry_heap_alloc(device->base.heap, k->zeros_bytes);
     if (!k->zeros) return ferry_fail_memory(err, "a convolution");
@@ -149,7 +169,7 @@ static ferry_status offer(ferry_cpu_device *device, const ferry_graph_view *view
     const ferry_gemm_f32_row *row = ferry_gemm_f32_pick(device->isa);
     if (!ferry_node_is(node, "Conv") && !ferry_node_is(node, "FusedConv")) return FERRY_OK;
     if (!ferry_conv_node_is_offered(view, root, &shape) ||
-        !ferry_row_source_conv(&shape, sizeof(float), row->mr, 1, &source))
+        !ferry_row_source_conv(&shape, sizeof(float), row->mr, 0, &source))
         return FERRY_OK;
     const ferry_value *x = ferry_cpu_value(g, node, 0), *w = ferry_cpu_value(g, node, 1);
     const ferry_value *y = ferry_cpu_result(g, node);
@@ -158,13 +178,11 @@ static ferry_status offer(ferry_cpu_device *device, const ferry_graph_view *view
     // A panel that is not full costs as much as a full one.
     const size_t columns = ((size_t)shape.m_each + row->vec - 1) / row->vec * row->vec * (size_t)shape.group;
     const double macs = (double)source.rows * (double)(source.taps * source.kc) * (double)columns;
-    const double bytes = ferry_cpu_bytes(x) * (source.kind == FERRY_ROWS_PATCHES ? (double)shape.taps : 1) +
-                         ferry_cpu_bytes(w) + ferry_cpu_bytes(y);
+    const double bytes = ferry_cpu_bytes(x) * (is_formed(&shape) ? 4 : 1) + ferry_cpu_bytes(w) + ferry_cpu_bytes(y);
     const double cost = ferry_cpu_cost_us(device, FERRY_F32, macs, bytes);
     FERRY_TRY(ferry_cpu_offer_node(sink, tactic_name, root, FERRY_LAYOUT_CHANNELS_LAST, FERRY_LAYOUT_CHANNELS_LAST, 0,
                                    cost, err));
-    if (!ferry_conv_gathers(shape.c_each) || ferry_cpu_value(g, node, 3))
-        return FERRY_OK; // a residual has its channels last
+    if (!is_formed(&shape) || ferry_cpu_value(g, node, 3)) return FERRY_OK; // a residual has its channels last
     return ferry_cpu_offer_node(sink, tactic_name, root, FERRY_LAYOUT_PLAIN, FERRY_LAYOUT_CHANNELS_LAST, 0, cost, err);
 }
 

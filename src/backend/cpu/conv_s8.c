@@ -16,8 +16,6 @@ typedef struct conv_kernel {
     ferry_product_s8 product;
     const char *packed; // borrowed
     ferry_cpu_operand x, residual;
-    void *zeros; // owned: what a tap in the padding points to
-    size_t zeros_bytes;
 } conv_kernel;
 
 static ferry_status run(const ferry_cpu_kernel *kernel, const ferry_cpu_run *r, ferry_error *err)
@@ -30,28 +28,22 @@ static ferry_status run(const ferry_cpu_kernel *kernel, const ferry_cpu_run *r, 
     return FERRY_OK;
 }
 
-static void deinit(ferry_cpu_kernel *kernel)
-{
-    conv_kernel *k = (conv_kernel *)kernel;
-    ferry_heap_free(kernel->base.device->heap, k->zeros, k->zeros_bytes);
-}
-
 static bool owns(const char *tactic)
 {
     return strcmp(tactic, tactic_name) == 0;
 }
 
 // The packed weights of one group; false when they cannot be, or their sums would not fit int32.
-static bool group_bytes(const ferry_gemm_s8_row *row, const int64_t *w_dims, int32_t w_rank, int64_t group,
+static bool group_bytes(const ferry_gemm_s8_row *row, const ferry_window *window, const int64_t *w_dims, int64_t group,
                         ferry_gemm_s8_shape *shape, size_t *out)
 {
-    size_t taps = 1, depth = 0, all = 0;
-    for (int32_t d = 2; d < w_rank; d++)
-        if (w_dims[d] < 1 || !ferry_mul_size(taps, (size_t)w_dims[d], &taps)) return false;
+    size_t depth = 1, all = 0;
     if (group < 1 || w_dims[0] < 1 || w_dims[1] < 1 || w_dims[0] % group != 0) return false;
-    *shape = (ferry_gemm_s8_shape){.taps = taps, .kc = (size_t)w_dims[1], .columns = (size_t)(w_dims[0] / group)};
-    return ferry_mul_size(taps, shape->kc, &depth) && depth <= FERRY_INT8_MAX_SUM &&
-           ferry_gemm_s8_packed_bytes(row, shape, out) && ferry_mul_size(*out, (size_t)group, &all);
+    for (int32_t i = 0; i < 3; i++)
+        if (window->kernel[i] < 1 || !ferry_mul_size(depth, (size_t)window->kernel[i], &depth)) return false;
+    if (!ferry_mul_size(depth, (size_t)w_dims[1], &depth) || depth > FERRY_INT8_MAX_SUM) return false;
+    *shape = ferry_product_s8_taps(group, window, w_dims);
+    return ferry_gemm_s8_packed_bytes(row, shape, out) && ferry_mul_size(*out, (size_t)group, &all);
 }
 
 static ferry_status pack(ferry_cpu_device *device, const ferry_region *region, const char *tactic, void **out_data,
@@ -64,25 +56,40 @@ static ferry_status pack(ferry_cpu_device *device, const ferry_region *region, c
     const ferry_gemm_s8_row *row = ferry_gemm_s8_pick(device->isa);
     const int64_t group = ferry_node_int(node, "group", 1);
     ferry_gemm_s8_shape shape;
+    ferry_window window;
     size_t each = 0;
-    if (!w || !w->data || w->shape.rank < 3 || !ferry_cpu_is_vector(mult, w->shape.dims[0]) ||
-        !ferry_cpu_is_vector(bias, w->shape.dims[0]) ||
-        !group_bytes(row, w->shape.dims, w->shape.rank, group, &shape, &each))
+    if (!w || !w->data || w->dtype != FERRY_S8 || w->shape.rank < 3 || w->shape.rank > 5 ||
+        !ferry_cpu_is_vector(mult, w->shape.dims[0]) || !ferry_cpu_is_vector(bias, w->shape.dims[0]))
         return ferry_cpu_misfit(tactic, "weights that cannot be packed", err);
-    char *packed = ferry_heap_alloc_uninit(device->base.heap, each * (size_t)group);
-    if (!packed) return ferry_fail_memory(err, "packed weights");
-    const size_t depth = shape.taps * shape.kc;
+    FERRY_TRY(ferry_window_read(node, w->shape.rank - 2, w->shape.dims + 2, &window, err));
+    if (!group_bytes(row, &window, w->shape.dims, group, &shape, &each))
+        return ferry_cpu_misfit(tactic, "weights that cannot be packed", err);
+    const size_t depth = shape.taps * shape.kc, channels = (size_t)w->shape.dims[1], taps = depth / channels;
+    const ferry_heap *heap = device->base.heap;
+    char *packed = ferry_heap_alloc_uninit(heap, each * (size_t)group);
+    int8_t *by_tap = ferry_heap_alloc_uninit(heap, shape.columns * depth);
+    if (!packed || !by_tap) {
+        ferry_heap_free(heap, packed, each * (size_t)group);
+        ferry_heap_free(heap, by_tap, shape.columns * depth);
+        return ferry_fail_memory(err, "packed weights");
+    }
     for (size_t i = 0; i < (size_t)group; i++) {
+        // From [column][c][tap] to [column][tap][c], the order in which rows give their elements.
+        const int8_t *from = (const int8_t *)w->data + i * shape.columns * depth;
+        for (size_t m = 0; m < shape.columns; m++)
+            for (size_t c = 0; c < channels; c++)
+                for (size_t t = 0; t < taps; t++) by_tap[m * depth + t * channels + c] = from[m * depth + c * taps + t];
         const ferry_gemm_s8_weights weights = {
-            .w = (const int8_t *)w->data + i * shape.columns * depth,
+            .w = by_tap,
             .column_stride = depth,
-            .tap_stride = 1,
-            .k_stride = shape.taps,
+            .tap_stride = shape.kc,
+            .k_stride = 1,
             .mult = (const float *)mult->data + i * shape.columns,
             .bias = (const float *)bias->data + i * shape.columns,
         };
         ferry_gemm_s8_pack(row, &shape, &weights, packed + i * each);
     }
+    ferry_heap_free(heap, by_tap, shape.columns * depth);
     *out_data = packed;
     *out_bytes = each * (size_t)group;
     return FERRY_OK;
@@ -111,16 +118,11 @@ static ferry_status fill_kernel(conv_kernel *k, ferry_cpu_device *device, const 
     p->y_float = out[0].dtype == FERRY_F32;
     p->r_float = node.residual.present && node.residual.desc.dtype == FERRY_F32;
     if (!ferry_product_s8_conv(p, &node.shape) ||
-        !group_bytes(p->row, node.w.desc.dims, node.w.desc.rank, node.shape.group, &shape, &p->group_bytes) ||
+        !group_bytes(p->row, &node.shape.window, node.w.desc.dims, node.shape.group, &shape, &p->group_bytes) ||
         p->group_bytes * p->groups != packed_bytes)
         return ferry_cpu_misfit(tactic, "packed weights of another size", err);
     k->packed = packed;
-    k->base.base.workspace_bytes = p->form.bytes;
-    k->zeros_bytes = p->source.kc * p->source.elem_bytes;
-    k->zeros = ferry_heap_alloc_uninit(device->base.heap, k->zeros_bytes);
-    if (!k->zeros) return ferry_fail_memory(err, "a convolution");
-    ferry_s8_form_zeros(p->row->form, k->zeros, k->zeros_bytes);
-    p->source.zeros = k->zeros;
+    if (p->formed) k->base.base.workspace_bytes = p->form.bytes;
     return FERRY_OK;
 }
 
@@ -130,7 +132,6 @@ static ferry_status prepare(ferry_cpu_device *device, const ferry_region *region
 {
     conv_kernel *k = ferry_cpu_kernel_new(device, sizeof *k, run);
     if (!k) return ferry_fail_memory(err, "a convolution");
-    k->base.deinit = deinit;
     const ferry_status s = fill_kernel(k, device, region, tactic, in, out, packed, packed_bytes, err);
     if (s == FERRY_OK)
         *out_kernel = &k->base.base;
@@ -153,12 +154,12 @@ static ferry_status offer(ferry_cpu_device *device, const ferry_graph_view *view
     const size_t vec = product.row->vec, columns = (product.shape.columns + vec - 1) / vec * vec * product.groups;
     const double macs =
         (double)product.source.rows * (double)(product.source.taps * product.source.kc) * (double)columns;
-    const double bytes = ferry_cpu_bytes(x) + (double)product.form.bytes + ferry_cpu_bytes(y);
+    const double bytes = ferry_cpu_bytes(x) + (double)(product.formed ? product.form.bytes : 0) + ferry_cpu_bytes(y);
     const double cost = ferry_cpu_cost_us(device, FERRY_S8, macs, bytes);
     FERRY_TRY(ferry_cpu_offer_node(sink, tactic_name, root, FERRY_LAYOUT_CHANNELS_LAST, FERRY_LAYOUT_CHANNELS_LAST, 0,
                                    cost, err));
     // A residual lies as the output does, so the input cannot differ from it.
-    if (!ferry_conv_gathers(shape.c_in) || ferry_cpu_value(g, node, 4)) return FERRY_OK;
+    if (shape.c_in >= 8 || ferry_cpu_value(g, node, 4)) return FERRY_OK;
     return ferry_cpu_offer_node(sink, tactic_name, root, FERRY_LAYOUT_PLAIN, FERRY_LAYOUT_CHANNELS_LAST, 0, cost, err);
 }
 

@@ -70,115 +70,64 @@ bool ferry_conv_shape_is_pointwise(const ferry_conv_shape *s)
     return true;
 }
 
-/// An output position, and the input position of its window's first tap.
-typedef struct position {
-    int64_t picture, at[3], first[3];
-    bool inside; // no tap lies in the padding
-} position;
-
-static void locate(const ferry_conv_shape *s, position *p)
+// Pointers for n neighbouring positions of one output line, for one tap. `line` is where the tap's input line begins;
+// the first position's element is number `at` on it.
+static void line_pointers(const ferry_conv_shape *s, const char *line, int64_t at, int64_t n, int64_t step_bytes,
+                          const void *zeros, const void **out)
 {
-    p->inside = true;
-    for (int32_t i = 0; i < 3; i++) {
-        p->first[i] = p->at[i] * s->window.stride[i] - s->window.pad_begin[i];
-        p->inside &= p->first[i] >= 0 && p->first[i] + (s->window.kernel[i] - 1) * s->window.dilation[i] < s->in[i];
+    const int64_t stride = s->window.stride[2], last = at + (n - 1) * stride;
+    if (at >= 0 && last < s->in[2]) {
+        const char *p = line + at * step_bytes;
+        for (int64_t i = 0; i < n; i++) out[i] = p + i * stride * step_bytes;
+        return;
     }
+    for (int64_t i = 0; i < n; i++, at += stride) out[i] = at >= 0 && at < s->in[2] ? line + at * step_bytes : zeros;
 }
 
-static position position_at(const ferry_conv_shape *s, size_t row)
+// All taps of n positions of one output line. first: input position of the first tap at the line's first position here.
+static void run_pointers(const ferry_conv_shape *s, const char *picture, const int64_t first[3], int64_t n,
+                         size_t elem_bytes, const void *zeros, size_t stride, const void **out)
 {
-    position p;
-    int64_t rest = (int64_t)row % s->out_plane;
-    p.picture = (int64_t)row / s->out_plane;
-    for (int32_t i = 2; i >= 0; i--) {
-        p.at[i] = rest % s->out[i];
-        rest /= s->out[i];
+    const int64_t *kernel = s->window.kernel, *dilation = s->window.dilation, bytes = (int64_t)elem_bytes;
+    for (int64_t d = 0; d < kernel[0]; d++) {
+        const int64_t in_d = first[0] + d * dilation[0];
+        for (int64_t h = 0; h < kernel[1]; h++) {
+            const int64_t in_h = first[1] + h * dilation[1];
+            const bool inside = in_d >= 0 && in_d < s->in[0] && in_h >= 0 && in_h < s->in[1];
+            const char *line = inside ? picture + (in_d * s->x_step[0] + in_h * s->x_step[1]) * bytes : NULL;
+            for (int64_t w = 0; w < kernel[2]; w++, out += stride) {
+                if (inside)
+                    line_pointers(s, line, first[2] + w * dilation[2], n, s->x_step[2] * bytes, zeros, out);
+                else
+                    for (int64_t i = 0; i < n; i++) out[i] = zeros;
+            }
+        }
     }
-    locate(s, &p);
-    return p;
-}
-
-static void next(const ferry_conv_shape *s, position *p)
-{
-    for (int32_t i = 2; i >= 0; i--) {
-        if (++p->at[i] < s->out[i]) break;
-        p->at[i] = 0;
-        if (i == 0) p->picture++;
-    }
-    locate(s, p);
 }
 
 void ferry_conv_pointers(const ferry_conv_shape *s, const void *x, size_t elem_bytes, const void *zeros, size_t group,
                          size_t row, size_t rows, size_t stride, const void **out)
 {
     const char *base = (const char *)x + (int64_t)group * s->c_each * (int64_t)elem_bytes;
-    const int64_t *kernel = s->window.kernel, *dilation = s->window.dilation;
-    int64_t step[3];
-    for (int32_t i = 0; i < 3; i++) step[i] = s->x_step[i] * (int64_t)elem_bytes;
-    position p = position_at(s, row);
-    for (size_t i = 0; i < rows; i++, next(s, &p)) {
-        const char *picture = base + p.picture * s->x_batch * (int64_t)elem_bytes;
-        const void **to = out + i;
-        for (int64_t d = 0; d < kernel[0]; d++) {
-            const int64_t in_d = p.first[0] + d * dilation[0];
-            for (int64_t h = 0; h < kernel[1]; h++) {
-                const int64_t in_h = p.first[1] + h * dilation[1];
-                const char *line = picture + in_d * step[0] + in_h * step[1] + p.first[2] * step[2];
-                const bool line_inside = in_d >= 0 && in_d < s->in[0] && in_h >= 0 && in_h < s->in[1];
-                for (int64_t w = 0; w < kernel[2]; w++, to += stride) {
-                    const int64_t in_w = p.first[2] + w * dilation[2];
-                    const bool inside = p.inside || (line_inside && in_w >= 0 && in_w < s->in[2]);
-                    *to = inside ? line + w * dilation[2] * step[2] : zeros;
-                }
+    int64_t at[3], rest = (int64_t)row % s->out_plane, picture = (int64_t)row / s->out_plane;
+    for (int32_t i = 2; i >= 0; i--) {
+        at[i] = rest % s->out[i];
+        rest /= s->out[i];
+    }
+    for (int64_t left = (int64_t)rows; left > 0;) {
+        const int64_t n = s->out[2] - at[2] < left ? s->out[2] - at[2] : left; // to the end of the output line
+        int64_t first[3];
+        for (int32_t i = 0; i < 3; i++) first[i] = at[i] * s->window.stride[i] - s->window.pad_begin[i];
+        run_pointers(s, base + picture * s->x_batch * (int64_t)elem_bytes, first, n, elem_bytes, zeros, stride, out);
+        out += n;
+        left -= n;
+        at[2] = 0;
+        if (++at[1] == s->out[1]) {
+            at[1] = 0;
+            if (++at[0] == s->out[0]) {
+                at[0] = 0;
+                picture++;
             }
         }
-    }
-}
-
-static inline char *copy_tap(const ferry_conv_shape *s, const char *from, size_t elem_bytes, char *to)
-{
-    const int64_t step = s->x_channel;
-    switch (elem_bytes) {
-    case 4:
-        for (int64_t c = 0; c < s->c_each; c++) memcpy(to + c * 4, from + c * step * 4, 4);
-        break;
-    case 1:
-        for (int64_t c = 0; c < s->c_each; c++) to[c] = from[c * step];
-        break;
-    default:
-        for (int64_t c = 0; c < s->c_each; c++)
-            memcpy(to + c * (int64_t)elem_bytes, from + c * step * (int64_t)elem_bytes, elem_bytes);
-    }
-    return to + s->c_each * (int64_t)elem_bytes;
-}
-
-void ferry_conv_patches(const ferry_conv_shape *s, const void *x, size_t elem_bytes, size_t group, size_t row,
-                        size_t rows, void *to, size_t row_bytes)
-{
-    const int64_t bytes = (int64_t)elem_bytes, *kernel = s->window.kernel, *dilation = s->window.dilation;
-    const char *base = (const char *)x + (int64_t)group * s->c_each * s->x_channel * bytes;
-    position p = position_at(s, row);
-    for (size_t i = 0; i < rows; i++, next(s, &p)) {
-        const char *picture = base + p.picture * s->x_batch * bytes;
-        char *begin = (char *)to + i * row_bytes, *at = begin;
-        for (int64_t d = 0; d < kernel[0]; d++) {
-            const int64_t in_d = p.first[0] + d * dilation[0];
-            for (int64_t h = 0; h < kernel[1]; h++) {
-                const int64_t in_h = p.first[1] + h * dilation[1];
-                const bool line_inside = in_d >= 0 && in_d < s->in[0] && in_h >= 0 && in_h < s->in[1];
-                for (int64_t w = 0; w < kernel[2]; w++) {
-                    const int64_t in_w = p.first[2] + w * dilation[2];
-                    if (p.inside || (line_inside && in_w >= 0 && in_w < s->in[2])) {
-                        at = copy_tap(
-                            s, picture + (in_d * s->x_step[0] + in_h * s->x_step[1] + in_w * s->x_step[2]) * bytes,
-                            elem_bytes, at);
-                    } else {
-                        memset(at, 0, (size_t)(s->c_each * bytes));
-                        at += s->c_each * bytes;
-                    }
-                }
-            }
-        }
-        memset(at, 0, row_bytes - (size_t)(at - begin));
     }
 }

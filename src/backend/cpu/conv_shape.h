@@ -37,9 +37,4 @@ bool ferry_conv_shape_is_pointwise(const ferry_conv_shape *shape);
 void ferry_conv_pointers(const ferry_conv_shape *shape, const void *x, size_t elem_bytes, const void *zeros,
                          size_t group, size_t row, size_t rows, size_t stride, const void **out);
 
-/// Copies what lies under the windows of those positions, tap by tap and channel by channel, zeros for padding, to
-/// `to`: a row of row_bytes for each position, the rest of which is zeroed. The input may lie in any layout.
-void ferry_conv_patches(const ferry_conv_shape *shape, const void *x, size_t elem_bytes, size_t group, size_t row,
-                        size_t rows, void *to, size_t row_bytes);
-
 #endif // FERRY_SRC_BACKEND_CPU_CONV_SHAPE_H_

@@ -118,8 +118,11 @@ static ferry_status prepare(ferry_cpu_device *device, const ferry_region *region
     k->product.y_float = out[0].dtype == FERRY_F32;
     k->product.r_float = residual.present && residual.desc.dtype == FERRY_F32;
     k->product.group_bytes = m.bytes;
-    ferry_product_s8_matrix(&k->product, rows, m.shape.kc, m.shape.columns);
-    k->base.base.workspace_bytes = k->product.form.bytes;
+    if (!ferry_product_s8_matrix(&k->product, rows, m.shape.kc, m.shape.columns)) {
+        device->base.backend->release(&k->base.base);
+        return ferry_cpu_misfit(tactic, "an input too large", err);
+    }
+    if (k->product.formed) k->base.base.workspace_bytes = k->product.form.bytes;
     *out_kernel = &k->base.base;
     return FERRY_OK;
 }

@@ -1,138 +1,62 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "backend/cpu/product_s8.h"
 
-#include <string.h>
-
-#include "backend/cpu/loops.h"
 #include "backend/cpu/product_f32.h"
 
-#define FORM_TASK 16384 // elements that a task brings into form
+static const ferry_form_type forms[] = {
+    [FERRY_S8_PLAIN] = FERRY_FORM_S8, [FERRY_S8_BIASED] = FERRY_FORM_S8_BIASED, [FERRY_S8_WIDE] = FERRY_FORM_S8_WIDE};
 
-void ferry_s8_form_zeros(ferry_s8_form form, void *zeros, size_t bytes)
+static size_t round_up(size_t n, size_t to)
 {
-    memset(zeros, form == FERRY_S8_BIASED ? 0x80 : 0, bytes);
+    return (n + to - 1) / to * to;
 }
 
-static void plan_form(ferry_product_s8 *p, size_t positions, size_t groups, size_t kc, bool dense)
+ferry_gemm_s8_shape ferry_product_s8_taps(int64_t group, const ferry_window *window, const int64_t *w_dims)
 {
-    const size_t kq = p->row->kq;
-    ferry_s8_form_plan *f = &p->form;
-    f->positions = positions;
-    f->groups = groups;
-    f->kc = kc;
-    f->kc_full = (kc + kq - 1) / kq * kq;
-    f->needed = p->row->form != FERRY_S8_PLAIN || f->kc_full != kc || !dense;
-    f->bytes = f->needed ? positions * groups * f->kc_full * ferry_s8_form_bytes(p->row->form) : 0;
+    const size_t width = ferry_form_merges(group, window) ? (size_t)window->kernel[2] : 1;
+    const size_t taps = (size_t)(window->kernel[0] * window->kernel[1] * window->kernel[2]);
+    return (ferry_gemm_s8_shape){
+        .taps = taps / width, .kc = (size_t)w_dims[1] * width, .columns = (size_t)(w_dims[0] / group)};
 }
 
-void ferry_product_s8_matrix(ferry_product_s8 *p, size_t rows, size_t k, size_t columns)
+bool ferry_product_s8_matrix(ferry_product_s8 *p, size_t rows, size_t k, size_t columns)
 {
+    const size_t kq = p->row->kq, full = round_up(k, kq);
     p->groups = 1;
-    plan_form(p, rows, 1, k, true);
-    p->form.channel_step = 1;
-    const int64_t dims[1] = {(int64_t)rows}, one[1] = {1}, step[1] = {(int64_t)k};
-    ferry_nd_make(1, dims, 2, (const int64_t *const[]){one, step}, &p->form.positions_nd);
+    p->formed = p->row->form != FERRY_S8_PLAIN || full != k;
     p->shape = (ferry_gemm_s8_shape){.taps = 1, .kc = k, .columns = columns};
     p->source = (ferry_row_source){.kind = FERRY_ROWS_DENSE,
                                    .elem_bytes = ferry_s8_form_bytes(p->row->form),
                                    .rows = rows,
                                    .taps = 1,
-                                   .kc = p->form.kc_full,
-                                   .row_stride = p->form.kc_full};
+                                   .kc = full,
+                                   .row_stride = full};
+    return !p->formed || ferry_form_matrix(forms[p->row->form], rows, k, kq, &p->form);
 }
 
 bool ferry_product_s8_conv(ferry_product_s8 *p, const ferry_conv_shape *shape)
 {
-    const size_t groups = (size_t)shape->group, kc = (size_t)shape->c_each;
-    const int64_t plane = shape->in[0] * shape->in[1] * shape->in[2];
-    p->groups = groups;
-    plan_form(p, (size_t)(shape->batch * plane), groups, kc, shape->x_channel == 1);
-    p->form.channel_step = shape->x_channel;
-    const int64_t dims[4] = {shape->batch, shape->in[0], shape->in[1], shape->in[2]};
-    const int64_t count[4] = {plane, shape->in[1] * shape->in[2], shape->in[2], 1};
-    const int64_t steps[4] = {shape->x_batch, shape->x_step[0], shape->x_step[1], shape->x_step[2]};
-    ferry_nd_make(4, dims, 2, (const int64_t *const[]){count, steps}, &p->form.positions_nd);
-    p->shape = (ferry_gemm_s8_shape){.taps = (size_t)shape->taps, .kc = kc, .columns = (size_t)shape->m_each};
-
-    // The formed input is a picture of its own, whose groups are kc_full channels wide.
-    ferry_conv_shape formed = *shape;
-    formed.c_each = (int64_t)p->form.kc_full;
-    formed.c_in = formed.c_each * shape->group;
-    formed.x_channel = 1;
-    formed.x_step[2] = formed.c_in;
-    formed.x_step[1] = formed.x_step[2] * shape->in[2];
-    formed.x_step[0] = formed.x_step[1] * shape->in[1];
-    formed.x_batch = formed.x_step[0] * shape->in[0];
-    p->source = (ferry_row_source){.kind = FERRY_ROWS_TAPS,
-                                   .elem_bytes = ferry_s8_form_bytes(p->row->form),
-                                   .rows = (size_t)(shape->batch * shape->out_plane),
-                                   .taps = (size_t)shape->taps,
-                                   .kc = p->form.kc_full,
-                                   .row_stride = (size_t)formed.c_in,
-                                   .conv = formed};
-    if (groups == 1 && ferry_conv_shape_is_pointwise(shape)) p->source.kind = FERRY_ROWS_DENSE;
-    return p->source.taps * p->row->mr <= FERRY_ROWS_POINTERS;
+    const size_t kq = p->row->kq;
+    const bool merge = ferry_form_merges(shape->group, &shape->window);
+    const int64_t w_dims[2] = {shape->c_out, shape->c_each};
+    ferry_conv_shape seen = *shape;
+    p->groups = (size_t)shape->group;
+    p->shape = ferry_product_s8_taps(shape->group, &shape->window, w_dims);
+    // A pointwise convolution can do with the input as it is, where the kernels can.
+    p->formed = p->row->form != FERRY_S8_PLAIN || p->shape.kc % kq != 0 || shape->x_channel != 1 ||
+                !ferry_conv_shape_is_pointwise(shape);
+    if (p->formed && !ferry_form_make(forms[p->row->form], shape, kq, merge, &p->form, &seen)) return false;
+    return ferry_row_source_conv(&seen, ferry_s8_form_bytes(p->row->form), p->row->mr, round_up(p->shape.kc, kq),
+                                 &p->source);
 }
 
 typedef struct product_run {
     const ferry_product_s8 *product;
-    const int8_t *x;
     const char *formed, *packed;
     const char *r;
-    char *y, *workspace;
+    char *y;
     size_t column_block, blocks_each;
 } product_run;
-
-static void form_dense(ferry_s8_form form, const int8_t *x, void *to, size_t n)
-{
-    if (form == FERRY_S8_BIASED) {
-        uint8_t *y = to;
-        FERRY_VECTORS
-        for (size_t i = 0; i < n; i++) y[i] = (uint8_t)x[i] ^ 0x80;
-    } else if (form == FERRY_S8_WIDE) {
-        int16_t *y = to;
-        FERRY_VECTORS
-        for (size_t i = 0; i < n; i++) y[i] = x[i];
-    } else {
-        memcpy(to, x, n);
-    }
-}
-
-static void form_one(ferry_s8_form form, int8_t x, void *to, size_t at)
-{
-    if (form == FERRY_S8_WIDE)
-        ((int16_t *)to)[at] = x;
-    else
-        ((uint8_t *)to)[at] = form == FERRY_S8_BIASED ? (uint8_t)x ^ 0x80 : (uint8_t)x;
-}
-
-// i: a run of positions; j: positions in it.
-static void form_some(void *context, size_t i, size_t j, size_t count_i, size_t count_j)
-{
-    const product_run *run = context;
-    const ferry_s8_form_plan *f = &run->product->form;
-    const ferry_s8_form form = run->product->row->form;
-    const size_t bytes = ferry_s8_form_bytes(form), each = f->groups * f->kc_full;
-    const int32_t last = f->positions_nd.rank - 1;
-    const int64_t step = f->positions_nd.strides[1][last];
-    ferry_nd_cursor cursor;
-    ferry_nd_seek(&f->positions_nd, i, &cursor);
-    for (size_t row = 0; row < count_i; row++, ferry_nd_next(&f->positions_nd, &cursor)) {
-        const size_t first = (size_t)cursor.at[0] + j;
-        const int8_t *from = run->x + cursor.at[1] + (int64_t)j * step;
-        char *to = run->workspace + first * each * bytes;
-        if (f->channel_step == 1 && f->kc_full == f->kc && step == (int64_t)each) {
-            form_dense(form, from, to, count_j * each);
-            continue;
-        }
-        for (size_t p = 0; p < count_j; p++, from += step, to += each * bytes) {
-            for (size_t g = 0; g < f->groups; g++)
-                for (size_t c = 0; c < f->kc_full; c++)
-                    form_one(form, c < f->kc ? from[(int64_t)(g * f->kc + c) * f->channel_step] : 0, to,
-                             g * f->kc_full + c);
-        }
-    }
-}
 
 static void run_block(const product_run *run, const ferry_row_buffer *buffer, size_t row, size_t rows, size_t group,
                       size_t first, size_t count)
@@ -182,13 +106,9 @@ void ferry_product_s8_run(const ferry_product_s8 *p, ferry_thread_pool *pool, co
 {
     const size_t columns = p->shape.columns;
     if (p->source.rows == 0 || columns == 0) return;
-    product_run run = {
-        .product = p, .x = x, .formed = (const char *)x, .packed = packed, .r = r, .y = y, .workspace = workspace};
-    if (p->form.needed) {
-        const ferry_nd *nd = &p->form.positions_nd;
-        const size_t row = (size_t)nd->dims[nd->rank - 1], each = p->form.groups * p->form.kc_full;
-        const size_t tile = each < FORM_TASK ? FORM_TASK / each : 1;
-        ferry_parallel_2d(pool, form_some, &run, nd->runs, row, tile > row ? tile / (row ? row : 1) : 1, tile);
+    product_run run = {.product = p, .formed = (const char *)x, .packed = packed, .r = r, .y = y};
+    if (p->formed) {
+        ferry_form_run(&p->form, pool, x, workspace);
         run.formed = workspace;
     }
     size_t row_block = ferry_row_source_block(&p->source, p->row->mr);

@@ -7,14 +7,12 @@
 #include "backend/cpu/conv_shape.h"
 
 typedef enum ferry_row_kind {
-    FERRY_ROWS_DENSE = 0,   // one behind another: a matrix, or a pointwise convolution
-    FERRY_ROWS_TAPS = 1,    // a pointer for each tap of each row
-    FERRY_ROWS_PATCHES = 2, // few channels: the window's elements are gathered first
+    FERRY_ROWS_DENSE = 0, // one behind another: a matrix, or a pointwise convolution
+    FERRY_ROWS_TAPS = 1,  // a pointer for each tap of each row
 } ferry_row_kind;
 
-/// Most pointers, and most bytes of gathered windows, that a task keeps on its stack.
+/// Most pointers that a task keeps on its stack.
 #define FERRY_ROWS_POINTERS 2048
-#define FERRY_ROWS_PATCH_BYTES 24576
 
 typedef struct ferry_row_source {
     ferry_row_kind kind;
@@ -22,23 +20,18 @@ typedef struct ferry_row_source {
     size_t rows;           // of all pictures
     size_t taps, kc;       // what the kernel is told
     size_t row_stride;     // DENSE: in elements
-    ferry_conv_shape conv; // TAPS, PATCHES; DENSE: of a pointwise convolution, else zeroed
+    ferry_conv_shape conv; // TAPS; else zeroed
     const void *zeros;     // TAPS: kc elements, borrowed
 } ferry_row_source;
 
 typedef struct ferry_row_buffer {
     const void *pointers[FERRY_ROWS_POINTERS];
-    _Alignas(64) char patches[FERRY_ROWS_PATCH_BYTES];
 } ferry_row_buffer;
 
-/// The source of a convolution. PATCHES when each tap has few channels or the input does not lie channels-last; false
-/// when the filter is too large for the buffers at `mr` rows a tile. k_multiple: gathered windows are filled up with
-/// zeros to a multiple of so many elements.
-bool ferry_row_source_conv(const ferry_conv_shape *shape, size_t elem_bytes, size_t mr, size_t k_multiple,
+/// The source of a convolution whose input has its channels last. kc: elements that kernels take from each tap (0:
+/// c_each). False when the filter is too large for the buffer at `mr` rows a tile.
+bool ferry_row_source_conv(const ferry_conv_shape *shape, size_t elem_bytes, size_t mr, size_t kc,
                            ferry_row_source *out);
-/// Whether a convolution with these weights gathers its windows: decides the order of packed weights, so it depends on
-/// nothing else.
-bool ferry_conv_gathers(int64_t c_each);
 
 /// Most rows (a multiple of mr) that one task should take at a time.
 size_t ferry_row_source_block(const ferry_row_source *source, size_t mr);
