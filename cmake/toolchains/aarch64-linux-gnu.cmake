@@ -19,6 +19,8 @@ if(FERRY_SYSROOT)
   set(CMAKE_FIND_ROOT_PATH_MODE_PROGRAM NEVER)
   set(CMAKE_FIND_ROOT_PATH_MODE_LIBRARY ONLY)
   set(CMAKE_FIND_ROOT_PATH_MODE_INCLUDE ONLY)
+  # Headers that differ by architecture lie in a folder of their own, which a native compiler knows by itself.
+  set(CMAKE_C_FLAGS_INIT "-isystem ${FERRY_SYSROOT}/usr/include/aarch64-linux-gnu")
   set(libraries ${FERRY_SYSROOT}/usr/lib/aarch64-linux-gnu)
   foreach(kind EXE SHARED)
     # Libraries beneath those that are named are looked for here.
