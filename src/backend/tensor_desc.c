@@ -15,6 +15,13 @@ const char *ferry_tensor_layout_name(ferry_tensor_layout layout)
     return "unknown";
 }
 
+// Saturates: dimensions out of a damaged file give strides that ferry_tensor_desc_bytes then refuses.
+static int64_t times(int64_t stride, int64_t dim)
+{
+    int64_t product = 0;
+    return __builtin_mul_overflow(stride, dim, &product) ? INT64_MAX : product;
+}
+
 void ferry_tensor_desc_set_strides(ferry_tensor_desc *desc)
 {
     int64_t stride = 1;
@@ -23,14 +30,14 @@ void ferry_tensor_desc_set_strides(ferry_tensor_desc *desc)
         stride = desc->dims[1];
         for (int32_t d = desc->rank - 1; d >= 2; d--) {
             desc->strides[d] = stride;
-            stride *= desc->dims[d];
+            stride = times(stride, desc->dims[d]);
         }
         desc->strides[0] = stride;
         return;
     }
     for (int32_t d = desc->rank - 1; d >= 0; d--) {
         desc->strides[d] = stride;
-        stride *= desc->dims[d];
+        stride = times(stride, desc->dims[d]);
     }
 }
 
