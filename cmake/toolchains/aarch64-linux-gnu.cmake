@@ -21,7 +21,8 @@ if(FERRY_SYSROOT)
   set(CMAKE_FIND_ROOT_PATH_MODE_INCLUDE ONLY)
   # Headers that differ by architecture lie in a folder of their own, which a native compiler knows by itself.
   set(CMAKE_C_FLAGS_INIT "-isystem ${FERRY_SYSROOT}/usr/include/aarch64-linux-gnu")
-  set(libraries ${FERRY_SYSROOT}/usr/lib/aarch64-linux-gnu)
+  # Debian 12 has zlib in /lib.
+  set(libraries ${FERRY_SYSROOT}/usr/lib/aarch64-linux-gnu:${FERRY_SYSROOT}/lib/aarch64-linux-gnu)
   foreach(kind EXE SHARED)
     # Libraries beneath those that are named are looked for here.
     set(CMAKE_${kind}_LINKER_FLAGS_INIT "-Wl,-rpath-link,${libraries} -Wl,-rpath,${libraries}")
