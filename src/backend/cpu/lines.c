@@ -266,13 +266,6 @@ static ferry_status prepare(ferry_cpu_device *device, const ferry_region *region
     return s;
 }
 
-static void describe(const ferry_value *v, ferry_tensor_layout layout, ferry_tensor_desc *out)
-{
-    *out = (ferry_tensor_desc){.dtype = v->dtype, .layout = layout, .rank = v->shape.rank};
-    memcpy(out->dims, v->shape.dims, sizeof out->dims);
-    ferry_tensor_desc_set_strides(out);
-}
-
 static ferry_status offer(ferry_cpu_device *device, const ferry_graph_view *view, ferry_node_id root,
                           const ferry_offer_sink *sink, ferry_error *err)
 {
@@ -286,10 +279,10 @@ static ferry_status offer(ferry_cpu_device *device, const ferry_graph_view *view
     const double elements = ferry_cpu_elements(x);
     for (int l = 0; l < (x->shape.rank >= 3 || y->shape.rank >= 3 ? 2 : 1); l++) {
         const ferry_tensor_layout layout = l ? FERRY_LAYOUT_CHANNELS_LAST : FERRY_LAYOUT_PLAIN;
-        ferry_tensor_desc in, out;
+
         ferry_lines_view lines;
-        describe(x, layout, &in);
-        describe(y, layout, &out);
+        const ferry_tensor_desc in = ferry_cpu_describe(x, layout);
+        const ferry_tensor_desc out = ferry_cpu_describe(y, layout);
         if (!ferry_lines_read(g, node, &in, &out, &lines)) continue;
         // Each line takes some ns to begin.
         const double us = elements / (double)lines.n * (lines.step == 1 ? 2e-2 : 2e-3);

@@ -268,13 +268,6 @@ static ferry_status prepare(ferry_cpu_device *device, const ferry_region *region
     return s;
 }
 
-static void describe(const ferry_value *v, ferry_tensor_layout layout, ferry_tensor_desc *out)
-{
-    *out = (ferry_tensor_desc){.dtype = v->dtype, .layout = layout, .rank = v->shape.rank};
-    memcpy(out->dims, v->shape.dims, sizeof out->dims);
-    ferry_tensor_desc_set_strides(out);
-}
-
 static ferry_status offer(ferry_cpu_device *device, const ferry_graph_view *view, ferry_node_id root,
                           const ferry_offer_sink *sink, ferry_error *err)
 {
@@ -285,10 +278,10 @@ static ferry_status offer(ferry_cpu_device *device, const ferry_graph_view *view
     const ferry_value *x = ferry_cpu_value(g, node, 0), *y = ferry_cpu_result(g, node);
     for (int l = 0; l < (x->shape.rank >= 3 ? 2 : 1); l++) {
         const ferry_tensor_layout layout = l ? FERRY_LAYOUT_CHANNELS_LAST : FERRY_LAYOUT_PLAIN;
-        ferry_tensor_desc in, out;
+
         mapping m;
-        describe(x, layout, &in);
-        describe(y, layout, &out);
+        const ferry_tensor_desc in = ferry_cpu_describe(x, layout);
+        const ferry_tensor_desc out = ferry_cpu_describe(y, layout);
         if (!read_mapping(g, node, &in, &out, &m)) return FERRY_OK;
         for (int32_t d = 0; d < y->shape.rank; d++)
             for (int64_t i = 0; i < y->shape.dims[d]; i++)

@@ -210,13 +210,6 @@ static ferry_status prepare(ferry_cpu_device *device, const ferry_region *region
     return s;
 }
 
-static void describe(const ferry_value *v, ferry_tensor_layout layout, ferry_tensor_desc *out)
-{
-    *out = (ferry_tensor_desc){.dtype = v->dtype, .layout = layout, .rank = v->shape.rank};
-    memcpy(out->dims, v->shape.dims, sizeof out->dims);
-    ferry_tensor_desc_set_strides(out);
-}
-
 static ferry_status offer(ferry_cpu_device *device, const ferry_graph_view *view, ferry_node_id root,
                           const ferry_offer_sink *sink, ferry_error *err)
 {
@@ -228,9 +221,8 @@ static ferry_status offer(ferry_cpu_device *device, const ferry_graph_view *view
     if (!ferry_cpu_is_float(x->dtype) && x->dtype != FERRY_S8) return FERRY_OK;
     for (int l = 0; l < 2; l++) {
         const ferry_tensor_layout layout = l ? FERRY_LAYOUT_CHANNELS_LAST : FERRY_LAYOUT_PLAIN;
-        ferry_tensor_desc in, out;
-        describe(x, layout, &in);
-        describe(y, layout, &out);
+        const ferry_tensor_desc in = ferry_cpu_describe(x, layout);
+        const ferry_tensor_desc out = ferry_cpu_describe(y, layout);
         if (!make_taps(g, node, &in, &out, NULL)) continue;
         const double elements = ferry_cpu_elements(y);
         // Columns are gathered one by one; channels come in vectors, with some ns to begin each.
