@@ -22,7 +22,7 @@ dry_run=no
 for argument in "$@"; do
     case $argument in
     --tests) needs+=" g++ ninja-build libcmocka-dev libonnx-testdata python3 python3-venv
-                      clang-format-14|clang-format git binutils man-db" ;;
+                      clang-format-14|clang-format git binutils man-db mandoc" ;;
     --demo) needs+=" python3 python3-venv torch" ;;
     --slow) needs+=" clang libclang-rt-dev|libclang-rt-18-dev|libclang-rt-14-dev|libclang-common-14-dev llvm gcovr
                      gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user|qemu-user-static" ;;
