@@ -24,7 +24,8 @@ if(FERRY_SYSROOT)
   # Debian 12 has zlib in /lib.
   set(libraries ${FERRY_SYSROOT}/usr/lib/aarch64-linux-gnu:${FERRY_SYSROOT}/lib/aarch64-linux-gnu)
   foreach(kind EXE SHARED)
-    # Libraries beneath those that are named are looked for here.
-    set(CMAKE_${kind}_LINKER_FLAGS_INIT "-Wl,-rpath-link,${libraries} -Wl,-rpath,${libraries}")
+    # Libraries beneath those that are named are looked for here, too: when linking, and when running, where only the
+    # older kind of tag holds for them.
+    set(CMAKE_${kind}_LINKER_FLAGS_INIT "-Wl,-rpath-link,${libraries} -Wl,-rpath,${libraries} -Wl,--disable-new-dtags")
   endforeach()
 endif()
