@@ -10,7 +10,7 @@ usage: tools/setup.sh [--tests] [--demo] [--slow] [--dry-run]
   (nothing)   what building ferry needs
   --tests     and what the tests need (cmocka, ONNX's test vectors, clang-format, ...)
   --demo      and what the main job needs (Python; PyTorch when none is installed)
-  --slow      and what the slow tier of the continuous integration needs (clang, gcovr, qemu, an arm64 cross compiler)
+  --slow      and what the slow tier of the continuous integration needs (clang, qemu, an arm64 cross compiler)
   --dry-run   only say what is missing; exit status 1 if something is
 TEXT
 }
@@ -24,7 +24,7 @@ for argument in "$@"; do
     --tests) needs+=" g++ ninja-build libcmocka-dev libonnx-testdata python3 python3-venv
                       clang-format-14|clang-format git binutils man-db mandoc" ;;
     --demo) needs+=" python3 python3-venv torch" ;;
-    --slow) needs+=" clang libclang-rt-dev|libclang-rt-18-dev|libclang-rt-14-dev|libclang-common-14-dev llvm gcovr
+    --slow) needs+=" clang libclang-rt-dev|libclang-rt-18-dev|libclang-rt-14-dev|libclang-common-14-dev llvm
                      gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user|qemu-user-static" ;;
     --dry-run) dry_run=yes ;;
     -h | --help) usage; exit 0 ;;

@@ -9,6 +9,7 @@ import argparse
 import csv
 import json
 import os
+import shlex
 import subprocess
 import sys
 import tempfile
@@ -168,7 +169,7 @@ def check_faces(lines):
 
 def check(name, data, replay, folder):
     case = CASES[name]
-    result = subprocess.run([replay, write_job(case, data, folder)], stdout=subprocess.PIPE, text=True, check=True)
+    result = subprocess.run(shlex.split(replay) + [write_job(case, data, folder)], stdout=subprocess.PIPE, text=True, check=True)
     lines = result.stdout.splitlines()
     if case.pictures == "faces":
         print(name)
@@ -184,7 +185,7 @@ def check(name, data, replay, folder):
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", required=True)
-    parser.add_argument("--replay", required=True)
+    parser.add_argument("--replay", required=True, help="the command that decodes; an emulator may stand before it")
     parser.add_argument("--keep", help="write the outputs here and leave them")
     parser.add_argument("models", nargs="*", help=", ".join(CASES))
     args = parser.parse_args()

@@ -167,7 +167,7 @@ int main(int argc, char **argv)
 {
     if (argc > 1) return replay(argv[1]);
     const char *data = getenv("FERRY_TEST_DATA"), *source = getenv("FERRY_SOURCE_DIR"),
-               *python = getenv("FERRY_PYTHON");
+               *python = getenv("FERRY_PYTHON"), *emulator = getenv("FERRY_EMULATOR");
     if (!python) python = "python3";
     char path[1000], command[4000];
     snprintf(path, sizeof path, "%s/models/yolox_nano.onnx", data ? data : "");
@@ -175,7 +175,7 @@ int main(int argc, char **argv)
     snprintf(command, sizeof command, "'%s' -c 'import numpy, onnxruntime, PIL' 2>/dev/null", python);
     if (system(command) != 0) return skip("no Python with numpy, onnxruntime and Pillow (FERRY_PYTHON)");
     fflush(stdout);
-    snprintf(command, sizeof command, "'%s' '%s/tests/vision/check_decoders.py' --data '%s' --replay '%s'", python,
-             source, data, argv[0]);
+    snprintf(command, sizeof command, "'%s' '%s/tests/vision/check_decoders.py' --data '%s' --replay '%s %s'", python,
+             source, data, emulator ? emulator : "", argv[0]);
     return system(command) == 0 ? 0 : 1;
 }

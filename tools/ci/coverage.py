@@ -22,7 +22,8 @@ def main():
         part = entry["file"].split("/")[1]
         lines = [line for line in entry["lines"] if not line.get("gcovr/noncode", False)]
         reached = sum(1 for line in lines if line["count"] > 0)
-        functions = entry.get("functions", [])
+        # What gcovr made up for lines without a function has no count.
+        functions = [function for function in entry.get("functions", []) if "execution_count" in function]
         called = sum(1 for function in functions if function["execution_count"] > 0)
         # The key depends on gcovr's version.
         never += ["%s: %s" % (entry["file"], f.get("name", f.get("demangled_name"))) for f in functions
