@@ -169,7 +169,8 @@ def check_faces(lines):
 
 def check(name, data, replay, folder):
     case = CASES[name]
-    result = subprocess.run(shlex.split(replay) + [write_job(case, data, folder)], stdout=subprocess.PIPE, text=True, check=True)
+    command = shlex.split(replay) + [write_job(case, data, folder)]
+    result = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
     lines = result.stdout.splitlines()
     if case.pictures == "faces":
         print(name)
