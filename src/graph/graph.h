@@ -156,6 +156,15 @@ ferry_status ferry_graph_mark_output(ferry_graph *graph, ferry_value_id value, f
 int32_t ferry_graph_symbol(ferry_graph *graph, const char *name);
 ferry_status ferry_graph_add_metadata(ferry_graph *graph, const char *key, const char *value, ferry_error *err);
 
+/// A point in a graph's growth, to go back to when what was being added turns out wrong.
+typedef struct ferry_graph_mark {
+    size_t n_values, n_nodes, n_symbols, n_inputs, n_outputs, n_metadata;
+} ferry_graph_mark;
+ferry_graph_mark ferry_graph_here(const ferry_graph *graph);
+/// Takes back what was added since the mark. Between the two nothing may have changed that was there before, except by
+/// being read or marked as input or output. The memory stays in the arena.
+void ferry_graph_take_back(ferry_graph *graph, const ferry_graph_mark *mark);
+
 /// Replaces the node's attribute of that name (or adds it).
 ferry_status ferry_node_set_attr(ferry_graph *graph, ferry_node_id node, const ferry_attr *attr, ferry_error *err);
 
@@ -168,6 +177,10 @@ void ferry_graph_replace_uses(ferry_graph *graph, ferry_value_id from, ferry_val
 /// False when `from` is a graph output and `to` is a graph input or output too: their names could not both be kept, so
 /// the node between them has to stay.
 bool ferry_graph_can_replace(const ferry_graph *graph, ferry_value_id from, ferry_value_id to);
+/// Another name for a value, copied. FERRY_ERR_INVALID_ARGUMENT when it is empty or another value has it.
+ferry_status ferry_graph_rename_value(ferry_graph *graph, ferry_value_id value, const char *name, ferry_error *err);
+/// The value is no output any more; those after it move up.
+void ferry_graph_unmark_output(ferry_graph *graph, ferry_value_id value);
 /// Marks a node deleted; its outputs lose their producer.
 void ferry_graph_remove_node(ferry_graph *graph, ferry_node_id node);
 /// Drops deleted nodes and values that nothing uses, renumbering both, and sorts nodes topologically (stable).

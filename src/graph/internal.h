@@ -11,6 +11,8 @@
 bool ferry_names_reserve(ferry_graph *graph);
 /// Enters a value whose name is new. Room was made before.
 void ferry_names_add(ferry_graph *graph, ferry_value_id id);
+/// Takes a value out of the index, before its name changes or the value goes.
+void ferry_names_remove(ferry_graph *graph, ferry_value_id id);
 /// Two values in the index exchange their names.
 void ferry_names_swap(ferry_graph *graph, ferry_value_id a, ferry_value_id b);
 /// Enters all values anew, after they were renumbered; there are no more of them than before.

@@ -54,6 +54,23 @@ void ferry_names_add(ferry_graph *graph, ferry_value_id id)
     index->n_names++;
 }
 
+// Entries behind the gap move up into it unless that would put them before the place where their search begins.
+void ferry_names_remove(ferry_graph *graph, ferry_value_id id)
+{
+    struct ferry_name_index *index = graph->names;
+    const size_t mask = index->n_slots - 1;
+    size_t gap = find_slot(index, graph->values, graph->values[id].name);
+    for (size_t at = (gap + 1) & mask; index->slots[at] != FERRY_NO_VALUE; at = (at + 1) & mask) {
+        const char *name = graph->values[index->slots[at]].name;
+        const size_t home = (size_t)XXH64(name, strlen(name), 0) & mask;
+        if (((at - home) & mask) < ((at - gap) & mask)) continue;
+        index->slots[gap] = index->slots[at];
+        gap = at;
+    }
+    index->slots[gap] = FERRY_NO_VALUE;
+    index->n_names--;
+}
+
 void ferry_names_swap(ferry_graph *graph, ferry_value_id a, ferry_value_id b)
 {
     ferry_value *values = graph->values;

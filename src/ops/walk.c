@@ -41,6 +41,12 @@ ferry_status ferry_infer_walk_sync(ferry_infer_walk *w, ferry_error *err)
     return FERRY_OK;
 }
 
+void ferry_infer_walk_forget(ferry_infer_walk *w, size_t n_values)
+{
+    if (w->n_values > n_values) w->n_values = n_values;
+    w->bad = w->unsupported = false;
+}
+
 // Room for a node's arrays. Outgrown arrays stay in the arena: sizes double, so that is at most as much again.
 static bool make_room(ferry_infer_walk *w, const ferry_node *node)
 {

@@ -44,6 +44,8 @@ void ferry_infer_walk_deinit(ferry_infer_walk *walk);
 ferry_status ferry_infer_walk_sync(ferry_infer_walk *walk, ferry_error *err);
 /// Takes notice that a value seen before has become a constant.
 void ferry_infer_walk_refresh(ferry_infer_walk *walk, ferry_value_id value);
+/// Forgets values from `n_values` on, which the graph has taken back, and that there were findings.
+void ferry_infer_walk_forget(ferry_infer_walk *walk, size_t n_values);
 /// Infers one node, whose producers were stepped through before. A problem of the node is a finding, and FERRY_OK.
 ferry_status ferry_infer_walk_step(ferry_infer_walk *walk, const ferry_node *node, ferry_error *err);
 
