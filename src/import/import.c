@@ -137,6 +137,9 @@ ferry_status ferry_import_memory(const void *data, size_t bytes, const ferry_imp
                                  ferry_report *report, const ferry_logger *logger, ferry_error *err)
 {
     *out = (ferry_graph){0};
-    const ferry_onnx_input input = {.data = data, .bytes = bytes, .folder = options ? options->folder : NULL};
-    return import_bytes(&input, options, out, report, logger, err);
+    const char *path = options ? options->path : NULL;
+    const ferry_onnx_input input = {
+        .path = path, .data = data, .bytes = bytes, .folder = options ? options->folder : NULL};
+    const ferry_status s = import_bytes(&input, options, out, report, logger, err);
+    return s == FERRY_OK || !path ? s : ferry_within(err, s, "%s", path);
 }

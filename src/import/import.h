@@ -9,8 +9,11 @@
 /// Zero means the default in every field; NULL for all defaults.
 typedef struct ferry_import_options {
     const ferry_heap *heap; ///< borrowed by the graph; NULL: the process heap
-    const char *folder;     ///< where external data of a model in memory lie; NULL: it may have none. Not for files
-    bool allow_nan;         ///< take weights that hold NaN, which are otherwise taken for damaged
+    /// What a model in memory is called: the beginning of error texts, and its folder has the external data (then
+    /// `folder` is not looked at). The file is not opened. Not for files
+    const char *path;
+    const char *folder; ///< where external data of a model in memory lie; NULL: it may have none. Not for files
+    bool allow_nan;     ///< take weights that hold NaN, which are otherwise taken for damaged
 } ferry_import_options;
 
 /// Reads a model. Opsets 7 to 23, newer ones with a warning where every operator is known. On success `*out` has passed

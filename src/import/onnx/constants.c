@@ -2,13 +2,10 @@
 // Initialisers: borrowed from the file where they lie aligned for their type, copied else.
 #include "import/onnx/reader.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
-
-#include "ops/element.h"
 
 // Pages of the map that were copied need not stay in memory: an import takes one copy of the weights, not two.
 static void drop_pages(const void *data, size_t bytes)
@@ -28,24 +25,6 @@ static void copy_out_of_map(char *to, const char *from, size_t bytes)
         const size_t again = at < 65536 ? at : 65536;
         drop_pages(from + at - again, again + (bytes - at < STEP ? bytes - at : STEP));
     }
-}
-
-static ferry_status check_nan(const ferry_onnx_reader *r, ferry_dtype dtype, const void *data, size_t bytes,
-                              ferry_error *err)
-{
-    if (r->allow_nan || !ferry_dtype_is_float(dtype)) return FERRY_OK;
-    const ferry_tensor t = {.dtype = dtype, .data = (void *)(uintptr_t)data};
-    const size_t n = bytes / ferry_dtype_bytes(dtype);
-    size_t i = 0;
-    if (dtype == FERRY_F32) {
-        const float *f = data;
-        while (i < n && !isnan(f[i])) i++;
-    } else {
-        while (i < n && !isnan(ferry_load_f64(&t, i))) i++;
-    }
-    if (i == n) return FERRY_OK;
-    return ferry_fail(err, FERRY_ERR_BAD_MODEL,
-                      "element %zu of %zu is NaN: the weights are damaged, or the training has diverged", i, n);
 }
 
 static ferry_status find_data(ferry_onnx_reader *r, const Ferry__Onnx__Tensor *t, ferry_dtype dtype, size_t bytes,
@@ -92,7 +71,7 @@ ferry_status ferry_onnx_constant_data(ferry_onnx_reader *r, const Ferry__Onnx__T
         if (*dtype == FERRY_BOOL) ferry_onnx_normalise_bool(room, bytes);
         *data = room;
     }
-    return check_nan(r, *dtype, *data, bytes, err);
+    return ferry_onnx_check_nan(r->allow_nan, *dtype, *data, bytes, err);
 }
 
 static ferry_status read_initializer(ferry_onnx_reader *r, const Ferry__Onnx__Tensor *t, ferry_error *err)

@@ -20,8 +20,8 @@ typedef struct ferry_onnx_reader {
     bool borrowed; // and some are
     bool allow_nan;
     ferry_onnx_externals externals;
-    ferry_arena scratch; // dies with the reader
-    const Ferry__Onnx__Model *model;
+    ferry_arena scratch;             // dies with the reader
+    const Ferry__Onnx__Model *model; // NULL: the graph is built node by node
     ferry_graph *graph;
     ferry_infer_walk walk; // shapes of what was read so far
     int64_t opset;
@@ -66,10 +66,31 @@ ferry_status ferry_onnx_read_initializers(ferry_onnx_reader *reader, ferry_error
 ferry_status ferry_onnx_read_attribute(ferry_onnx_reader *reader, const Ferry__Onnx__Attribute *from, ferry_attr *to,
                                        ferry_error *err);
 
+// --- constant_node.c ---
+
+/// A Constant node of the model: its output becomes a constant.
+ferry_status ferry_onnx_read_constant(ferry_onnx_node *node, const Ferry__Onnx__Node *from, ferry_error *err);
+/// The same of a node whose one attribute is unpacked already.
+ferry_status ferry_onnx_add_constant_node(ferry_onnx_node *node, ferry_error *err);
+
+// --- refuse.c ---
+
+/// True where some form of the operator is taken. `domain` may be NULL: ONNX's own.
+bool ferry_onnx_is_known(const char *domain, const char *op_type);
+/// FERRY_OK, or the reason and the way round.
+ferry_status ferry_onnx_check_known(const ferry_onnx_reader *reader, const char *domain, const char *op_type,
+                                    ferry_error *err);
+/// What to do about an operator that is not taken. Static storage.
+const char *ferry_onnx_way_round(const char *op_type);
+
 // --- nodes.c ---
 
 ferry_status ferry_onnx_read_nodes(ferry_onnx_reader *reader, ferry_error *err);
 
+// --- emit.c ---
+
+/// The shapes of these values cannot be told, and why is in the report: nothing is to be said of what reads them.
+void ferry_onnx_mark_failed(ferry_onnx_reader *reader, const ferry_value_id *ids, int32_t n);
 /// Checks the node against its operator's row, adds it to the graph and infers its shapes.
 ferry_status ferry_onnx_emit(ferry_onnx_node *node, ferry_error *err);
 

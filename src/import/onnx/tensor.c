@@ -2,9 +2,11 @@
 #include "import/onnx/tensor.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <string.h>
 
 #include "import/onnx/wire.h"
+#include "ops/element.h"
 #include "ops/known.h"
 
 ferry_status ferry_onnx_dtype(int32_t data_type, ferry_dtype *out, ferry_error *err)
@@ -235,4 +237,21 @@ ferry_status ferry_onnx_tensor_decode(ferry_onnx_file file, const Ferry__Onnx__T
 void ferry_onnx_normalise_bool(uint8_t *data, size_t count)
 {
     for (size_t i = 0; i < count; i++) data[i] = data[i] != 0;
+}
+
+ferry_status ferry_onnx_check_nan(bool allow, ferry_dtype dtype, const void *data, size_t bytes, ferry_error *err)
+{
+    if (allow || !ferry_dtype_is_float(dtype)) return FERRY_OK;
+    const ferry_tensor t = {.dtype = dtype, .data = (void *)(uintptr_t)data};
+    const size_t n = bytes / ferry_dtype_bytes(dtype);
+    size_t i = 0;
+    if (dtype == FERRY_F32) {
+        const float *f = data;
+        while (i < n && !isnan(f[i])) i++;
+    } else {
+        while (i < n && !isnan(ferry_load_f64(&t, i))) i++;
+    }
+    if (i == n) return FERRY_OK;
+    return ferry_fail(err, FERRY_ERR_BAD_MODEL,
+                      "element %zu of %zu is NaN: the weights are damaged, or the training has diverged", i, n);
 }

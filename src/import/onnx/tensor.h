@@ -35,4 +35,7 @@ ferry_status ferry_onnx_tensor_decode(ferry_onnx_file file, const Ferry__Onnx__T
 /// Any byte that is not zero means true: makes such bytes 1.
 void ferry_onnx_normalise_bool(uint8_t *data, size_t count);
 
+/// Refuses floats that hold NaN, unless these are allowed. `data` is aligned for the type.
+ferry_status ferry_onnx_check_nan(bool allow, ferry_dtype dtype, const void *data, size_t bytes, ferry_error *err);
+
 #endif // FERRY_SRC_IMPORT_ONNX_TENSOR_H_
