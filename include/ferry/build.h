@@ -1,38 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-// From a model file to an engine: network, build options, calibration, build.
+// From a network to an engine: build options, calibration, build.
 #ifndef FERRY_BUILD_H_
 #define FERRY_BUILD_H_
 
 #include "ferry/calibrate.h"
+#include "ferry/network.h"
 #include "ferry/runtime.h"
 
 #ifdef __cplusplus
 extern "C" {
 #endif
-
-// --- Network -------------------------------------------------------------------------------------------------------
-
-typedef struct ferry_network ferry_network; ///< an imported model. One thread at a time; may be built from many times.
-
-typedef struct ferry_network_options {
-    size_t size;                ///< sizeof(ferry_network_options)
-    const ferry_heap *heap;     ///< NULL: the process heap
-    const ferry_logger *logger; ///< NULL: silence; each finding about the model is logged, errors too
-} ferry_network_options;
-
-/// Imports a model file. All of the model's problems are found in one go: each is logged, and as many as fit are in
-/// `error`.
-/// @return FERRY_ERR_IO, FERRY_ERR_BAD_MODEL (damaged) or FERRY_ERR_UNSUPPORTED (the text says the way round).
-FERRY_API ferry_status ferry_network_load(const char *path, const ferry_network_options *options, ferry_network **out,
-                                          ferry_error *error);
-FERRY_API void ferry_network_release(ferry_network *network); ///< NULL accepted
-
-/// Inputs first, then outputs, in the model's order. min/opt/max_dims repeat dims.
-FERRY_API int32_t ferry_network_binding_count(const ferry_network *network);
-FERRY_API ferry_status ferry_network_binding(const ferry_network *network, int32_t index, ferry_binding_info *out,
-                                             ferry_error *error);
-/// A metadata value of the model by key, or NULL. Owned by the network.
-FERRY_API const char *ferry_network_metadata(const ferry_network *network, const char *key);
 
 // --- Build ---------------------------------------------------------------------------------------------------------
 

@@ -9,6 +9,7 @@
 #include "ferry/decode.h"
 #include "ferry/draw.h"
 #include "ferry/metrics.h"
+#include "ferry/network.h"
 #include "ferry/picture.h"
 #include "ferry/preprocess.h"
 #include "ferry/runtime.h"

@@ -27,6 +27,9 @@ ferry_status ferry_building_init(ferry_building *b, ferry_runtime *runtime, cons
     FERRY_TRY(FERRY_OPTIONS_TAKE(ferry_build_options, &b->options, options, err));
     FERRY_TRY(take_calibration(b, err));
     if (!b->options.logger) b->options.logger = &runtime->logger;
+    if (network->graph.n_outputs == 0)
+        return ferry_fail(err, FERRY_ERR_INVALID_ARGUMENT,
+                          "the network has no outputs: make one with ferry_network_mark_output");
     return ferry_building_profiles(b, err);
 }
 
@@ -74,8 +77,11 @@ static void warn_precisions(const ferry_building *b)
                       rows[i].name, info->name);
 }
 
-static bool model_has_scales(const ferry_graph *graph)
+static bool has_scales(const ferry_network *network)
 {
+    const ferry_graph *graph = &network->graph;
+    for (size_t v = 0; v < graph->n_values; v++)
+        if (ferry_network_range(network, (ferry_value_id)v) > 0) return true;
     for (size_t i = 0; i < graph->n_nodes; i++)
         if (ferry_node_is(&graph->nodes[i], "QuantizeLinear")) return true;
     return false;
@@ -90,11 +96,12 @@ static ferry_status build(ferry_building *b, ferry_engine **out, ferry_error *er
     ferry_status s = FERRY_OK;
     if (int8 && b->options.calibration && !b->options.numeric_plan) {
         s = ferry_building_scales(b, &scales, err);
-    } else if (int8 && !b->options.numeric_plan && !model_has_scales(&b->network->graph)) {
+    } else if (int8 && !b->options.numeric_plan && !has_scales(b->network)) {
         s = ferry_fail(err, FERRY_ERR_INVALID_ARGUMENT,
                        "INT8 needs scales: calibrate with --calib DIR, give a --calib-cache FILE, or use a model with "
                        "QuantizeLinear nodes");
     }
+    if (s == FERRY_OK && int8) s = ferry_building_add_ranges(b, &scales, err);
     ferry_graph portable = {0};
     const char *plan_text = NULL;
     if (s == FERRY_OK) s = ferry_building_portable(b, &scales, &portable, &plan_text, err);

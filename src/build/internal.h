@@ -6,13 +6,22 @@
 #include "base/log.h"
 #include "calibrate/scale_table.h"
 #include "ferry/build.h"
+#include "import/onnx/append.h"
 #include "ops/infer.h"
 #include "runtime/internal.h"
 
 struct ferry_network {
     const ferry_heap *heap;
-    ferry_graph graph; // as the model has it: imported, verified, inferred
+    ferry_graph graph;             // as the model has it: imported or built, verified, inferred
+    ferry_onnx_appender *appender; // NULL until a node is added, and after shapes have changed
+    float *ranges;                 // [cap_ranges] by tensor: amax, 0 where none was set
+    size_t cap_ranges;
 };
+
+/// The network's tensor, or NULL with the reason.
+ferry_value *ferry_network_value(const ferry_network *network, int32_t tensor, ferry_error *err);
+/// What was set for the tensor, or 0.
+float ferry_network_range(const ferry_network *network, ferry_value_id tensor);
 
 /// One build in progress.
 typedef struct ferry_building {
@@ -44,6 +53,9 @@ ferry_status ferry_building_observe(ferry_building *b, const char *const *names,
 /// Names of the network's float activation tensors, inputs first, then in the order in which nodes make them.
 ferry_status ferry_building_float_tensors(ferry_building *b, const char *const **out_names, size_t *out_count,
                                           ferry_error *err);
+
+/// Sets the scales of tensors whose range the network's user has told.
+ferry_status ferry_building_add_ranges(const ferry_building *b, ferry_scale_table *table, ferry_error *err);
 
 /// portable.c: the network's graph with `shapes` set, rewritten and lowered to the portable graph.
 /// `scales` may be NULL. `out_plan_text` (in b->arena) is NULL when the graph was left as it is.

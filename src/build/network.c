@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The network object: an imported model, kept as it was for builds to start from.
+// The network object: an imported model, or an empty one to build in, kept as it was for builds to start from.
+#include <inttypes.h>
 #include <string.h>
 
 #include "base/options.h"
@@ -14,64 +15,86 @@ static void log_findings(const ferry_report *report, const ferry_logger *logger)
     }
 }
 
+static ferry_status new_network(const ferry_network_options *options, ferry_network **out, ferry_error *err)
+{
+    const ferry_heap *heap = ferry_heap_or_default(options->heap);
+    *out = ferry_new(heap, ferry_network);
+    if (!*out) return ferry_fail_memory(err, "a network");
+    (*out)->heap = heap;
+    ferry_graph_init(&(*out)->graph, heap);
+    return FERRY_OK;
+}
+
+typedef struct origin {
+    const char *path;
+    const void *data; // NULL: the file at `path`
+    size_t bytes;
+} origin;
+
+static ferry_status import(const origin *from, ferry_network *network, ferry_report *report, ferry_error *err)
+{
+    const ferry_import_options options = {.heap = network->heap, .path = from->path};
+    if (!from->data) return ferry_import(from->path, &options, &network->graph, report, NULL, err);
+    return ferry_import_memory(from->data, from->bytes, &options, &network->graph, report, NULL, err);
+}
+
+static ferry_status load(const origin *from, const ferry_network_options *options, ferry_network **out,
+                         ferry_error *err)
+{
+    ferry_network_options o;
+    FERRY_TRY(FERRY_OPTIONS_TAKE(ferry_network_options, &o, options, err));
+    ferry_network *network = NULL;
+    FERRY_TRY(new_network(&o, &network, err));
+    ferry_report report;
+    ferry_report_init(&report, network->heap);
+    const ferry_status s = import(from, network, &report, err);
+    log_findings(&report, o.logger);
+    ferry_report_deinit(&report);
+    if (s == FERRY_OK)
+        *out = network;
+    else
+        ferry_network_release(network);
+    return s;
+}
+
 ferry_status ferry_network_load(const char *path, const ferry_network_options *options, ferry_network **out,
                                 ferry_error *error)
 {
     *out = NULL;
+    if (!path) return ferry_fail(error, FERRY_ERR_INVALID_ARGUMENT, "a model's path is NULL");
+    return load(&(const origin){.path = path}, options, out, error);
+}
+
+ferry_status ferry_network_load_memory(const void *data, size_t bytes, const char *path,
+                                       const ferry_network_options *options, ferry_network **out, ferry_error *error)
+{
+    *out = NULL;
+    if (!data && bytes) return ferry_fail(error, FERRY_ERR_INVALID_ARGUMENT, "a model's data is NULL");
+    return load(&(const origin){path, data ? data : "", bytes}, options, out, error);
+}
+
+ferry_status ferry_network_create(const ferry_network_options *options, int64_t opset, ferry_network **out,
+                                  ferry_error *error)
+{
+    *out = NULL;
     ferry_network_options o;
     FERRY_TRY(FERRY_OPTIONS_TAKE(ferry_network_options, &o, options, error));
-    const ferry_heap *heap = ferry_heap_or_default(o.heap);
-    ferry_network *network = ferry_new(heap, ferry_network);
-    if (!network) return ferry_fail_memory(error, "a network");
-    network->heap = heap;
-    ferry_graph_init(&network->graph, heap);
-    ferry_report report;
-    ferry_report_init(&report, heap);
-    const ferry_import_options import_options = {.heap = heap};
-    ferry_status s = ferry_import(path, &import_options, &network->graph, &report, NULL, error);
-    log_findings(&report, o.logger);
-    ferry_report_deinit(&report);
-    if (s != FERRY_OK) {
-        ferry_network_release(network);
-        return s;
-    }
-    *out = network;
+    FERRY_TRY(ferry_onnx_check_opset(&opset, error));
+    FERRY_TRY(new_network(&o, out, error));
+    (*out)->graph.opset = opset;
     return FERRY_OK;
 }
 
 void ferry_network_release(ferry_network *network)
 {
     if (!network) return;
+    ferry_onnx_appender_destroy(network->appender);
+    ferry_heap_free(network->heap, network->ranges, network->cap_ranges * sizeof *network->ranges);
     ferry_graph_deinit(&network->graph);
     ferry_delete(network->heap, network);
 }
 
-int32_t ferry_network_binding_count(const ferry_network *network)
+bool ferry_operator_supported(const char *op_type, const char *domain, int64_t opset)
 {
-    return (int32_t)(network->graph.n_inputs + network->graph.n_outputs);
-}
-
-ferry_status ferry_network_binding(const ferry_network *network, int32_t index, ferry_binding_info *out,
-                                   ferry_error *error)
-{
-    const ferry_graph *g = &network->graph;
-    if (index < 0 || index >= ferry_network_binding_count(network))
-        return ferry_fail(error, FERRY_ERR_INVALID_ARGUMENT, "binding %d of %d", index,
-                          ferry_network_binding_count(network));
-    const bool is_input = (size_t)index < g->n_inputs;
-    const ferry_value *v = &g->values[is_input ? g->inputs[index] : g->outputs[(size_t)index - g->n_inputs]];
-    *out = (ferry_binding_info){
-        .name = v->name, .dtype = v->dtype, .is_input = is_input, .rank = v->shape.rank < 0 ? 0 : v->shape.rank};
-    memcpy(out->dims, v->shape.dims, sizeof out->dims);
-    memcpy(out->min_dims, v->shape.dims, sizeof out->dims);
-    memcpy(out->opt_dims, v->shape.dims, sizeof out->dims);
-    memcpy(out->max_dims, v->shape.dims, sizeof out->dims);
-    return FERRY_OK;
-}
-
-const char *ferry_network_metadata(const ferry_network *network, const char *key)
-{
-    for (size_t i = 0; i < network->graph.n_metadata; i++)
-        if (strcmp(network->graph.metadata[i].key, key) == 0) return network->graph.metadata[i].value;
-    return NULL;
+    return op_type && ferry_onnx_supports(op_type, domain, opset);
 }

@@ -16,6 +16,8 @@ static ferry_status check_names(const ferry_building *b, ferry_error *err)
     const ferry_graph *g = &b->network->graph;
     for (size_t i = 0; i < b->options.n_shapes; i++) {
         bool found = false;
+        if (!b->options.shapes[i].input)
+            return ferry_fail(err, FERRY_ERR_INVALID_ARGUMENT, "shape %zu does not say of which input it is", i);
         for (size_t k = 0; k < g->n_inputs; k++)
             found |= strcmp(g->values[g->inputs[k]].name, b->options.shapes[i].input) == 0;
         if (!found)
@@ -27,6 +29,10 @@ static ferry_status check_names(const ferry_building *b, ferry_error *err)
 
 static ferry_status check_shape(const ferry_value *v, const ferry_profile_shape *s, ferry_error *err)
 {
+    if (s->rank < 0 || s->rank > FERRY_MAX_RANK)
+        return ferry_fail(err, FERRY_ERR_INVALID_ARGUMENT,
+                          "input '%s': a shape of %d dimensions is given, 0 to %d can be", v->name, s->rank,
+                          FERRY_MAX_RANK);
     if (v->shape.rank >= 0 && s->rank != v->shape.rank)
         return ferry_fail(err, FERRY_ERR_INVALID_ARGUMENT, "input '%s' has %d dimensions, the shape given has %d",
                           v->name, v->shape.rank, s->rank);

@@ -23,6 +23,18 @@ ferry_status ferry_building_scales(ferry_building *b, ferry_scale_table *table, 
     return ferry_scale_source_write(c, &meta, table, err);
 }
 
+ferry_status ferry_building_add_ranges(const ferry_building *b, ferry_scale_table *table, ferry_error *err)
+{
+    const ferry_network *network = b->network;
+    for (size_t v = 0; v < network->graph.n_values; v++) {
+        const float amax = ferry_network_range(network, (ferry_value_id)v);
+        const char *name = network->graph.values[v].name;
+        if (amax > 0)
+            FERRY_TRY(ferry_scale_table_set(table, name, strlen(name), ferry_scale_of_amax((double)amax), NULL, err));
+    }
+    return FERRY_OK;
+}
+
 ferry_status ferry_calibrate(ferry_runtime *runtime, const ferry_network *network, const ferry_build_options *options,
                              char **out_text, ferry_error *error)
 {
