@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What every object that stands for a C object has in common: when it is released, and who may use it.
+
+The pointer lies in a Box. A method passes the Box itself to C, so a call in progress holds a reference to it; close()
+only lets go. C's release therefore happens when the last call has returned and nobody holds the object any more,
+whatever the order of dropping and whichever the thread. After os.fork(), the child must not touch what has threads or
+locks of the parent: such a Box refuses, and is never released in the child."""
+import ctypes
+import os
+import threading
+from typing import Any, Callable, Optional, Set, Tuple
+
+from ferry._errors import ClosedError, InvalidArgumentError
+
+_getpid = os.getpid
+
+
+class Box:
+    """Owns one reference to a C object, and what C borrows for as long as that object lives.
+
+    C counts references among most objects by itself. Where it does not (memory needs its runtime), `parent` is the Box
+    that must be released later, also when a garbage collection finalises both in the other order."""
+
+    __slots__ = ("_as_parameter_", "pid", "keep", "_release", "_parent", "_dependents", "_over", "__weakref__")
+
+    def __init__(self, pointer: int, release: Callable[[int], None], keep: Tuple[Any, ...] = (),
+                 parent: Optional["Box"] = None) -> None:
+        self._as_parameter_ = pointer
+        self.pid = _getpid()
+        self.keep = keep
+        self._release = [release]
+        self._parent = parent
+        self._dependents = set()  # type: Set[int]
+        self._over = False
+        if parent is not None:
+            parent._dependents.add(id(self))
+
+    def __del__(self) -> None:
+        if _getpid and _getpid() == self.pid:
+            self._over = True
+            self._settle()
+
+    def _settle(self) -> None:
+        if not self._over or self._dependents:
+            return
+        try:
+            release = self._release.pop()  # two threads may come here: one of them gets it
+        except IndexError:
+            return
+        release(self._as_parameter_)
+        if self._parent is not None:
+            self._parent._dependents.discard(id(self))
+            self._parent._settle()
+
+
+class Handle:
+    """An object of the C library: a context manager whose end, like close(), destroys nothing that is still used."""
+
+    _box = None  # type: Optional[Box]
+    _survives_fork = False
+
+    def _adopt(self, out: ctypes.c_void_p, release: Callable[[int], None], *keep: Any) -> None:
+        self._box = Box(out.value, release, keep)
+
+    def _use(self) -> Box:
+        """The Box to give to C; an error that says why where there is none."""
+        box = self._box
+        if box is None:
+            raise ClosedError("this %s is closed" % type(self).__name__)
+        if not self._survives_fork and box.pid != _getpid():
+            raise ClosedError("this %s was made by process %d, and this one was forked from it: make another here "
+                              "(an Engine may be shared, what runs it may not)" % (type(self).__name__, box.pid))
+        return box
+
+    @property
+    def closed(self) -> bool:
+        """Whether close() was called."""
+        return self._box is None
+
+    def close(self) -> None:
+        """Lets go of the C object. Calling it twice is fine; using the object afterwards is a ferry.ClosedError."""
+        self._box = None
+
+    def __enter__(self) -> Any:
+        self._use()
+        return self
+
+    def __exit__(self, *_exception: Any) -> None:
+        self.close()
+
+    def __reduce__(self) -> Any:
+        raise TypeError("a %s can't be pickled or copied: it stands for memory of this process"
+                        % type(self).__name__)
+
+
+# Threads that belong to streams. What waits for a stream must not happen on one: it might wait for itself.
+stream_threads = set()  # type: Set[int]
+
+
+def off_stream_threads(release: Callable[[int], None]) -> Callable[[int], None]:
+    """A release that waits for queued work, moved to another thread where it would happen on a stream's own: the last
+    reference may be dropped by a callback, or by a garbage collection during one."""
+
+    def release_elsewhere(pointer):
+        if threading.get_ident() in stream_threads:
+            threading.Thread(target=release, args=(pointer,), name="ferry release").start()
+        else:
+            release(pointer)
+
+    return release_elsewhere
+
+
+class Exclusive:
+    """One thread at a time. Others wait, but a callback that comes back to what is calling it gets an error."""
+
+    __slots__ = ("_lock", "_owner", "_what")
+
+    def __init__(self, what: str) -> None:
+        self._lock = threading.Lock()
+        self._owner = None  # type: Optional[int]
+        self._what = what
+
+    def __enter__(self) -> None:
+        me = threading.get_ident()
+        if not self._lock.acquire(False):
+            if self._owner == me or me in stream_threads:
+                raise InvalidArgumentError("a callback can't use the %s that is at work: it would wait for itself"
+                                           % self._what)
+            self._lock.acquire()
+        self._owner = me
+
+    def __exit__(self, *_exception: Any) -> None:
+        self._owner = None
+        self._lock.release()
