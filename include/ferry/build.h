@@ -4,6 +4,7 @@
 #define FERRY_BUILD_H_
 
 #include "ferry/calibrate.h"
+#include "ferry/histograms.h"
 #include "ferry/network.h"
 #include "ferry/runtime.h"
 
@@ -76,6 +77,17 @@ FERRY_API ferry_status ferry_build(ferry_runtime *runtime, const ferry_network *
 /// len + 1). `options->calibration` is required; its cache file is written too when it names one.
 FERRY_API ferry_status ferry_calibrate(ferry_runtime *runtime, const ferry_network *network,
                                        const ferry_build_options *options, char **out_text, ferry_error *error);
+
+/// Runs calibration's forward passes alone: what was seen of each float tensor, to be merged with what other processes
+/// have seen, or to choose scales from. Of `options->calibration`, which is required, only the samples count
+/// (`calibrator`'s batches or `source`, `count`, `seed`, `batch`, `threads`): caches are neither read nor written.
+/// A part without a readable sample gives empty histograms, not an error. A list file of k pictures with `count` >= k
+/// names them one by one; where the model fixes its batch, samples that don't fill one are left out, so give each
+/// part a multiple of it.
+/// @return as ferry_calibrate; FERRY_ERR_INVALID_ARGUMENT also for FERRY_CALIBRATION_AUTO, which needs more than
+///         histograms
+FERRY_API ferry_status ferry_observe(ferry_runtime *runtime, const ferry_network *network,
+                                     const ferry_build_options *options, ferry_histograms **out, ferry_error *error);
 
 /// The rewrites in their order: name and one line on what it does. NULL beyond the end. Static storage.
 FERRY_API const char *ferry_pass_name(size_t index, const char **out_what);

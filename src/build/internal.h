@@ -47,9 +47,17 @@ ferry_status ferry_building_profiles(ferry_building *b, ferry_error *err);
 
 /// scales.c: fills `table` from a cache, or by running the network on samples.
 ferry_status ferry_building_scales(ferry_building *b, ferry_scale_table *table, ferry_error *err);
-/// The same, always by running: `names` [name_count] are the tensors of ferry_building_float_tensors.
-ferry_status ferry_building_observe(ferry_building *b, const char *const *names, size_t name_count,
-                                    ferry_scale_table *table, ferry_error *err);
+/// One run of the network on samples.
+typedef struct ferry_observation {
+    const char *const *names; // [count]: the tensors of ferry_building_float_tensors
+    size_t count;
+    ferry_scale_table *table;    // gets the scales; NULL: the histograms themselves are wanted
+    ferry_histogram *histograms; // then [count], owned by the caller, from the building's heap
+    uint64_t samples;            // that were run
+    const char *inputs;          // shape of one sample, in the building's arena
+} ferry_observation;
+/// The same as ferry_building_scales, always by running. No sample at all is an error where scales are wanted.
+ferry_status ferry_building_observe(ferry_building *b, ferry_observation *out, ferry_error *err);
 /// Names of the network's float activation tensors, inputs first, then in the order in which nodes make them.
 ferry_status ferry_building_float_tensors(ferry_building *b, const char *const **out_names, size_t *out_count,
                                           ferry_error *err);

@@ -198,7 +198,8 @@ static ferry_status fill_inputs(ferry_building *b, running *r, ferry_samples *sa
     return FERRY_OK;
 }
 
-static ferry_status run_samples(ferry_building *b, running *r, watching *w, ferry_samples *samples, ferry_error *err)
+static ferry_status run_samples(ferry_building *b, running *r, watching *w, ferry_samples *samples, uint64_t *out_done,
+                                ferry_error *err)
 {
     ferry_phase phase;
     const uint64_t total = ferry_samples_total(samples);
@@ -224,30 +225,41 @@ static ferry_status run_samples(ferry_building *b, running *r, watching *w, ferr
         done += count;
         FERRY_TRY(ferry_phase_step(&phase, done, err));
     }
-    FERRY_TRY(ferry_samples_finish(samples, err));
-    phase.total = done;
+    *out_done = phase.total = done;
     return ferry_phase_end(&phase, err);
 }
 
-// `outer` is the building whose scales these are: its calibration tells the algorithm, or gets the one that was chosen.
-static ferry_status observe(ferry_building *b, ferry_building *outer, const char *const *names, size_t count,
-                            ferry_thread_pool *pool, ferry_scale_table *table, ferry_error *err)
+// Scales out of what was seen, or the histograms themselves.
+static ferry_status conclude(ferry_building *b, ferry_building *outer, const watching *w, const running *r,
+                             ferry_observation *out, ferry_error *err)
 {
     const ferry_calibration_options *c = &outer->calibration;
-    const bool choose = ferry_scale_source_algorithm(c) == FERRY_CALIBRATION_AUTO;
+    if (!out->table) {
+        out->histograms = ferry_observer_take(w->observer);
+        return FERRY_OK;
+    }
+    if (ferry_scale_source_algorithm(c) == FERRY_CALIBRATION_AUTO)
+        FERRY_TRY(ferry_building_choose_algorithm(outer, b, w->observer, out->names, &r->kept, err));
+    return ferry_scale_table_from_observer(out->table, w->observer, out->names, ferry_scale_source_algorithm(c),
+                                           c->percentile, &b->report, err);
+}
+
+// `outer` is the building whose scales these are: its calibration tells the algorithm, or gets the one that was chosen.
+static ferry_status observe(ferry_building *b, ferry_building *outer, ferry_thread_pool *pool, ferry_observation *out,
+                            ferry_error *err)
+{
+    const bool choose = out->table && ferry_scale_source_algorithm(&outer->calibration) == FERRY_CALIBRATION_AUTO;
     watching w = {0};
     running r = {.kept = {.heap = b->heap}};
     ferry_samples *samples = NULL;
     ferry_status s = ferry_samples_open(b, &samples, err);
-    if (s == FERRY_OK) s = ferry_observer_create(b->heap, count, pool, &w.observer, err);
+    if (s == FERRY_OK) s = ferry_observer_create(b->heap, out->count, pool, &w.observer, err);
     if (s == FERRY_OK) s = open_running(b, &r, &w, err);
-    if (s == FERRY_OK) s = index_tensors(b, &w, names, count, err);
+    if (s == FERRY_OK) s = index_tensors(b, &w, out->names, out->count, err);
     if (choose) r.kept.most = r.batch < FERRY_AUTO_MOST_SAMPLES ? FERRY_AUTO_MOST_SAMPLES / (r.batch ? r.batch : 1) : 1;
-    if (s == FERRY_OK) s = run_samples(b, &r, &w, samples, err);
-    if (s == FERRY_OK && choose) s = ferry_building_choose_algorithm(outer, b, w.observer, names, &r.kept, err);
-    if (s == FERRY_OK)
-        s = ferry_scale_table_from_observer(table, w.observer, names, ferry_scale_source_algorithm(c), c->percentile,
-                                            &b->report, err);
+    if (s == FERRY_OK) s = run_samples(b, &r, &w, samples, &out->samples, err);
+    if (s == FERRY_OK && out->table) s = ferry_samples_finish(samples, err);
+    if (s == FERRY_OK) s = conclude(b, outer, &w, &r, out, err);
     ferry_kept_runs_deinit(&r.kept);
     close_running(b, &r);
     ferry_observer_destroy(w.observer);
@@ -255,8 +267,40 @@ static ferry_status observe(ferry_building *b, ferry_building *outer, const char
     return s;
 }
 
-ferry_status ferry_building_observe(ferry_building *b, const char *const *names, size_t name_count,
-                                    ferry_scale_table *table, ferry_error *err)
+// As many samples in a run as were asked for, where that can't be told from running each alone.
+static ferry_status choose_batch(ferry_building *inner, const ferry_building *b, const ferry_observation *out,
+                                 ferry_error *err)
+{
+    int64_t batch = 1;
+    single_samples(inner, 1);
+    // Algorithms are tried on runs as they were kept: all of one size.
+    const bool choose = out->table && ferry_scale_source_algorithm(&b->calibration) == FERRY_CALIBRATION_AUTO;
+    if (b->calibration.batch > 1 && !choose) {
+        FERRY_TRY(find_batch(inner, out->names, out->count, b->calibration.batch, &batch, err));
+        if (batch == 1)
+            ferry_log(b->options.logger, FERRY_SEVERITY_INFO,
+                      "calibration takes one sample at a time: the model's tensors don't all have a batch in front");
+    }
+    single_samples(inner, batch);
+    return FERRY_OK;
+}
+
+// "x=1x3x224x224 y=1x10": what one sample is.
+static ferry_status describe_inputs(const ferry_building *inner, ferry_building *b, ferry_observation *out,
+                                    ferry_error *err)
+{
+    const ferry_graph *g = &b->network->graph;
+    char *text = ferry_arena_strdup(&b->arena, "");
+    for (size_t i = 0; text && i < g->n_inputs; i++) {
+        char shape[160];
+        ferry_shape_text(g, &inner->opt[i].shape, shape, sizeof shape);
+        text = ferry_arena_printf(&b->arena, "%s%s%s=%s", text, i ? " " : "", g->values[g->inputs[i]].name, shape);
+    }
+    out->inputs = text;
+    return text ? FERRY_OK : ferry_fail_memory(err, "calibration");
+}
+
+ferry_status ferry_building_observe(ferry_building *b, ferry_observation *out, ferry_error *err)
 {
     ferry_build_options options = b->options;
     options.no_fusion = true;
@@ -266,24 +310,15 @@ ferry_status ferry_building_observe(ferry_building *b, const char *const *names,
     ferry_building inner;
     ferry_status s = ferry_building_init(&inner, b->runtime, b->network, &options, err);
     ferry_thread_pool *pool = NULL;
+    if (s == FERRY_OK && b->network->graph.n_inputs == 0)
+        s = ferry_fail(err, FERRY_ERR_INVALID_ARGUMENT,
+                       "the network has no inputs: there is nothing to calibrate with");
     if (s == FERRY_OK && b->options.threads != 1)
         s = ferry_thread_pool_create(b->heap, b->options.threads > 0 ? (size_t)b->options.threads : 0, &pool, err);
-    if (s == FERRY_OK) {
-        int64_t batch = 1;
-        single_samples(&inner, 1);
-        // Algorithms are tried on runs as they were kept: all of one size.
-        const bool choose = ferry_scale_source_algorithm(&b->calibration) == FERRY_CALIBRATION_AUTO;
-        if (b->calibration.batch > 1 && !choose) {
-            s = find_batch(&inner, names, name_count, b->calibration.batch, &batch, err);
-            if (s == FERRY_OK && batch == 1)
-                ferry_log(
-                    b->options.logger, FERRY_SEVERITY_INFO,
-                    "calibration takes one sample at a time: the model's tensors don't all have a batch in front");
-        }
-        single_samples(&inner, batch);
-        if (s == FERRY_OK) s = observe(&inner, b, names, name_count, pool, table, err);
-        s = ferry_building_tell(&inner, s, err);
-    }
+    if (s == FERRY_OK) s = choose_batch(&inner, b, out, err);
+    if (s == FERRY_OK) s = describe_inputs(&inner, b, out, err);
+    if (s == FERRY_OK) s = observe(&inner, b, pool, out, err);
+    s = ferry_building_tell(&inner, s, err);
     ferry_thread_pool_destroy(pool);
     ferry_building_deinit(&inner);
     return s;

@@ -288,14 +288,34 @@ ferry_status ferry_samples_finish(const ferry_samples *samples, ferry_error *err
 
 // --- Describing ----------------------------------------------------------------------------------------------------
 
+static void hash_attr(ferry_hasher *h, const ferry_attr *a)
+{
+    ferry_hasher_update_text(h, a->name);
+    ferry_hasher_update_u64(h, (uint64_t)a->kind);
+    ferry_hasher_update_u64(h, (uint64_t)a->count);
+    const bool ints = a->kind == FERRY_ATTR_INT || a->kind == FERRY_ATTR_INTS;
+    const bool strings = a->kind == FERRY_ATTR_STRING || a->kind == FERRY_ATTR_STRINGS;
+    if (a->kind == FERRY_ATTR_TENSOR)
+        ferry_hasher_update(h, a->u.tensor->data, ferry_tensor_bytes(a->u.tensor));
+    else if (!strings)
+        ferry_hasher_update(h, a->u.ints, (size_t)a->count * (ints ? sizeof *a->u.ints : sizeof *a->u.floats));
+    for (int32_t i = 0; strings && i < a->count; i++) ferry_hasher_update_text(h, a->u.strings[i]);
+}
+
+static void hash_node(ferry_hasher *h, const ferry_node *node)
+{
+    ferry_hasher_update_text(h, node->op->name);
+    ferry_hasher_update_text(h, node->name);
+    for (int32_t i = 0; i < node->n_inputs; i++) ferry_hasher_update_u64(h, (uint64_t)node->inputs[i]);
+    for (int32_t i = 0; i < node->n_outputs; i++) ferry_hasher_update_u64(h, (uint64_t)node->outputs[i]);
+    for (int32_t i = 0; i < node->n_attrs; i++) hash_attr(h, &node->attrs[i]);
+}
+
 static void hash_model(const ferry_graph *g, char out[33])
 {
     ferry_hasher h;
     ferry_hasher_init128(&h);
-    for (size_t i = 0; i < g->n_nodes; i++) {
-        ferry_hasher_update_text(&h, g->nodes[i].op->name);
-        ferry_hasher_update_text(&h, g->nodes[i].name);
-    }
+    for (size_t i = 0; i < g->n_nodes; i++) hash_node(&h, &g->nodes[i]);
     for (size_t i = 0; i < g->n_values; i++) {
         ferry_hasher_update_text(&h, g->values[i].name);
         if (g->values[i].data) ferry_hasher_update(&h, g->values[i].data, g->values[i].data_bytes);
@@ -303,13 +323,19 @@ static void hash_model(const ferry_graph *g, char out[33])
     ferry_hash128_text(ferry_hasher_digest128(&h), out);
 }
 
-void ferry_samples_describe(ferry_building *b, ferry_calibration_meta *out)
+void ferry_samples_describe_model(ferry_building *b, ferry_calibration_meta *out)
 {
-    const ferry_calibration_options *c = b->options.calibration;
-    *out = (ferry_calibration_meta){.seed = c->seed};
+    *out = (ferry_calibration_meta){0};
     hash_model(&b->network->graph, out->model);
     const char *preprocess = b->options.preprocess_json ? b->options.preprocess_json : "";
     ferry_hash128_text(ferry_hash128_of(preprocess, strlen(preprocess)), out->preprocessing);
+}
+
+void ferry_samples_describe(ferry_building *b, ferry_calibration_meta *out)
+{
+    const ferry_calibration_options *c = b->options.calibration;
+    ferry_samples_describe_model(b, out);
+    out->seed = c->seed;
     ferry_calibration_describe(ferry_scale_source_algorithm(c), c->percentile, out->algorithm);
     ferry_sample_list *list = NULL;
     if (c->calibrator || !c->source || ferry_sample_list_open(c->source, b->heap, &list, NULL) != FERRY_OK) return;

@@ -22,7 +22,9 @@ ferry_status ferry_samples_next(ferry_samples *samples, void *const *inputs, boo
 /// Fails when there was not one usable sample, with the reason.
 ferry_status ferry_samples_finish(const ferry_samples *samples, ferry_error *err);
 
-/// Describes the samples for the side file of a cache.
+/// Describes the model and its preprocessing only: the rest is zeroed.
+void ferry_samples_describe_model(ferry_building *b, ferry_calibration_meta *out);
+/// Describes the samples too, for the side file of a cache.
 void ferry_samples_describe(ferry_building *b, ferry_calibration_meta *out);
 
 #endif // FERRY_SRC_BUILD_SAMPLES_H_

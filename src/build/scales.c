@@ -19,7 +19,8 @@ ferry_status ferry_building_scales(ferry_building *b, ferry_scale_table *table, 
     ferry_status s = ferry_scale_source_read(c, &meta, names, count, table, &found, &b->report, err);
     s = ferry_building_tell(b, s, err);
     if (s != FERRY_OK || found) return s;
-    FERRY_TRY(ferry_building_observe(b, names, count, table, err));
+    ferry_observation seen = {.names = names, .count = count, .table = table};
+    FERRY_TRY(ferry_building_observe(b, &seen, err));
     return ferry_scale_source_write(c, &meta, table, err);
 }
 

@@ -221,6 +221,47 @@ float ferry_histogram_amax(const ferry_histogram *histogram)
     return fmaxf(fabsf(ferry_histogram_min(histogram)), fabsf(ferry_histogram_max(histogram)));
 }
 
+static uint32_t magnitude_of_key(int32_t key)
+{
+    return (uint32_t)key_of_bits(key) & 0x7fffffffu; // the mapping is its own inverse
+}
+
+// Beyond any honest count, and far from an overflow when two are added.
+static const char *count_flaw(const ferry_histogram *h, bool *any)
+{
+    const uint64_t most = UINT64_MAX / 4;
+    uint64_t sum = h->zero_count;
+    for (size_t i = 0; i <= BINS; i++) {
+        if (sum > most) return "more values than can be";
+        if (i < BINS && h->bins[i] > most) return "more values than can be";
+        if (i < BINS) sum += h->bins[i];
+    }
+    if (h->nan_count > most || h->infinite_count > most) return "more values than can be";
+    *any = sum > 0;
+    return NULL;
+}
+
+const char *ferry_histogram_flaw(const ferry_histogram *h)
+{
+    bool any = false;
+    const char *flaw = count_flaw(h, &any);
+    if (flaw) return flaw;
+    size_t used = BINS; // bins up to the last that counted something
+    while (used > 0 && h->bins[used - 1] == 0) used--;
+    if (!any) {
+        if (h->exponent == LEAST && h->min_key == INT32_MAX && h->max_key == INT32_MIN) return NULL;
+        return "a range, and no values";
+    }
+    const uint32_t least = magnitude_of_key(h->min_key), most = magnitude_of_key(h->max_key);
+    if (h->min_key > h->max_key || least >= EXPONENT_BITS || most >= EXPONENT_BITS)
+        return "no finite range of its values";
+    const uint32_t top = least > most ? least : most;
+    if (h->exponent != (top ? exponent_for(top) : LEAST)) return "bins of another width than its values need";
+    const float factor = ldexpf(1.0f, 12 - h->exponent);
+    const size_t expected = top ? (size_t)(ferry_f32_from_bits(top) * factor) + 1 : 0;
+    return used == expected ? NULL : "a largest value that lies in no bin";
+}
+
 double ferry_histogram_width(const ferry_histogram *histogram)
 {
     return ldexp(1.0, histogram->exponent - 12);

@@ -41,6 +41,10 @@ float ferry_histogram_max(const ferry_histogram *histogram);
 /// The larger of |min| and |max|.
 float ferry_histogram_amax(const ferry_histogram *histogram);
 
+/// NULL when counting some set of values gives this histogram's fields, as far as that can be told, else what gives it
+/// away. For what comes out of a file.
+const char *ferry_histogram_flaw(const ferry_histogram *histogram);
+
 /// 2^(exponent - 12).
 double ferry_histogram_width(const ferry_histogram *histogram);
 

@@ -128,6 +128,13 @@ const ferry_histogram *ferry_observer_histogram(const ferry_observer *observer, 
     return tensor < observer->tensor_count ? &observer->tensors[tensor] : NULL;
 }
 
+ferry_histogram *ferry_observer_take(ferry_observer *observer)
+{
+    ferry_histogram *taken = observer->tensors;
+    observer->tensors = NULL;
+    return taken;
+}
+
 ferry_status ferry_observer_merge(ferry_observer *into, const ferry_observer *from, ferry_error *err)
 {
     if (into->tensor_count != from->tensor_count)

@@ -27,6 +27,9 @@ ferry_status ferry_observer_observe(ferry_observer *observer, size_t tensor, fer
 /// What was seen of a tensor; NULL past the end. Borrowed from the observer.
 const ferry_histogram *ferry_observer_histogram(const ferry_observer *observer, size_t tensor);
 
+/// Hands over the histograms [tensor_count], to be freed through the observer's heap. Only destroying is allowed then.
+ferry_histogram *ferry_observer_take(ferry_observer *observer);
+
 /// Adds all that `from` saw; both must have the same number of tensors.
 ferry_status ferry_observer_merge(ferry_observer *into, const ferry_observer *from, ferry_error *err);
 

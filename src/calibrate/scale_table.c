@@ -103,13 +103,13 @@ static void report_odd_values(const ferry_histogram *h, const char *name, float 
     }
 }
 
-ferry_status ferry_scale_table_from_observer(ferry_scale_table *table, const ferry_observer *observer,
-                                             const char *const *names, ferry_calibration_algorithm algorithm,
-                                             double percentile, ferry_report *report, ferry_error *err)
+ferry_status ferry_scale_table_from_histograms(ferry_scale_table *table, const ferry_histogram *histograms,
+                                               size_t count, const char *const *names,
+                                               ferry_calibration_algorithm algorithm, double percentile,
+                                               ferry_report *report, ferry_error *err)
 {
-    const size_t count = ferry_observer_tensor_count(observer);
     for (size_t i = 0; i < count; i++) {
-        const ferry_histogram *h = ferry_observer_histogram(observer, i);
+        const ferry_histogram *h = &histograms[i];
         double amax = 0;
         FERRY_TRY(ferry_threshold_choose(table->heap, h, algorithm, percentile, &amax, err));
         const float scale = ferry_scale_of_amax(amax);
@@ -117,6 +117,15 @@ ferry_status ferry_scale_table_from_observer(ferry_scale_table *table, const fer
         FERRY_TRY(ferry_scale_table_set(table, names[i], strlen(names[i]), scale, NULL, err));
     }
     return FERRY_OK;
+}
+
+ferry_status ferry_scale_table_from_observer(ferry_scale_table *table, const ferry_observer *observer,
+                                             const char *const *names, ferry_calibration_algorithm algorithm,
+                                             double percentile, ferry_report *report, ferry_error *err)
+{
+    return ferry_scale_table_from_histograms(table, ferry_observer_histogram(observer, 0),
+                                             ferry_observer_tensor_count(observer), names, algorithm, percentile,
+                                             report, err);
 }
 
 // "a, b, c and 7 more" as far as it fits.

@@ -32,9 +32,14 @@ const ferry_named_scale *ferry_scale_table_find(const ferry_scale_table *table, 
 /// (float)(amax / 127) as TensorRT stores it; 0 for an amax of 0, and where the scale would not be a normal float.
 float ferry_scale_of_amax(double amax);
 
-/// Chooses a scale for each tensor of the observer and appends it under names[i]. Tensors without a scale are findings:
-/// none of their values was finite (WARNING), they were never seen (WARNING), all values were 0 (INFO). So are tensors
-/// some of whose values were not finite (WARNING). `report` may be NULL.
+/// Chooses a scale for each of the histograms [count] and appends it under names[i]. Tensors without a scale are
+/// findings: none of their values was finite (WARNING), they were never seen (WARNING), all values were 0 (INFO). So
+/// are tensors some of whose values were not finite (WARNING). `report` may be NULL.
+ferry_status ferry_scale_table_from_histograms(ferry_scale_table *table, const ferry_histogram *histograms,
+                                               size_t count, const char *const *names,
+                                               ferry_calibration_algorithm algorithm, double percentile,
+                                               ferry_report *report, ferry_error *err);
+/// The same for the tensors of an observer.
 ferry_status ferry_scale_table_from_observer(ferry_scale_table *table, const ferry_observer *observer,
                                              const char *const *names, ferry_calibration_algorithm algorithm,
                                              double percentile, ferry_report *report, ferry_error *err);
