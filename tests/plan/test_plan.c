@@ -37,7 +37,27 @@ static void views__need_no_step(void **state)
     build_end(&b);
 }
 
-// What reads a value after an in-place layer must still find it.
+static bool holds(const ferry_buffer_id *buffers, int32_t count, ferry_buffer_id wanted)
+{
+    for (int32_t i = 0; i < count; i++)
+        if (buffers[i] == wanted) return true;
+    return false;
+}
+
+// No step after the one that makes `alias` reads what lay in its memory before.
+static void assert_overwritten_is_done(const ferry_plan *plan, ferry_buffer_id alias)
+{
+    bool made = false;
+    for (size_t s = 0; s < plan->n_steps; s++) {
+        const ferry_plan_step *step = &plan->steps[s];
+        if (made) assert_false(holds(step->inputs, step->n_inputs, plan->buffers[alias].alias_of));
+        made = made || holds(step->outputs, step->n_outputs, alias);
+    }
+    assert_true(made);
+}
+
+// What reads a value after an in-place layer must still find it. (Which layers are in place depends on the devices that
+// measured times chose for them: a copy on another device may be overwritten where the value itself may not.)
 static void in_place__spares_what_is_read_later(void **state)
 {
     (void)state;
@@ -56,9 +76,8 @@ static void in_place__spares_what_is_read_later(void **state)
     size_t in_place = 0;
     for (size_t i = 0; i < engine->plan->n_buffers; i++) {
         const ferry_plan_buffer *buffer = &engine->plan->buffers[i];
-        const char *name = engine->image.graph.values[buffer->value].name;
         if (buffer->alias_of == FERRY_NO_BUFFER || buffer->view) continue;
-        assert_string_not_equal(name, "r1");
+        assert_overwritten_is_done(engine->plan, (ferry_buffer_id)i);
         in_place++;
     }
     assert_true(in_place >= 1);
