@@ -27,16 +27,25 @@ with the reason; exceptions in your callbacks come out of the call that ran them
 from ferry._builder import Builder, BuilderConfig, passes
 from ferry._calibrator import Calibration, Calibrator
 from ferry._context import Context
+from ferry._decoder import Decoder
 from ferry._engine import Engine
 from ferry._errors import (BadDataError, BadEngineError, BadModelError, CancelledError, ClosedError, CopyWarning,
                            Error, FileError, InternalError, InvalidArgumentError, NotReadyError, OutOfMemoryError,
                            UnavailableError, UnsupportedError)
+from ferry._labels import Labels
 from ferry._library import lib as _lib
 from ferry._logger import Logger
 from ferry._memory import DeviceArray, DeviceMemory, from_dlpack
+from ferry._metrics import AveragePrecision, CocoTruth, IoU, TopK, TrueBox
+from ferry._model import Model
 from ferry._network import Network, Node, Tensor, supports_operator
 from ferry._observe import LayerTime
+from ferry._oneliners import build, load
+from ferry._pictures import (SampleList, color_of_class, encode_picture, pixels_of, read_picture, resize,
+                             write_picture)
+from ferry._preprocess import Geometry, Preprocess
 from ferry._progress import ProgressReport
+from ferry._results import Class, Detection, Result
 from ferry._runtime import Runtime, default_runtime, devices
 from ferry._stream import Event, Stream
 from ferry._types import Binding, DataType, Device, Precision, Severity
@@ -44,12 +53,13 @@ from ferry._types import Binding, DataType, Device, Precision, Severity
 __version__ = _lib.version().decode()
 
 __all__ = [
-    "BadDataError", "BadEngineError", "BadModelError", "Binding", "Builder", "BuilderConfig", "Calibration",
-    "Calibrator", "CancelledError", "ClosedError", "Context", "CopyWarning", "DataType", "Device", "DeviceArray",
-    "DeviceMemory", "Engine", "Error", "Event", "FileError", "InternalError", "InvalidArgumentError", "LayerTime",
-    "Logger", "Network", "Node", "NotReadyError", "OutOfMemoryError", "Precision", "ProgressReport", "Runtime",
-    "Severity", "Stream", "Tensor", "UnavailableError", "UnsupportedError", "default_runtime", "devices",
-    "from_dlpack", "passes", "supports_operator",
+    "AveragePrecision", "BadDataError", "BadEngineError", "BadModelError", "Binding", "Builder", "BuilderConfig",
+    "Calibration", "Calibrator", "CancelledError", "Class", "ClosedError", "CocoTruth", "Context", "CopyWarning",
+    "DataType", "Decoder", "Detection", "Device", "DeviceArray", "DeviceMemory", "Engine", "Event", "Geometry", "IoU",
+    "Labels", "LayerTime", "Logger", "Model", "Network", "Node", "Precision", "Preprocess", "ProgressReport", "Result",
+    "Runtime", "SampleList", "Severity", "Stream", "Tensor", "TopK", "TrueBox", "build", "color_of_class",
+    "default_runtime", "devices", "encode_picture", "from_dlpack", "load", "passes", "pixels_of", "read_picture",
+    "resize", "supports_operator",
 ]
 
 # Names are shown as they are used: ferry.Engine, not ferry._engine.Engine.
