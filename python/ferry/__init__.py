@@ -32,6 +32,7 @@ from ferry._engine import Engine
 from ferry._errors import (BadDataError, BadEngineError, BadModelError, CancelledError, ClosedError, CopyWarning,
                            Error, FileError, InternalError, InvalidArgumentError, NotReadyError, OutOfMemoryError,
                            UnavailableError, UnsupportedError)
+from ferry._histograms import HistogramInfo, Histograms
 from ferry._labels import Labels
 from ferry._library import lib as _lib
 from ferry._logger import Logger
@@ -55,7 +56,7 @@ __version__ = _lib.version().decode()
 __all__ = [
     "AveragePrecision", "BadDataError", "BadEngineError", "BadModelError", "Binding", "Builder", "BuilderConfig",
     "Calibration", "Calibrator", "CancelledError", "Class", "ClosedError", "CocoTruth", "Context", "CopyWarning",
-    "DataType", "Decoder", "Detection", "Device", "DeviceArray", "DeviceMemory", "Engine", "Event", "Geometry", "IoU",
+    "DataType", "Decoder", "Detection", "Device", "DeviceArray", "DeviceMemory", "Engine", "Event", "Geometry", "HistogramInfo", "Histograms", "IoU",
     "Labels", "LayerTime", "Logger", "Model", "Network", "Node", "Precision", "Preprocess", "ProgressReport", "Result",
     "Runtime", "SampleList", "Severity", "Stream", "Tensor", "TopK", "TrueBox", "build", "color_of_class",
     "default_runtime", "devices", "encode_picture", "from_dlpack", "load", "passes", "pixels_of", "read_picture",

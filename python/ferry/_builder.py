@@ -8,6 +8,7 @@ from ferry._calibrator import Calibration, Sample, sample_type
 from ferry._callbacks import guarded
 from ferry._engine import Engine, _runtime
 from ferry._errors import InvalidArgumentError
+from ferry._histograms import Histograms
 from ferry._library import I32, U64, encode, encode_optional, encode_path, integer, lib, take_bytes_text
 from ferry._logger import optional_logger
 from ferry._network import Network
@@ -170,6 +171,11 @@ class Builder:
     def calibrate(self, network: Network, config: Optional[BuilderConfig] = None, **options: Any) -> str:
         """Calibrates alone; returns the text of a TensorRT calibration cache."""
         return take_bytes_text(self._call(lib.calibrate, network, _config(config, options)))
+
+    def observe(self, network: Network, config: Optional[BuilderConfig] = None, **options: Any) -> Histograms:
+        """Runs calibration's forward passes alone: what was seen of each tensor, to be added up with what other
+        processes have seen. Of the calibration, only the samples count."""
+        return Histograms._of(self._call(lib.observe, network, _config(config, options)))
 
     def _call(self, function: Any, network: Network, config: BuilderConfig) -> ctypes.c_void_p:
         if not isinstance(network, Network):

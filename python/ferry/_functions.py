@@ -128,6 +128,17 @@ FUNCTIONS = {
     "ferry_sample_list_path": (T, [P, Z]),
     "ferry_sample_list_row": (Z, [P, Z]),
     "ferry_sample_list_choose": (None, [P, Z, Q, I]),
+    # ferry/histograms.h
+    "ferry_histograms_release": (None, [P]),
+    "ferry_histograms_sample_count": (Q, [P]),
+    "ferry_histograms_tensor_count": (Z, [P]),
+    "ferry_histograms_tensor": (S, [P, Z, R(s.HistogramInfo)]),
+    "ferry_histograms_merge": (S, [P, P]),
+    "ferry_histograms_serialize": (S, [P, R(P), R(Z)]),
+    "ferry_histograms_deserialize": (S, [P, Z, P, R(P)]),
+    "ferry_histograms_save": (S, [P, T]),
+    "ferry_histograms_load": (S, [T, P, R(P)]),
+    "ferry_histograms_cache": (S, [P, I, D, T, R(s.Logger), R(P)]),
     # ferry/runtime.h
     "ferry_runtime_create": (S, [R(s.RuntimeOptions), R(P)]),
     "ferry_runtime_release": (None, [P]),
@@ -208,5 +219,6 @@ FUNCTIONS = {
     # ferry/build.h
     "ferry_build": (S, [P, P, R(s.BuildOptions), R(P)]),
     "ferry_calibrate": (S, [P, P, R(s.BuildOptions), R(P)]),
+    "ferry_observe": (S, [P, P, R(s.BuildOptions), R(P)]),
     "ferry_pass_name": (T, [Z, R(T)]),
 }

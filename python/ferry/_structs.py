@@ -114,6 +114,12 @@ CalibrationOptions = struct(
     ("batch", c_uint32), ("cache_path", c_char_p), ("cache_version", c_char_p), ("threads", c_int32),
     ("recalibrate", c_bool))
 
+# --- ferry/histograms.h ----------------------------------------------------------------------------------------------
+
+HistogramInfo = struct("HistogramInfo", ("name", c_char_p), ("min", c_float), ("max", c_float),
+                       ("finite_count", c_uint64), ("zero_count", c_uint64), ("nan_count", c_uint64),
+                       ("infinite_count", c_uint64))
+
 # --- ferry/runtime.h -------------------------------------------------------------------------------------------------
 
 RuntimeOptions = struct("RuntimeOptions", ("size", c_size_t), ("device", c_char_p), ("fallback", c_bool),
