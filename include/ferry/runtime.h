@@ -3,6 +3,13 @@
 //
 // Objects are counted: each *_release drops one reference, and an object lives as long as something that needs it does,
 // so they may be released in any order.
+//
+// After fork(), the child may go on using what has no threads: networks, engines and runtimes of the CPU; it can make
+// contexts, streams and events of its own with them, and build. The parent's contexts, streams and events are refused
+// there with FERRY_ERR_INVALID_ARGUMENT and may only be released, which does not wait and may leave some memory behind.
+// Devices other than the CPU don't come along: their runtimes, and all that was made of them, are refused likewise.
+// In the parent nothing changes. A network or engine that another thread is changing at the moment of the fork is not
+// to be used in the child.
 #ifndef FERRY_RUNTIME_H_
 #define FERRY_RUNTIME_H_
 
@@ -41,6 +48,9 @@ FERRY_API void ferry_runtime_release(ferry_runtime *runtime); ///< NULL accepted
 /// FERRY_PRECISION_* (ferry/build.h) that the runtime's device computes in faster than in FP32. Thread-safe.
 FERRY_API uint32_t ferry_runtime_fast_precisions(const ferry_runtime *runtime);
 
+/// Whether the runtime's memory (ferry_memory_alloc) is ordinary memory of this process. Thread-safe.
+FERRY_API bool ferry_runtime_host_memory(const ferry_runtime *runtime);
+
 /// What a machine has. `name`: "cpu", "cuda:0", ...; `description`: for people, or why the device is not usable.
 typedef struct ferry_device_description {
     char name[32];
@@ -49,6 +59,11 @@ typedef struct ferry_device_description {
     uint64_t memory_bytes;
     bool available;
 } ferry_device_description;
+
+/// The devices that a runtime has opened: 0 is the one that was asked for, behind it are those that it falls back to.
+/// `name` could be asked for. FERRY_ERR_INVALID_ARGUMENT beyond the last. Thread-safe.
+FERRY_API ferry_status ferry_runtime_device(const ferry_runtime *runtime, int32_t index, ferry_device_description *out,
+                                            ferry_error *error);
 
 /// Fills in up to `capacity` entries and returns how many there are. Opens each device briefly. Thread-safe.
 FERRY_API size_t ferry_devices(ferry_device_description *out, size_t capacity);
@@ -117,6 +132,10 @@ FERRY_API const char *ferry_engine_text(const ferry_engine *engine, const char *
 /// Neither may be NULL: FERRY_ERR_INVALID_ARGUMENT.
 FERRY_API ferry_status ferry_engine_set_text(ferry_engine *engine, const char *what, const char *value,
                                              ferry_error *error);
+
+/// Bytes that a context of the engine will hold for activations and scratch at the largest shapes of its profile; a
+/// context is prepared for a moment to tell.
+FERRY_API ferry_status ferry_engine_memory_bytes(ferry_engine *engine, size_t *out_bytes, ferry_error *error);
 
 /// Everything `ferry inspect --json` shows, as one JSON object: layers, shapes, precision, device, tactic, memory,
 /// timing. Freed with ferry_bytes_free(text, strlen(text) + 1).

@@ -106,6 +106,7 @@ typedef struct ferry_device_info {
     size_t memory_bytes;   // of the device
     bool host_memory;      // the host reads and writes its memory directly
     bool synchronous;      // enqueue returns when the work is done
+    bool survives_fork;    // its memory and kernels serve a child of the process that opened it, too
     uint32_t fast_dtypes;  // bit (1 << ferry_dtype): faster than f32 here
 } ferry_device_info;
 

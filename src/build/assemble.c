@@ -116,12 +116,7 @@ static ferry_status check_memory(ferry_building *b, ferry_engine *engine, ferry_
     const ferry_context_options options = {.size = sizeof options, .memory_limit_bytes = b->options.memory_bytes};
     ferry_context *context = NULL;
     FERRY_TRY(ferry_context_create(engine, &options, &context, err));
-    ferry_status s = FERRY_OK;
-    for (size_t i = 0; s == FERRY_OK && i < engine->image.n_profiles; i++) {
-        const ferry_engine_profile *p = &engine->image.profiles[i];
-        s = ferry_context_set_input_shape(context, engine->image.graph.values[p->input].name, p->max.rank, p->max.dims,
-                                          err);
-    }
+    ferry_status s = ferry_context_choose_largest(context, err);
     if (s == FERRY_OK) s = ferry_context_prepare(context, err);
     ferry_context_release(context);
     return s;

@@ -27,6 +27,7 @@ ferry_status ferry_building_init(ferry_building *b, ferry_runtime *runtime, cons
     FERRY_TRY(FERRY_OPTIONS_TAKE(ferry_build_options, &b->options, options, err));
     FERRY_TRY(take_calibration(b, err));
     if (!b->options.logger) b->options.logger = &runtime->logger;
+    FERRY_TRY(ferry_runtime_check_process(runtime, err));
     if (network->graph.n_outputs == 0)
         return ferry_fail(err, FERRY_ERR_INVALID_ARGUMENT,
                           "the network has no outputs: make one with ferry_network_mark_output");

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/options.h"
+#include "base/process.h"
 #include "ops/infer.h"
 #include "runtime/internal.h"
 
@@ -39,10 +40,12 @@ ferry_status ferry_context_create(ferry_engine *engine, const ferry_context_opti
     *out = NULL;
     ferry_context_options o;
     FERRY_TRY(FERRY_OPTIONS_TAKE(ferry_context_options, &o, options, error));
+    FERRY_TRY(ferry_runtime_check_process(engine->runtime, error));
     ferry_context *c = ferry_new(engine->runtime->heap, ferry_context);
     if (!c) return ferry_fail_memory(error, "a context");
     c->heap = engine->runtime->heap;
     c->engine = engine;
+    c->process = ferry_process_generation();
     c->memory_limit_bytes = o.memory_limit_bytes;
     ferry_engine_retain(engine);
     pthread_mutex_init(&c->mutex, NULL);
@@ -57,13 +60,20 @@ ferry_status ferry_context_create(ferry_engine *engine, const ferry_context_opti
     return FERRY_OK;
 }
 
+// Whether a device is there to give things back to.
+static bool can_release(const ferry_context *c, int32_t device)
+{
+    return !ferry_process_is_foreign(c->process) || c->engine->runtime->infos[device].survives_fork;
+}
+
 static void unprepare(ferry_context *c)
 {
     ferry_runtime *r = c->engine->runtime;
     for (size_t i = 0; c->kernels && i < c->engine->plan->n_steps; i++)
-        if (c->kernels[i]) c->kernels[i]->device->backend->release(c->kernels[i]);
+        if (c->kernels[i] && can_release(c, c->engine->plan->steps[i].device))
+            c->kernels[i]->device->backend->release(c->kernels[i]);
     for (int32_t d = 0; d < FERRY_PLAN_MAX_DEVICES; d++) {
-        if (c->device_memory[d])
+        if (c->device_memory[d] && can_release(c, d))
             r->devices[d]->backend->free(r->devices[d], c->device_memory[d], (size_t)c->memory.arena_bytes[d]);
         c->device_memory[d] = NULL;
     }
@@ -78,7 +88,8 @@ void ferry_context_release(ferry_context *context)
 {
     if (!context) return;
     ferry_context *c = context;
-    ferry_context_wait_idle(c);
+    const bool foreign = ferry_process_is_foreign(c->process); // then nobody is there to finish what was queued
+    if (!foreign) ferry_context_wait_idle(c);
     unprepare(c);
     const ferry_graph *g = &c->engine->image.graph;
     const size_t n_bindings = g->n_inputs + g->n_outputs;
@@ -86,8 +97,10 @@ void ferry_context_release(ferry_context *context)
     ferry_heap_free(c->heap, c->addresses, n_bindings * sizeof *c->addresses);
     for (int i = 0; i < FERRY_RUN_SLOTS; i++)
         ferry_heap_free(c->heap, c->slots[i].addresses, n_bindings * sizeof *c->slots[i].addresses);
-    pthread_cond_destroy(&c->slot_free);
-    pthread_mutex_destroy(&c->mutex);
+    if (!foreign) {
+        pthread_cond_destroy(&c->slot_free);
+        pthread_mutex_destroy(&c->mutex);
+    }
     ferry_engine *engine = c->engine;
     ferry_delete(c->heap, c);
     ferry_engine_release(engine);
@@ -98,6 +111,7 @@ void ferry_context_release(ferry_context *context)
 ferry_status ferry_context_set_input_shape(ferry_context *context, const char *name, int32_t rank, const int64_t *dims,
                                            ferry_error *error)
 {
+    FERRY_TRY(ferry_check_process(context->process, "context", error));
     const ferry_graph *g = &context->engine->image.graph;
     const int32_t index = ferry_engine_find_binding(context->engine, name);
     if (index < 0 || (size_t)index >= g->n_inputs)
@@ -302,6 +316,7 @@ static ferry_status prepare(ferry_context *c, ferry_error *err)
 ferry_status ferry_context_prepare(ferry_context *context, ferry_error *error)
 {
     if (context->prepared) return FERRY_OK;
+    FERRY_TRY(ferry_check_process(context->process, "context", error));
     ferry_context_wait_idle(context);
     const ferry_status s = prepare(context, error);
     if (s != FERRY_OK) {
@@ -344,6 +359,29 @@ size_t ferry_context_memory_bytes(const ferry_context *context)
     return (size_t)total;
 }
 
+ferry_status ferry_context_choose_largest(ferry_context *context, ferry_error *err)
+{
+    const ferry_engine_image *image = &context->engine->image;
+    for (size_t i = 0; i < image->n_profiles; i++) {
+        const ferry_engine_profile *p = &image->profiles[i];
+        FERRY_TRY(
+            ferry_context_set_input_shape(context, image->graph.values[p->input].name, p->max.rank, p->max.dims, err));
+    }
+    return FERRY_OK;
+}
+
+ferry_status ferry_engine_memory_bytes(ferry_engine *engine, size_t *out_bytes, ferry_error *error)
+{
+    *out_bytes = 0;
+    ferry_context *context = NULL;
+    FERRY_TRY(ferry_context_create(engine, NULL, &context, error));
+    ferry_status s = ferry_context_choose_largest(context, error);
+    if (s == FERRY_OK) s = ferry_context_prepare(context, error);
+    if (s == FERRY_OK) *out_bytes = ferry_context_memory_bytes(context);
+    ferry_context_release(context);
+    return s;
+}
+
 // --- Bindings and queued runs --------------------------------------------------------------------------------------
 
 ferry_status ferry_context_bind(ferry_context *context, int32_t index, void *address, ferry_error *error)
@@ -351,6 +389,7 @@ ferry_status ferry_context_bind(ferry_context *context, int32_t index, void *add
     if (index < 0 || index >= ferry_engine_binding_count(context->engine))
         return ferry_fail(error, FERRY_ERR_INVALID_ARGUMENT, "binding %d of %d", index,
                           ferry_engine_binding_count(context->engine));
+    FERRY_TRY(ferry_check_process(context->process, "context", error));
     context->addresses[index] = address;
     return FERRY_OK;
 }
@@ -399,7 +438,7 @@ ferry_status ferry_context_set_profiler(ferry_context *context,
                                         void (*report)(void *user, const ferry_layer_time *layer), void *user,
                                         ferry_error *error)
 {
-    (void)error;
+    FERRY_TRY(ferry_check_process(context->process, "context", error));
     ferry_context_wait_idle(context);
     context->profiler = report;
     context->profiler_user = user;
@@ -409,7 +448,7 @@ ferry_status ferry_context_set_profiler(ferry_context *context,
 ferry_status ferry_context_set_observer(ferry_context *context, ferry_tensor_observer observer, void *user,
                                         ferry_error *error)
 {
-    (void)error;
+    FERRY_TRY(ferry_check_process(context->process, "context", error));
     ferry_context_wait_idle(context);
     if (observer && !context->observer) unprepare(context); // the memory to show tensors in comes with preparing
     context->observer = observer;

@@ -82,7 +82,8 @@ ferry_status ferry_engine_make(ferry_runtime *runtime, ferry_engine_image *image
     ferry_runtime_retain(runtime);
     e->image = *image;
     *image = (ferry_engine_image){0};
-    const ferry_status s = choose_plan(e, no_tuned, err);
+    ferry_status s = ferry_runtime_check_process(runtime, err);
+    if (s == FERRY_OK) s = choose_plan(e, no_tuned, err);
     if (s != FERRY_OK) {
         ferry_engine_release(e);
         return s;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Events: a counter of recordings asked for and reached.
 #include "base/log.h"
+#include "base/process.h"
 #include "runtime/stream_internal.h"
 
 struct ferry_event {
@@ -8,16 +9,20 @@ struct ferry_event {
     ferry_runtime *runtime; // retained
     pthread_mutex_t mutex;
     pthread_cond_t reached;
-    uint64_t recorded, completed; // generations
+    unsigned process;             // generation of the process that made it
+    uint64_t recorded, completed; // generations of recordings
     double time_s;                // of the last completion
 };
 
 ferry_status ferry_event_create(ferry_runtime *runtime, ferry_event **out, ferry_error *error)
 {
+    *out = NULL;
+    FERRY_TRY(ferry_runtime_check_process(runtime, error));
     *out = ferry_new(runtime->heap, ferry_event);
     if (!*out) return ferry_fail_memory(error, "an event");
     atomic_init(&(*out)->references, 1);
     (*out)->runtime = runtime;
+    (*out)->process = ferry_process_generation();
     ferry_runtime_retain(runtime);
     pthread_mutex_init(&(*out)->mutex, NULL);
     pthread_cond_init(&(*out)->reached, NULL);
@@ -27,8 +32,10 @@ ferry_status ferry_event_create(ferry_runtime *runtime, ferry_event **out, ferry
 void ferry_event_release(ferry_event *event)
 {
     if (!event || atomic_fetch_sub_explicit(&event->references, 1, memory_order_acq_rel) != 1) return;
-    pthread_cond_destroy(&event->reached);
-    pthread_mutex_destroy(&event->mutex);
+    if (!ferry_process_is_foreign(event->process)) { // else a thread that is gone may hold them
+        pthread_cond_destroy(&event->reached);
+        pthread_mutex_destroy(&event->mutex);
+    }
     ferry_runtime *runtime = event->runtime;
     ferry_delete(runtime->heap, event);
     ferry_runtime_release(runtime);
@@ -67,9 +74,15 @@ static ferry_command make_command(ferry_command_kind kind, ferry_event *event, b
     return (ferry_command){.kind = kind, .u.record = {event, generation}};
 }
 
+static ferry_status check_both(const ferry_event *event, const ferry_stream *stream, ferry_error *err)
+{
+    FERRY_TRY(ferry_check_process(event->process, "event", err));
+    return ferry_check_process(stream->process, "stream", err);
+}
+
 ferry_status ferry_event_record(ferry_event *event, ferry_stream *stream, ferry_error *error)
 {
-    (void)error;
+    FERRY_TRY(check_both(event, stream, error));
     const ferry_command command = make_command(FERRY_COMMAND_RECORD, event, true);
     ferry_stream_push(stream, &command);
     return FERRY_OK;
@@ -77,7 +90,7 @@ ferry_status ferry_event_record(ferry_event *event, ferry_stream *stream, ferry_
 
 ferry_status ferry_stream_wait_event(ferry_stream *stream, ferry_event *event, ferry_error *error)
 {
-    (void)error;
+    FERRY_TRY(check_both(event, stream, error));
     const ferry_command command = make_command(FERRY_COMMAND_WAIT, event, false);
     ferry_stream_push(stream, &command);
     return FERRY_OK;
@@ -85,7 +98,7 @@ ferry_status ferry_stream_wait_event(ferry_stream *stream, ferry_event *event, f
 
 ferry_status ferry_event_wait(ferry_event *event, ferry_error *error)
 {
-    (void)error;
+    FERRY_TRY(ferry_check_process(event->process, "event", error));
     pthread_mutex_lock(&event->mutex);
     const uint64_t generation = event->recorded;
     pthread_mutex_unlock(&event->mutex);
@@ -95,6 +108,7 @@ ferry_status ferry_event_wait(ferry_event *event, ferry_error *error)
 
 ferry_status ferry_event_query(ferry_event *event, ferry_error *error)
 {
+    FERRY_TRY(ferry_check_process(event->process, "event", error));
     pthread_mutex_lock(&event->mutex);
     const bool complete = event->completed >= event->recorded;
     pthread_mutex_unlock(&event->mutex);
@@ -107,6 +121,7 @@ ferry_status ferry_event_elapsed(ferry_event *begin, ferry_event *end, double *o
     double times[2];
     ferry_event *const events[2] = {begin, end};
     for (int i = 0; i < 2; i++) {
+        FERRY_TRY(ferry_check_process(events[i]->process, "event", error));
         pthread_mutex_lock(&events[i]->mutex);
         const bool complete = events[i]->recorded > 0 && events[i]->completed >= events[i]->recorded;
         times[i] = events[i]->time_s;

@@ -16,7 +16,9 @@ struct ferry_runtime {
     ferry_logger logger; // a copy; log == NULL: silence
     ferry_device *devices[FERRY_PLAN_MAX_DEVICES];
     ferry_device_info infos[FERRY_PLAN_MAX_DEVICES];
+    char names[FERRY_PLAN_MAX_DEVICES][32]; // as they could be asked for: "cpu", "cuda:1"
     int32_t n_devices;
+    unsigned process; // generation of the process that opened the devices
 };
 
 /// ferry_runtime_create among the given backends (a list that ends in NULL), best first, the CPU last.
@@ -24,6 +26,11 @@ ferry_status ferry_runtime_create_with(const ferry_backend *const *backends, con
                                        ferry_runtime **out, ferry_error *error);
 
 void ferry_runtime_retain(ferry_runtime *runtime);
+
+/// FERRY_ERR_INVALID_ARGUMENT when the process was forked since the runtime was made and a device didn't come along.
+ferry_status ferry_runtime_check_process(const ferry_runtime *runtime, ferry_error *err);
+/// The same for an object with a thread or a lock, which never comes along. `what`: "stream", ...
+ferry_status ferry_check_process(unsigned made_in, const char *what, ferry_error *err);
 
 struct ferry_engine {
     atomic_int references;
@@ -65,6 +72,7 @@ enum { FERRY_RUN_SLOTS = 16 };
 struct ferry_context {
     ferry_engine *engine; // retained
     const ferry_heap *heap;
+    unsigned process; // generation of the process that made it
     uint64_t memory_limit_bytes;
     ferry_shape *input_shapes; // [graph.n_inputs]: chosen
     bool prepared;
@@ -104,6 +112,8 @@ ferry_run_slot *ferry_context_take_slot(ferry_context *context, ferry_error *err
 void ferry_context_return_slot(ferry_run_slot *slot);
 /// Waits until no run of the context is queued.
 void ferry_context_wait_idle(ferry_context *context);
+/// Chooses the largest shapes that the engine's profiles allow.
+ferry_status ferry_context_choose_largest(ferry_context *context, ferry_error *err);
 /// Bytes of a binding at the chosen shapes.
 ferry_status ferry_context_binding_bytes(ferry_context *context, int32_t index, size_t *out, ferry_error *err);
 

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/options.h"
+#include "base/process.h"
 
 // Splits "cuda:1" into backend and selector.
 static ferry_status split_name(const char *text, char *name, size_t name_bytes, const char **out_selector,
@@ -33,6 +34,8 @@ static ferry_status open_device(ferry_runtime *r, const ferry_backend *backend, 
                           FERRY_BACKEND_ABI);
     ferry_device *device = NULL;
     FERRY_TRY(backend->open(selector, r->heap, &r->logger, &device, err));
+    snprintf(r->names[r->n_devices], sizeof r->names[0], "%.15s%s%.15s", backend->name, selector[0] ? ":" : "",
+             selector);
     backend->describe(device, &r->infos[r->n_devices]);
     r->devices[r->n_devices++] = device;
     return FERRY_OK;
@@ -116,6 +119,11 @@ ferry_status ferry_runtime_create_with(const ferry_backend *const *backends, con
     if (!r) return ferry_fail_memory(error, "a runtime");
     atomic_init(&r->references, 1);
     r->heap = heap;
+    r->process = ferry_process_generation();
+    if (r->process == 0) {
+        ferry_delete(heap, r);
+        return ferry_fail_memory(error, "a runtime");
+    }
     if (o.logger) r->logger = *o.logger;
     const ferry_status s = open_devices(r, backends, o.device, o.fallback, error);
     if (s != FERRY_OK) {
@@ -134,8 +142,50 @@ void ferry_runtime_retain(ferry_runtime *runtime)
 void ferry_runtime_release(ferry_runtime *runtime)
 {
     if (!runtime || atomic_fetch_sub_explicit(&runtime->references, 1, memory_order_acq_rel) != 1) return;
-    for (int32_t i = 0; i < runtime->n_devices; i++) runtime->devices[i]->backend->close(runtime->devices[i]);
+    const bool foreign = ferry_process_is_foreign(runtime->process);
+    for (int32_t i = 0; i < runtime->n_devices; i++)
+        if (!foreign || runtime->infos[i].survives_fork) runtime->devices[i]->backend->close(runtime->devices[i]);
     ferry_delete(runtime->heap, runtime);
+}
+
+ferry_status ferry_runtime_check_process(const ferry_runtime *runtime, ferry_error *err)
+{
+    if (!ferry_process_is_foreign(runtime->process)) return FERRY_OK;
+    for (int32_t i = 0; i < runtime->n_devices; i++)
+        if (!runtime->infos[i].survives_fork)
+            return ferry_fail(
+                err, FERRY_ERR_INVALID_ARGUMENT,
+                "the runtime was made before fork(), and device %s does not come along: make a runtime in "
+                "this process",
+                runtime->names[i]);
+    return FERRY_OK;
+}
+
+ferry_status ferry_check_process(unsigned made_in, const char *what, ferry_error *err)
+{
+    if (!ferry_process_is_foreign(made_in)) return FERRY_OK;
+    return ferry_fail(err, FERRY_ERR_INVALID_ARGUMENT,
+                      "the %s was made before fork(), whose child has none of its threads: make one in this process",
+                      what);
+}
+
+ferry_status ferry_runtime_device(const ferry_runtime *runtime, int32_t index, ferry_device_description *out,
+                                  ferry_error *error)
+{
+    if (index < 0 || index >= runtime->n_devices)
+        return ferry_fail(error, FERRY_ERR_INVALID_ARGUMENT, "there is no device %d, the runtime has %d", index,
+                          runtime->n_devices);
+    const ferry_device_info *info = &runtime->infos[index];
+    *out = (ferry_device_description){.memory_bytes = info->memory_bytes, .available = true};
+    snprintf(out->name, sizeof out->name, "%s", runtime->names[index]);
+    snprintf(out->description, sizeof out->description, "%s", info->name);
+    snprintf(out->fingerprint, sizeof out->fingerprint, "%s", info->fingerprint);
+    return FERRY_OK;
+}
+
+bool ferry_runtime_host_memory(const ferry_runtime *runtime)
+{
+    return runtime->infos[0].host_memory;
 }
 
 static void describe_device(const ferry_backend *backend, ferry_device_description *out)
@@ -176,20 +226,25 @@ size_t ferry_devices(ferry_device_description *out, size_t capacity)
 
 void *ferry_memory_alloc(ferry_runtime *runtime, size_t bytes)
 {
+    if (ferry_runtime_check_process(runtime, NULL) != FERRY_OK) return NULL;
     return runtime->devices[0]->backend->alloc(runtime->devices[0], bytes ? bytes : 1);
 }
 
 void ferry_memory_free(ferry_runtime *runtime, void *pointer, size_t bytes)
 {
-    if (pointer) runtime->devices[0]->backend->free(runtime->devices[0], pointer, bytes ? bytes : 1);
+    // A device that didn't come along through fork() has nothing to give back here.
+    if (pointer && ferry_runtime_check_process(runtime, NULL) == FERRY_OK)
+        runtime->devices[0]->backend->free(runtime->devices[0], pointer, bytes ? bytes : 1);
 }
 
 void *ferry_pinned_alloc(ferry_runtime *runtime, size_t bytes)
 {
+    if (ferry_runtime_check_process(runtime, NULL) != FERRY_OK) return NULL;
     return runtime->devices[0]->backend->alloc_pinned(runtime->devices[0], bytes ? bytes : 1);
 }
 
 void ferry_pinned_free(ferry_runtime *runtime, void *pointer, size_t bytes)
 {
-    if (pointer) runtime->devices[0]->backend->free_pinned(runtime->devices[0], pointer, bytes ? bytes : 1);
+    if (pointer && ferry_runtime_check_process(runtime, NULL) == FERRY_OK)
+        runtime->devices[0]->backend->free_pinned(runtime->devices[0], pointer, bytes ? bytes : 1);
 }

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/options.h"
+#include "base/process.h"
 #include "runtime/stream_internal.h"
 
 static ferry_status run_command(ferry_stream *s, const ferry_command *c, ferry_error *err)
@@ -88,10 +89,12 @@ ferry_status ferry_stream_create(ferry_runtime *runtime, const ferry_stream_opti
     *out = NULL;
     ferry_stream_options o;
     FERRY_TRY(FERRY_OPTIONS_TAKE(ferry_stream_options, &o, options, error));
+    FERRY_TRY(ferry_runtime_check_process(runtime, error));
     if (o.threads < 0) return ferry_fail(error, FERRY_ERR_INVALID_ARGUMENT, "a stream with %d threads", o.threads);
     ferry_stream *s = ferry_new(runtime->heap, ferry_stream);
     if (!s) return ferry_fail_memory(error, "a stream");
     s->runtime = runtime;
+    s->process = ferry_process_generation();
     ferry_runtime_retain(runtime);
     pthread_mutex_init(&s->mutex, NULL);
     pthread_cond_init(&s->queued, NULL);
@@ -108,9 +111,22 @@ ferry_status ferry_stream_create(ferry_runtime *runtime, const ferry_stream_opti
     return FERRY_OK;
 }
 
+// In a child of its process a stream is only memory: its threads, here and inside the devices, are not there to be
+// joined, and its locks may be theirs. What the devices keep of it stays where it is.
+static void release_foreign(ferry_stream *stream)
+{
+    ferry_runtime *runtime = stream->runtime;
+    ferry_delete(runtime->heap, stream);
+    ferry_runtime_release(runtime);
+}
+
 void ferry_stream_release(ferry_stream *stream)
 {
     if (!stream) return;
+    if (ferry_process_is_foreign(stream->process)) {
+        release_foreign(stream);
+        return;
+    }
     if (stream->has_thread) {
         pthread_mutex_lock(&stream->mutex);
         stream->closing = true;
@@ -140,6 +156,7 @@ void ferry_stream_push(ferry_stream *stream, const ferry_command *command)
 
 ferry_status ferry_stream_wait(ferry_stream *stream, ferry_error *error)
 {
+    FERRY_TRY(ferry_check_process(stream->process, "stream", error));
     pthread_mutex_lock(&stream->mutex);
     while (stream->count > 0) pthread_cond_wait(&stream->done, &stream->mutex);
     const ferry_status status = stream->failure;
@@ -153,6 +170,7 @@ ferry_status ferry_stream_wait(ferry_stream *stream, ferry_error *error)
 
 ferry_status ferry_stream_query(ferry_stream *stream, ferry_error *error)
 {
+    FERRY_TRY(ferry_check_process(stream->process, "stream", error));
     pthread_mutex_lock(&stream->mutex);
     const size_t left = stream->count;
     pthread_mutex_unlock(&stream->mutex);
@@ -162,6 +180,7 @@ ferry_status ferry_stream_query(ferry_stream *stream, ferry_error *error)
 ferry_status ferry_stream_copy(ferry_stream *stream, ferry_copy kind, void *to, const void *from, size_t bytes,
                                ferry_error *error)
 {
+    FERRY_TRY(ferry_check_process(stream->process, "stream", error));
     if ((unsigned)kind > FERRY_COPY_ON_DEVICE || (bytes && (!to || !from)))
         return ferry_fail(error, FERRY_ERR_INVALID_ARGUMENT, "a copy of kind %d between %p and %p", (int)kind, to,
                           from);
@@ -172,6 +191,7 @@ ferry_status ferry_stream_copy(ferry_stream *stream, ferry_copy kind, void *to, 
 
 ferry_status ferry_stream_call(ferry_stream *stream, void (*function)(void *user), void *user, ferry_error *error)
 {
+    FERRY_TRY(ferry_check_process(stream->process, "stream", error));
     if (!function) return ferry_fail(error, FERRY_ERR_INVALID_ARGUMENT, "no function to call");
     const ferry_command command = {.kind = FERRY_COMMAND_CALL, .u.call = {function, user}};
     ferry_stream_push(stream, &command);
@@ -180,6 +200,8 @@ ferry_status ferry_stream_call(ferry_stream *stream, void (*function)(void *user
 
 ferry_status ferry_context_enqueue(ferry_context *context, ferry_stream *stream, ferry_error *error)
 {
+    FERRY_TRY(ferry_check_process(context->process, "context", error));
+    FERRY_TRY(ferry_check_process(stream->process, "stream", error));
     if (stream->runtime != context->engine->runtime)
         return ferry_fail(error, FERRY_ERR_INVALID_ARGUMENT, "the stream belongs to another runtime than the context");
     FERRY_TRY(ferry_context_prepare(context, error));

@@ -39,6 +39,7 @@ enum { FERRY_STREAM_RING = 256 };
 struct ferry_stream {
     ferry_runtime *runtime; // retained
     ferry_device_stream *device_streams[FERRY_PLAN_MAX_DEVICES];
+    unsigned process; // generation of the process that has the thread
     pthread_t thread;
     bool has_thread, closing;
     pthread_mutex_t mutex; // of everything below

@@ -49,7 +49,7 @@ static void cpu_close(ferry_device *device)
 static void cpu_describe(const ferry_device *device, ferry_device_info *out)
 {
     const ferry_cpu_device *cpu = (const ferry_cpu_device *)device;
-    *out = (ferry_device_info){.host_memory = true, .synchronous = true};
+    *out = (ferry_device_info){.host_memory = true, .synchronous = true, .survives_fork = true};
     char isa[64], name[64];
     ferry_isa_text(cpu->isa, isa, sizeof isa);
     ferry_cpu_name(name, sizeof name);
