@@ -63,6 +63,10 @@ typedef struct ferry_calibrator {
     ferry_calibration_algorithm (*get_algorithm)(void *user);
 
     void *user; ///< passed back to each
+
+    /// Asked after each of the functions that cannot fail by themselves (all but get_batch): non-zero says that it did,
+    /// with the reason in `error` (never NULL), and ends the build with FERRY_ERR_BAD_DATA. May be NULL.
+    int (*get_failure)(void *user, ferry_error *error);
 } ferry_calibrator;
 
 /// Zero means the default in every field. Either `calibrator`, `source` or an existing `cache_path` is needed.

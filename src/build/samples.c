@@ -109,6 +109,7 @@ static ferry_status open_calibrator(ferry_samples *s, ferry_error *err)
     if (!s->calibrator->get_batch)
         return ferry_fail(err, FERRY_ERR_INVALID_ARGUMENT, "the calibrator has no get_batch function");
     s->batch_size = s->calibrator->get_batch_size ? s->calibrator->get_batch_size(s->calibrator->user) : 1;
+    FERRY_TRY(ferry_scale_source_failure(s->b->options.calibration, err));
     if (s->batch_size < 1)
         return ferry_fail(err, FERRY_ERR_INVALID_ARGUMENT, "the calibrator's batch size is %d", s->batch_size);
     return FERRY_OK;

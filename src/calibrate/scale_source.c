@@ -12,6 +12,15 @@ ferry_calibration_algorithm ferry_scale_source_algorithm(const ferry_calibration
     return c && c->get_algorithm ? c->get_algorithm(c->user) : options->algorithm;
 }
 
+ferry_status ferry_scale_source_failure(const ferry_calibration_options *options, ferry_error *err)
+{
+    const ferry_calibrator *c = options->calibrator;
+    ferry_error why = {.text = ""};
+    if (!c || !c->get_failure || c->get_failure(c->user, &why) == 0) return FERRY_OK;
+    return ferry_fail(err, FERRY_ERR_BAD_DATA, "the calibrator failed: %s",
+                      why.text[0] ? why.text : "(no reason given)");
+}
+
 static ferry_status read_calibrator(const ferry_calibrator *calibrator, ferry_scale_table *table, bool *out_found,
                                     ferry_report *report, ferry_error *err)
 {
@@ -66,9 +75,12 @@ ferry_status ferry_scale_source_read(const ferry_calibration_options *options, c
     const ferry_calibrator *calibrator = options->calibrator;
     const char *origin = "calibrator's cache";
     struct stat st;
+    ferry_status s = FERRY_OK;
     *out_found = false;
     if (!options->recalibrate && calibrator && calibrator->read_calibration_cache)
-        FERRY_TRY(read_calibrator(calibrator, table, out_found, report, err));
+        s = read_calibrator(calibrator, table, out_found, report, err);
+    FERRY_TRY(ferry_scale_source_failure(options, err)); // the cause of what went wrong in reading, too
+    FERRY_TRY(s);
     if (!options->recalibrate && !*out_found && options->cache_path && stat(options->cache_path, &st) == 0) {
         origin = options->cache_path;
         FERRY_TRY(read_file(options->cache_path, now, table, report, err));
@@ -94,5 +106,5 @@ ferry_status ferry_scale_source_write(const ferry_calibration_options *options, 
         calibrator->write_calibration_cache(calibrator->user, text, strlen(text));
         ferry_text_free(table->heap, text);
     }
-    return FERRY_OK;
+    return ferry_scale_source_failure(options, err);
 }

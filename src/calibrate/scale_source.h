@@ -19,6 +19,9 @@ ferry_status ferry_scale_source_read(const ferry_calibration_options *options, c
 ferry_status ferry_scale_source_write(const ferry_calibration_options *options, const ferry_calibration_meta *now,
                                       const ferry_scale_table *table, ferry_error *err);
 
+/// Asks the calibrator, when there is one, whether a function that cannot say so itself has failed.
+ferry_status ferry_scale_source_failure(const ferry_calibration_options *options, ferry_error *err);
+
 /// The algorithm to use: the calibrator's, if it names one, else the options'.
 ferry_calibration_algorithm ferry_scale_source_algorithm(const ferry_calibration_options *options);
 
