@@ -25,6 +25,8 @@ static void conv_s8__matches_reference_to_the_bit(void **unused)
         {CONV, .inputs = "s8:1x32x6x6 =s8:48x8x3x3 =f32:48@0.002 =f32:48", .attrs = "group=4 pads=1,1,1,1"},
         {CONV, .inputs = "s8:1x12x6x6 =s8:12x3x3x3 =f32:12@0.01 =f32:12", .attrs = "group=4 pads=1,1,1,1"},
         {CONV, .inputs = "s8:1x10x37 =s8:20x10x5 =f32:20@0.01 =f32:20", .attrs = "pads=2,2"},
+        {CONV, .inputs = "s8:2x3x17 =s8:3x3x2 =f32:3@0.01 =f32:3"},
+        {CONV, .inputs = "s8:1x16x6x9 =s8:5x16x1x3 =f32:5@0.01 =f32:5"},
         {CONV, .inputs = "s8:1x8x4x5x6 =s8:9x8x2x3x3 =f32:9@0.002 =f32:9", .attrs = "pads=0,1,1,1,1,1"},
         {CONV, .inputs = "s8:1x260x5x5 =s8:70x260x3x3 =f32:70@0.0003 =f32:70", .attrs = "pads=1,1,1,1"},
         {CONV, .inputs = "s8:1x16x7x7 =s8:33x16x1x1 =f32:33@0.01 =f32:33@9", .attrs = "act=relu"},

@@ -5,6 +5,18 @@
 #define BLOCK_BYTES (192 * 1024)
 #define BLOCK_ROWS 96
 
+// Whether all positions lie one behind another. Those of a formed input need not, even where its window is pointwise:
+// where a window's row is one tap, windows overlap, and fewer begin on a line than it has positions.
+static bool is_dense(const ferry_conv_shape *s)
+{
+    int64_t next = s->c_in;
+    for (int32_t i = 2; i >= 0; i--) {
+        if (s->in[i] != 1 && s->x_step[i] != next) return false;
+        next *= s->in[i];
+    }
+    return s->batch <= 1 || s->x_batch == next;
+}
+
 bool ferry_row_source_conv(const ferry_conv_shape *shape, size_t elem_bytes, size_t mr, size_t kc,
                            ferry_row_source *out)
 {
@@ -17,7 +29,7 @@ bool ferry_row_source_conv(const ferry_conv_shape *shape, size_t elem_bytes, siz
                               .kc = kc ? kc : (size_t)shape->c_each,
                               .row_stride = (size_t)shape->c_in,
                               .conv = *shape};
-    if (shape->group == 1 && ferry_conv_shape_is_pointwise(shape)) out->kind = FERRY_ROWS_DENSE;
+    if (shape->group == 1 && ferry_conv_shape_is_pointwise(shape) && is_dense(shape)) out->kind = FERRY_ROWS_DENSE;
     return out->taps <= FERRY_ROWS_POINTERS / mr;
 }
 
