@@ -97,6 +97,11 @@ ferry_status ferry_window_out(const ferry_window *window, int32_t axis, int64_t 
         __builtin_add_overflow(in, w->pad_begin[axis] + w->pad_end[axis], &padded))
         return ferry_fail(err, FERRY_ERR_BAD_MODEL, "an input of %lld is too large for a window", (long long)in);
     const int64_t room = padded - (reach + 1);
+    // ONNX's formula: rounded up, one window that reaches beyond the end remains.
+    if (room < 0 && w->ceil_mode && -room < w->stride[axis] && in + w->pad_begin[axis] > 0) {
+        *out = 1;
+        return FERRY_OK;
+    }
     if (room < 0)
         return ferry_fail(
             err, FERRY_ERR_BAD_MODEL, "a window of %lld does not fit an input of %lld with pads %lld and %lld",

@@ -22,6 +22,7 @@ static void pool__matches_reference(void **unused)
     static const kernel_case cases[] = {
         POOL("MaxPool", .inputs = "f32:1x64x9x11", .attrs = "kernel_shape=3,3 strides=2,2 pads=1,1,1,1"),
         POOL("MaxPool", .inputs = "f32:2x5x12x12", .attrs = "kernel_shape=2,2 strides=2,2 ceil_mode=1"),
+        POOL("MaxPool", .inputs = "f32:2x5x4x3", .attrs = "kernel_shape=5,4 strides=3,2 ceil_mode=1"),
         POOL("MaxPool", .inputs = "f32:1x100x7x7", .attrs = "kernel_shape=5,5 pads=2,2,2,2 dilations=1,1"),
         POOL("MaxPool", .inputs = "s8:1x33x9x11", .attrs = "kernel_shape=3,3 strides=2,2 pads=1,1,1,1"),
         POOL("MaxPool", .inputs = "u8:1x33x9x11", .attrs = "kernel_shape=3,2 strides=2,2"),
@@ -32,6 +33,10 @@ static void pool__matches_reference(void **unused)
              .of_largest = 3e-7),
         POOL("AveragePool", .inputs = "f32:1x8x10x10", .of_largest = 3e-7,
              .attrs = "kernel_shape=3,3 strides=2,2 pads=1,1,0,0 count_include_pad=1 ceil_mode=1"),
+        POOL("AveragePool", .inputs = "f32:2x5x4x3", .of_largest = 3e-7,
+             .attrs = "kernel_shape=5,4 strides=3,2 ceil_mode=1"),
+        POOL("AveragePool", .inputs = "f32:2x5x4x3", .of_largest = 3e-7,
+             .attrs = "kernel_shape=5,4 strides=3,2 count_include_pad=1 ceil_mode=1"),
         POOL("GlobalAveragePool", .inputs = "f32:2x100x13x17", .of_largest = 1e-6),
         POOL("GlobalAveragePool", .inputs = "f16:2x100x3x7", .of_each = 1e-3, .of_largest = 1e-3),
         POOL("GlobalMaxPool", .inputs = "f32:2x100x3x7"),

@@ -55,6 +55,31 @@ static void max_pool__pools_bytes_as_they_are(void **state)
     op_test_end(&t);
 }
 
+// A last window may reach beyond the end; so may the only one.
+static void pool__keeps_one_window_larger_than_the_input_in_ceil_mode(void **state)
+{
+    (void)state;
+    static const char *const ops[] = {"MaxPool", "AveragePool"};
+    for (int i = 0; i < 2; i++) {
+        op_test t;
+        op_test_begin(&t, ops[i], 1);
+        op_test_input(&t, FERRY_F32, "1x1x4", ramp);
+        OP_TEST_INTS(&t, "kernel_shape", 3);
+        OP_TEST_INTS(&t, "dilations", 2);
+        OP_TEST_INTS(&t, "strides", 2);
+        op_test_int(&t, "ceil_mode", 1);
+        op_test_expect(&t, 0, "1x1x1", (double[]){i == 0 ? 3 : 2}, 0);
+        op_test_end(&t);
+    }
+    op_test t; // a stride of 1 rounds nothing up
+    op_test_begin(&t, "MaxPool", 1);
+    op_test_input(&t, FERRY_F32, "1x1x4", ramp);
+    OP_TEST_INTS(&t, "kernel_shape", 5);
+    op_test_int(&t, "ceil_mode", 1);
+    op_test_expect_error(&t, FERRY_ERR_BAD_MODEL, "a window of 5 does not fit an input of 4");
+    op_test_end(&t);
+}
+
 // A window that ceil_mode adds must begin inside the input or its front pads.
 static void pool__drops_a_last_window_that_begins_in_the_end_pads(void **state)
 {
@@ -219,6 +244,7 @@ int main(void)
         cmocka_unit_test(max_pool__names_places_row_and_column_first),
         cmocka_unit_test(max_pool__takes_the_first_of_equals_and_keeps_nan),
         cmocka_unit_test(max_pool__pools_bytes_as_they_are),
+        cmocka_unit_test(pool__keeps_one_window_larger_than_the_input_in_ceil_mode),
         cmocka_unit_test(pool__drops_a_last_window_that_begins_in_the_end_pads),
         cmocka_unit_test(average_pool__divides_by_what_counts),
         cmocka_unit_test(average_pool__counts_no_more_than_the_pads_in_a_cut_window),
