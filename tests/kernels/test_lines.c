@@ -38,6 +38,10 @@ static void normalisations__match_reference(void **unused)
          .inputs = "f32:2x19x9x7@4 =f32:19 =f32:19 =f32:19 =f32:19[1,2,3,4,5,6,7,8,9,1,2,3,4,5,6,7,8,9,2]"},
         {LINES, .op = "BatchNormalization", .inputs = "f32:2x3x40@4 =f32:3 =f32:3 =f32:3 =f32:3[1,0.5,0.1]"},
         {LINES, .op = "BatchNormalization", .inputs = "f32:2x3x1x1@4 =f32:3 =f32:3 =f32:3 =f32:3[1,0.5,0.1]"},
+        // What is not known beforehand is left to the reference.
+        {LINES, .may_lack = 1, .op = "BatchNormalization", .inputs = "f32:2x3x5 f32:3 =f32:3 =f32:3 =f32:3[1,2,3]"},
+        {LINES, .may_lack = 1, .op = "BatchNormalization", .inputs = "f32:2x3x5 =f32:3 =f32:3 f32:3 =f32:3[1,2,3]"},
+        {LINES, .may_lack = 1, .op = "BatchNormalization", .inputs = "f32:2x3x5 =f32:3 =f32:3 =f32:3 f32:3@0"},
     };
     KERNEL_CASES_RUN(cases);
 }

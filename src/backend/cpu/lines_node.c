@@ -48,6 +48,13 @@ static bool is_vector(const ferry_graph *g, const ferry_node *node, int32_t i, d
     return v && ferry_value_is_constant(v) && ferry_cpu_is_float(v->dtype) && ferry_cpu_elements(v) == elements;
 }
 
+static bool has_batch_parameters(const ferry_graph *g, const ferry_node *node, double channels)
+{
+    for (int32_t i = 1; i <= 4; i++)
+        if (!is_vector(g, node, i, channels)) return false;
+    return true;
+}
+
 bool ferry_lines_read(const ferry_graph *g, const ferry_node *node, const ferry_tensor_desc *x,
                       const ferry_tensor_desc *y, ferry_lines_view *view)
 {
@@ -84,6 +91,7 @@ bool ferry_lines_read(const ferry_graph *g, const ferry_node *node, const ferry_
         if (view->step != 1 || channels_last || !is_vector(g, node, 1, (double)view->n)) return false;
         return !ferry_cpu_value(g, node, 2) || is_vector(g, node, 2, (double)view->n);
     }
+    if (kind == FERRY_LINES_BATCH_NORM) return has_batch_parameters(g, node, x->rank > 1 ? (double)x->dims[1] : 1);
     return kind != FERRY_LINES_INSTANCE_NORM ||
            (x->rank >= 3 && is_vector(g, node, 1, (double)x->dims[1]) && is_vector(g, node, 2, (double)x->dims[1]));
 }
