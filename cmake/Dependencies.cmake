@@ -13,8 +13,26 @@ find_program(PROTOC_C protoc-c REQUIRED)
 
 add_library(ferry_dependencies INTERFACE)
 target_include_directories(ferry_dependencies INTERFACE ${PTHREADPOOL_INCLUDE})
-target_link_libraries(ferry_dependencies INTERFACE PkgConfig::PROTOBUF_C PkgConfig::JPEG PkgConfig::SPNG
-                      PkgConfig::XXHASH PkgConfig::JANSSON ${PTHREADPOOL_LIBRARY} Threads::Threads m)
+set(ferry_libraries PkgConfig::PROTOBUF_C PkgConfig::JPEG PkgConfig::SPNG PkgConfig::XXHASH PkgConfig::JANSSON
+                    ${PTHREADPOOL_LIBRARY})
+if(FERRY_BUNDLE)
+  include(Bundle)
+  ferry_bundle_library(protobuf-c PkgConfig::PROTOBUF_C embedded_protobuf PROTOBUF_C_LIBRARY_DIRS)
+  ferry_bundle_library(jpeg PkgConfig::JPEG embedded_jpeg JPEG_LIBRARY_DIRS)
+  ferry_bundle_library(spng PkgConfig::SPNG embedded_spng SPNG_LIBRARY_DIRS)
+  ferry_bundle_library(xxhash PkgConfig::XXHASH embedded_xxhash XXHASH_LIBRARY_DIRS)
+  ferry_bundle_library(jansson PkgConfig::JANSSON embedded_jansson JANSSON_LIBRARY_DIRS)
+  ferry_bundle_library(pthreadpool ${PTHREADPOOL_LIBRARY} embedded_pthreadpool)
+  set(ferry_libraries ${embedded_protobuf} ${embedded_jpeg} ${embedded_spng} ${embedded_xxhash} ${embedded_jansson}
+                      ${embedded_pthreadpool})
+  if(embedded_spng MATCHES "\\.a$")
+    list(APPEND ferry_libraries z) # an archive does not say what it needs
+  endif()
+  # Headers may lie where only pkg-config looks.
+  target_include_directories(ferry_dependencies INTERFACE ${PROTOBUF_C_INCLUDE_DIRS} ${JPEG_INCLUDE_DIRS}
+                             ${SPNG_INCLUDE_DIRS} ${XXHASH_INCLUDE_DIRS} ${JANSSON_INCLUDE_DIRS})
+endif()
+target_link_libraries(ferry_dependencies INTERFACE ${ferry_libraries} Threads::Threads m)
 
 set(FERRY_GENERATED_DIR ${CMAKE_CURRENT_BINARY_DIR}/generated)
 set(FERRY_GENERATED_SOURCES)

@@ -55,3 +55,7 @@ write_basic_package_version_file(${PROJECT_BINARY_DIR}/ferryConfigVersion.cmake 
 install(FILES ${PROJECT_BINARY_DIR}/ferryConfig.cmake ${PROJECT_BINARY_DIR}/ferryConfigVersion.cmake
         DESTINATION ${FERRY_CMAKE_DIR})
 install(EXPORT ferryTargets NAMESPACE ferry:: DESTINATION ${FERRY_CMAKE_DIR})
+
+if(FERRY_BUNDLE)
+  ferry_install_bundle()
+endif()
