@@ -122,7 +122,9 @@ class CCalibrator:
                 lambda _user, bindings, names, count, error: guard.call(-1, self._batch, bindings, names, count)),
             read_calibration_cache=_structs.ReadCacheFn(lambda _user, length: guard.call(None, self._read, length)),
             write_calibration_cache=_structs.WriteCacheFn(
-                lambda _user, text, length: guard.call(None, self._write, text, length)))
+                lambda _user, text, length: guard.call(None, self._write, text, length)),
+            # Ends the build at once; what was raised is raised again when C has returned.
+            get_failure=_structs.FailureFn(lambda _user, _error: int(bool(guard.pending))))
         if calibrator.get_algorithm() is not None:
             self.struct.get_algorithm = _structs.AlgorithmFn(lambda _user: guard.call(_DEFAULT, self._algorithm))
 
@@ -180,7 +182,7 @@ class Calibration:
     source: a folder of pictures, a list file (.txt), samples (.npy, float32 [N, ...]), a Calibrator, or an iterable
     of arrays. count, seed: how many samples are drawn from a folder, list or .npy, and how (0: 500, or all).
     batch: samples run at a time: memory and speed only, never the scales.
-    algorithm: "mse" (default), "entropy2", "entropy", "minmax", "percentile", "percentile:99.9" or "auto".
+    algorithm: "entropy2" (default), "entropy", "minmax", "percentile", "percentile:99.9", "mse" or "auto".
     cache: a TensorRT calibration cache: read where the file exists, else written. recalibrate: rewrite it."""
 
     def __init__(self, source: Any = None, count: int = 0, seed: int = 0, batch: int = 0,

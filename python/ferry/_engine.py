@@ -115,6 +115,13 @@ class Engine(Handle):
         """What decides its numbers (precisions, scales, fusions), to be replayed by a build's `plan`."""
         return self.text("numeric_plan")
 
+    @property
+    def memory_bytes(self) -> int:
+        """What a context of it will hold at the largest shapes."""
+        nbytes = ctypes.c_size_t()
+        guarded([self.runtime._logger.guard], lib.engine_memory_bytes, self._use(), ctypes.byref(nbytes))
+        return nbytes.value
+
     def describe(self) -> Dict[str, Any]:
         """Everything that `ferry inspect --json` shows: layers, shapes, precision, tactics, memory, timing."""
         text = ctypes.c_void_p()

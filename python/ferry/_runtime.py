@@ -9,6 +9,7 @@ import numpy
 from ferry import _structs
 from ferry._callbacks import guarded
 from ferry._engine import Engine
+from ferry._errors import ClosedError, InvalidArgumentError
 from ferry._handles import Handle
 from ferry._library import encode_optional, lib
 from ferry._logger import CLogger, logger_of
@@ -22,8 +23,12 @@ def devices() -> List[Device]:
     count = lib.devices(None, 0)
     found = (_structs.DeviceDescription * count)()
     lib.devices(found, count)
-    return [Device(d.name.decode(), d.description.decode("utf-8", "replace"), d.fingerprint.decode(), d.memory_bytes,
-                   d.available) for d in found]
+    return [_device(d) for d in found]
+
+
+def _device(struct: Any) -> Device:
+    return Device(struct.name.decode(), struct.description.decode("utf-8", "replace"), struct.fingerprint.decode(),
+                  struct.memory_bytes, struct.available)
 
 
 class Runtime(Handle):
@@ -42,13 +47,23 @@ class Runtime(Handle):
                                           logger=ctypes.pointer(self._logger.struct))
         guarded([self._logger.guard], lib.runtime_create, ctypes.byref(options), ctypes.byref(out))
         self._adopt(out, lib.runtime_release, self._logger)
-        self.device = _resolve(device)
+        self.host_memory = lib.runtime_host_memory(self._use())  # type: bool  # numpy may look at device memory
+        self.device = self.devices[0].name  # the one that serves; what it falls back to follows in `devices`
         self._copies = None  # type: Optional[Stream]
 
+
     @property
-    def host_memory(self) -> bool:
-        """Whether device memory is ordinary host memory, which numpy may look at without a copy."""
-        return self.device.split(":")[0] == "cpu"
+    def devices(self) -> List[Device]:
+        """The devices that were opened."""
+        found, item = [], _structs.DeviceDescription()
+        while True:
+            try:
+                lib.runtime_device(self._use(), len(found), ctypes.byref(item))
+            except ClosedError:
+                raise
+            except InvalidArgumentError:  # beyond the last
+                return found
+            found.append(_device(item))
 
     @property
     def fast_precisions(self) -> Precision:
@@ -121,14 +136,6 @@ class Runtime(Handle):
 
     def __repr__(self) -> str:
         return "<ferry.Runtime on %s%s>" % (self.device, ", closed" if self.closed else "")
-
-
-def _resolve(device: Optional[str]) -> str:
-    """The name of the device that serves: as asked for, else the best, else the CPU."""
-    present = [d.name.split(":")[0] for d in devices() if d.available]
-    if device and device.split(":")[0] in present:
-        return device
-    return next((name for name in present if not device and name != "dla"), "cpu")
 
 
 _defaults = {}  # type: Dict[Tuple[Optional[str], bool], Runtime]

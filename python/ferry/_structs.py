@@ -23,6 +23,7 @@ BatchFn = ctypes.CFUNCTYPE(c_int, c_void_p, ctypes.POINTER(c_void_p), ctypes.POI
 ReadCacheFn = ctypes.CFUNCTYPE(c_void_p, c_void_p, ctypes.POINTER(c_size_t))
 WriteCacheFn = ctypes.CFUNCTYPE(None, c_void_p, c_void_p, c_size_t)
 AlgorithmFn = ctypes.CFUNCTYPE(c_int, c_void_p)
+FailureFn = ctypes.CFUNCTYPE(c_int, c_void_p, c_void_p)
 
 
 class Struct(ctypes.Structure):
@@ -107,7 +108,7 @@ IouCounts = struct("IouCounts", ("pixels", c_uint64), ("right", c_uint64), ("bot
 
 Calibrator = struct("Calibrator", ("size", c_size_t), ("get_batch_size", BatchSizeFn), ("get_batch", BatchFn),
                     ("read_calibration_cache", ReadCacheFn), ("write_calibration_cache", WriteCacheFn),
-                    ("get_algorithm", AlgorithmFn), ("user", c_void_p))
+                    ("get_algorithm", AlgorithmFn), ("user", c_void_p), ("get_failure", FailureFn))
 CalibrationOptions = struct(
     "CalibrationOptions", ("size", c_size_t), ("algorithm", c_int), ("percentile", c_double),
     ("calibrator", ctypes.POINTER(Calibrator)), ("source", c_char_p), ("count", c_uint32), ("seed", c_uint64),
