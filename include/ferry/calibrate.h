@@ -13,7 +13,7 @@ extern "C" {
 
 /// How a tensor's range is chosen from what was seen of it; docs/CALIBRATION.md defines each.
 typedef enum ferry_calibration_algorithm {
-    FERRY_CALIBRATION_DEFAULT = 0,  ///< what measured best: mse in this version
+    FERRY_CALIBRATION_DEFAULT = 0,  ///< what measured best: entropy2 in this version
     FERRY_CALIBRATION_ENTROPY2 = 1, ///< least divergence as TensorRT ships it
     FERRY_CALIBRATION_ENTROPY = 2,  ///< least divergence as NVIDIA published it
     FERRY_CALIBRATION_MINMAX = 3,   ///< all that was seen; for networks of the BERT kind
@@ -72,7 +72,7 @@ typedef struct ferry_calibrator {
 /// Zero means the default in every field. Either `calibrator`, `source` or an existing `cache_path` is needed.
 typedef struct ferry_calibration_options {
     size_t size;                           ///< sizeof(ferry_calibration_options)
-    ferry_calibration_algorithm algorithm; ///< 0: mse
+    ferry_calibration_algorithm algorithm; ///< 0: entropy2
     double percentile;                     ///< for the percentile algorithm, in (0, 100]; 0: 99.99
     const ferry_calibrator *calibrator;    ///< the caller's own samples; NULL: `source`
     const char *source;                    ///< folder of pictures, list file (.txt) or samples (.npy); see below

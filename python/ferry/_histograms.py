@@ -85,8 +85,8 @@ class Histograms(Handle):
         return self
 
     def cache(self, algorithm: Optional[str] = None, cache_version: Any = None, logger: Any = None) -> str:
-        """Chooses scales; returns the text of a TensorRT calibration cache. algorithm: "mse" (default), "entropy2",
-        "entropy", "minmax", "percentile" or "percentile:99.9"."""
+        """Chooses scales; returns the text of a TensorRT calibration cache. algorithm: "entropy2" (default),
+        "entropy", "minmax", "percentile", "percentile:99.9" or "mse"."""
         number, percentile = parse_algorithm(algorithm)
         c_logger, text = CLogger(logger_of(logger)), ctypes.c_void_p()
         version = None if cache_version is None else encode(str(cache_version), "cache_version")

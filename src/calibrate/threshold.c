@@ -32,6 +32,7 @@ ferry_status ferry_threshold_choose(const ferry_heap *heap, const ferry_histogra
     if (!(percentile > 0 && percentile <= 100))
         return ferry_fail(err, FERRY_ERR_INVALID_ARGUMENT, "percentile %g does not lie in (0, 100]", percentile);
     switch (algorithm) {
+    case FERRY_CALIBRATION_DEFAULT:
     case FERRY_CALIBRATION_ENTROPY2:
         FERRY_TRY(search_2048(ferry_threshold_entropy2, heap, histogram, &chosen, err));
         break;
@@ -46,7 +47,6 @@ ferry_status ferry_threshold_choose(const ferry_heap *heap, const ferry_histogra
                           1) *
                  width;
         break;
-    case FERRY_CALIBRATION_DEFAULT:
     case FERRY_CALIBRATION_MSE:
         FERRY_TRY(ferry_threshold_mse(heap, histogram->bins, FERRY_HISTOGRAM_BINS, width, &chosen, err));
         break;
@@ -59,7 +59,7 @@ ferry_status ferry_threshold_choose(const ferry_heap *heap, const ferry_histogra
 }
 
 // By enumerator; the default comes first, under the name of what it stands for.
-static const char *const names[] = {"mse", "entropy2", "entropy", "minmax", "percentile", "mse", "auto"};
+static const char *const names[] = {"entropy2", "entropy2", "entropy", "minmax", "percentile", "mse", "auto"};
 
 const char *ferry_calibration_algorithm_name(ferry_calibration_algorithm algorithm)
 {

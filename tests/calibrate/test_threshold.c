@@ -288,7 +288,7 @@ static void algorithm__is_parsed_with_its_percentile(void **state)
         assert_int_equal(a, FERRY_CALIBRATION_PERCENTILE);
     }
     assert_null(ferry_calibration_algorithm_name(77));
-    assert_string_equal(ferry_calibration_algorithm_name(FERRY_CALIBRATION_DEFAULT), "mse");
+    assert_string_equal(ferry_calibration_algorithm_name(FERRY_CALIBRATION_DEFAULT), "entropy2");
 }
 
 static ferry_status choose_all(const ferry_heap *heap, void *context, ferry_error *err)

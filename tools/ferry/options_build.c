@@ -187,7 +187,7 @@ static const cli_option calibrate_options[] = {
     {"calib-count", 0, "N", "How many are drawn (default: 500, or all).", take_calib_count},
     {"calib-seed", 0, "S", "Seed of the draw (default: 0).", take_calib_seed},
     {"calib-batch", 0, "B", "Samples run at a time: memory and speed only, never the scales.", take_calib_batch},
-    {"calib-algo", 0, "NAME", "mse (default), entropy2, entropy, minmax, percentile[:P] or auto.", take_calib_algo},
+    {"calib-algo", 0, "NAME", "entropy2 (default), entropy, minmax, percentile[:P], mse or auto.", take_calib_algo},
     {"calib-cache", 0, "FILE",
      "TensorRT calibration cache: read where it exists, else written, with FILE.meta beside it.", take_calib_cache},
     {"cache-version", 0, "VERSION", "TensorRT version in a written cache's first line (default: 8600).",
