@@ -5,7 +5,7 @@ from typing import Any, Dict, List, Optional, Tuple
 
 from ferry import _structs
 from ferry._calibrator import Calibration, Sample, sample_type
-from ferry._callbacks import guarded
+from ferry._callbacks import Signals, guarded
 from ferry._engine import Engine, _runtime
 from ferry._errors import InvalidArgumentError
 from ferry._histograms import Histograms
@@ -197,7 +197,8 @@ class Builder:
         if calibrator is not None:
             guards.insert(0, calibrator.guard)
         try:
-            with network._exclusive:
+            # Guards that others use at the same time (the loggers') leave signals alone.
+            with network._exclusive, Signals([g.guard for g in (progress, calibrator) if g is not None]):
                 guarded(guards, function, self.runtime._use(), network._use(), ctypes.byref(options),
                         ctypes.byref(out))
         finally:

@@ -35,7 +35,7 @@ def _run_call(number):
 
 
 def _noter(thread: List[int]) -> Callable[[], None]:
-    """Queued first: it notes which thread is the stream's."""
+    """Queued first, and waited for: it notes which thread is the stream's."""
 
     def note():
         thread.append(threading.get_ident())
@@ -79,6 +79,7 @@ class Stream(Handle):
         self._borrowed = collections.deque(maxlen=_MOST_QUEUED + 1)
         self._lock = threading.Lock()
         self.call(_noter(self._thread))
+        self.wait()
         _streams.add(self)
 
     @property
@@ -88,7 +89,7 @@ class Stream(Handle):
 
     def _outside(self) -> Box:
         """The Box to queue with. A callback on the stream's own thread would wait for itself."""
-        if self._thread and threading.get_ident() == self._thread[0]:
+        if threading.get_ident() in self._thread:
             raise InvalidArgumentError("a callback on a stream's thread can't use that stream: it would wait for "
                                        "itself")
         return self._use()
