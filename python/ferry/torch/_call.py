@@ -13,6 +13,8 @@ from ferry.torch._tree import Leaves, Tree, flatten
 @contextlib.contextmanager
 def evaluating(model: torch.nn.Module) -> Iterator[None]:
     """Eval mode without gradients; each module's own mode comes back afterwards."""
+    if not isinstance(model, torch.nn.Module):
+        raise TypeError("the model must be a torch.nn.Module, not %s" % type(model).__name__)
     modes = [(module, module.training) for module in model.modules()]
     try:
         model.eval()
@@ -71,8 +73,6 @@ class Call:
 
     def __init__(self, model: torch.nn.Module, example: Any, input_names: Optional[Sequence[str]] = None,
                  output_names: Optional[Sequence[str]] = None) -> None:
-        if not isinstance(model, torch.nn.Module):
-            raise TypeError("the model must be a torch.nn.Module, not %s" % type(model).__name__)
         args, kwargs = arguments_of(example)
         self.model = model
         self.words = _parameters(model)

@@ -9,7 +9,7 @@ import torch
 from ferry._engine import Engine
 from ferry._errors import BadEngineError, CopyWarning, InvalidArgumentError
 from ferry.torch._call import flatten_arguments
-from ferry.torch._tensors import array_of, data_type_of, tensor_of
+from ferry.torch._tensors import array_of, data_type_of, tensor_of, torch_name
 from ferry.torch._tree import Leaves, Tree, flatten
 
 # Where the nest is kept in the engine.
@@ -131,9 +131,9 @@ class CompiledModule(torch.nn.Module):
 
     def _array(self, tensor: torch.Tensor, binding: Any) -> Any:
         if data_type_of(tensor) is not binding.data_type:
-            raise InvalidArgumentError("input '%s' is %s, and the tensor %s: convert it, with x.to(torch.%s) for one" % (
-                binding.name, binding.data_type.onnx, tensor.dtype,
-                {"float": "float32", "double": "float64"}.get(binding.data_type.onnx, binding.data_type.onnx)))
+            wanted = torch_name(binding.data_type)
+            raise InvalidArgumentError("input '%s' is %s, and the tensor %s: convert it, with x.to(%s) for one" % (
+                binding.name, wanted, tensor.dtype, wanted))
         if tensor.device.type != "cpu":
             self._tell("input '%s' lies on %s: it is copied to the host, and the outputs back" % (
                 binding.name, tensor.device))

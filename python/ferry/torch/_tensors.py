@@ -35,6 +35,11 @@ def data_type_of(tensor: torch.Tensor) -> Any:
     return _TYPES.get(tensor.dtype)
 
 
+def torch_name(data_type: DataType) -> str:
+    """torch's name of an element type, e.g. "torch.float32"; ferry's where torch has none."""
+    return next((str(ours) for ours, theirs in _TYPES.items() if theirs is data_type), data_type.onnx)
+
+
 _TYPES = {getattr(torch, name): data_type for name, data_type in (
     ("float32", DataType.F32), ("float16", DataType.F16), ("bfloat16", DataType.BF16), ("float64", DataType.F64),
     ("int8", DataType.S8), ("uint8", DataType.U8), ("int16", DataType.S16), ("uint16", DataType.U16),
