@@ -304,6 +304,34 @@ static void auto__is_refused_with_the_reason(void **state)
     ferry_histograms_release(h);
 }
 
+static void a_network_without_inputs__has_nothing_to_observe(void **state)
+{
+    (void)state;
+    static const float one[] = {1, -2};
+    const ferry_tensor_view view = {.dtype = FERRY_F32, .rank = 1, .dims = {2}, .data = one};
+    ferry_network *constant = NULL;
+    ferry_engine *engine = NULL;
+    int32_t c, y;
+    MUST(ferry_network_create(NULL, 0, &constant, err));
+    MUST(ferry_network_add_constant(constant, "c", &view, &c, err));
+    const ferry_node_description relu = {
+        .size = sizeof relu, .op_type = "Relu", .inputs = &c, .n_inputs = 1, .n_outputs = 1};
+    MUST(ferry_network_add_node(constant, &relu, &y, err));
+    MUST(ferry_network_mark_output(constant, y, err));
+    source s = {0, 2, 1, FERRY_CALIBRATION_DEFAULT};
+    const ferry_calibrator calibrator = {.size = sizeof calibrator, .get_batch = get_batch, .user = &s};
+    const ferry_calibration_options o = {.size = sizeof o, .calibrator = &calibrator};
+    const ferry_build_options options = {.size = sizeof options, .calibration = &o, .threads = 1};
+    ferry_histograms *h = NULL;
+    ferry_error why = {""};
+    assert_int_equal(ferry_observe(runtime, constant, &options, &h, &why), FERRY_ERR_INVALID_ARGUMENT);
+    assert_non_null(strstr(why.text, "the network has no inputs"));
+    MUST(ferry_build(runtime, constant, NULL, &engine, err)); // built it can be
+    test_expect_reference(engine, &constant->graph, 1, 0);
+    ferry_engine_release(engine);
+    ferry_network_release(constant);
+}
+
 static ferry_status observe_once(const ferry_heap *heap, void *context, ferry_error *err)
 {
     (void)context;
@@ -339,6 +367,7 @@ int main(void)
         cmocka_unit_test(an_empty_part__changes_nothing_and_is_no_basis),
         cmocka_unit_test(other_models__are_not_added),
         cmocka_unit_test(auto__is_refused_with_the_reason),
+        cmocka_unit_test(a_network_without_inputs__has_nothing_to_observe),
         cmocka_unit_test(observing__survives_every_refused_allocation),
     };
     return cmocka_run_group_tests_name("observe", tests, set_up, tear_down);
