@@ -3,7 +3,7 @@
 
 `import torch_case` before `import torch`. Where this interpreter has no torch, the whole test starts again under one
 that has: FERRY_TORCH_PYTHON, the main job's (tools/demo/venv.sh), or the machine's own. Where there is none it is
-skipped, by name. It also puts the package and the library of this build in place."""
+skipped, by name."""
 import os
 import subprocess
 import sys
@@ -11,8 +11,8 @@ import unittest
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 SOURCE = os.environ.get("FERRY_SOURCE_DIR", os.path.dirname(os.path.dirname(HERE)))
-BUILD = os.environ.get("FERRY_BUILD_DIR", os.path.join(SOURCE, "build", "test"))
 RUNNER = os.path.join(SOURCE, "tools", "ci", "run_unittest.py")
+sys.path.insert(0, os.path.join(os.path.dirname(HERE), "python"))
 _AGAIN = "FERRY_TORCH_TEST_RUNS_AGAIN"
 
 
@@ -33,18 +33,6 @@ def candidates():
     return [sys.executable, os.path.join(SOURCE, "out", "demo", "venv", "bin", "python"), "python3", "/usr/bin/python3"]
 
 
-def use_this_build():
-    """import ferry finds the tree's package, and that this build's library."""
-    os.environ.setdefault("FERRY_LIBRARY", os.path.join(BUILD, "libferry.so"))
-    package = os.path.join(SOURCE, "python")
-    sys.path.insert(0, package)
-    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [package, os.environ.get("PYTHONPATH")]))
-    try:
-        import ferry  # noqa: F401
-    except ImportError as reason:
-        raise unittest.SkipTest("this Python can't load the library of this build: %s" % reason)
-
-
 def ensure_torch(test):
     """Goes on where torch is; else becomes a run of `test` where it is; else skips."""
     python = next((p for p in candidates() if has_torch(p)), None)
@@ -56,4 +44,4 @@ def ensure_torch(test):
         sys.stderr.flush()
         arguments = [a for a in sys.argv[2:] if os.path.abspath(a) != test]
         os.execvp(python, [python, "-B", RUNNER, test] + arguments)
-    use_this_build()
+    import python_case  # noqa: F401  (puts this build's library and the package in place, or skips)
