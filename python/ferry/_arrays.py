@@ -12,8 +12,6 @@ from ferry._library import integer
 from ferry._memory import DeviceArray, DeviceMemory, device_array_of
 from ferry._types import Binding, Shape, binding_shape
 
-_ndarray = numpy.ndarray
-
 
 def address_in_place(array: numpy.ndarray) -> int:
     """Where an array's first element lies."""
@@ -39,30 +37,24 @@ class Plan:
         self.error_at = ctypes.byref(self.error)
         self.last = [None] * n  # type: List[Any]
 
-    def fits(self, given: Sequence[Any]) -> bool:
+    def fits(self, given: Sequence[numpy.ndarray]) -> bool:
         """Whether the arrays have the shapes that the context is prepared for."""
-        for value, want in zip(given, self.wants):
-            shape = value.shape if type(value) is _ndarray else getattr(value, "shape", None)
-            if shape != want[0] and (numpy.shape(value) if shape is None else tuple(shape)) != want[0]:
+        for array, want in zip(given, self.wants):
+            if array.shape != want[0]:
                 return False
         return True
 
-    def take_inputs(self, given: Sequence[Any]) -> None:
+    def take_inputs(self, given: Sequence[numpy.ndarray]) -> None:
         """Writes the inputs' addresses into the call's argument; keeps the arrays."""
         last = self.last
-        for i, value in enumerate(given):
-            shape, dtype = self.wants[i]
-            if type(value) is _ndarray:
-                flags = value.flags
-                if value.dtype == dtype and flags.c_contiguous and flags.aligned:
-                    # The same object may have been given other memory only while nobody else held it: we do.
-                    if value is not last[i]:
-                        self.ins[i] = value.__array_interface__["data"][0]
-                        last[i] = value
-                    continue
-            array = array_for_input(value, self.inputs[i], self.engine.runtime)
-            self.ins[i] = address_in_place(array)
-            last[i] = array
+        for i, array in enumerate(given):
+            flags = array.flags
+            if not (array.dtype == self.wants[i][1] and flags.c_contiguous and flags.aligned):
+                array = array_for_input(array, self.inputs[i], self.engine.runtime)
+            # The same object could have been given other memory only while nobody else held it: we do.
+            if array is not last[i]:
+                self.ins[i] = array.__array_interface__["data"][0]
+                last[i] = array
 
     def take_outputs(self, arrays: Sequence[numpy.ndarray]) -> None:
         """Writes the outputs' addresses into the call's argument."""

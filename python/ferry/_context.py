@@ -9,7 +9,7 @@ from typing import Any, Callable, Dict, List, Optional, Sequence, Union
 import numpy
 
 from ferry import _structs
-from ferry._arrays import Plan, address_of, check_output
+from ferry._arrays import Plan, address_of, array_for_input, check_output
 from ferry._callbacks import Guard, guarded
 from ferry._errors import InvalidArgumentError
 from ferry._handles import Exclusive, Handle, off_stream_threads
@@ -98,7 +98,7 @@ class Context(Handle):
         out: arrays to write into, by name or in order; those left out are made. Never copied."""
         box = self._use()
         with self._exclusive:
-            given = self._in_order(inputs)
+            given = self._arrays(inputs)
             plan = self._plan or self._prepared()
             if not plan.fits(given):
                 plan = self._adapt(given)
@@ -112,6 +112,14 @@ class Context(Handle):
             return plan.finish(box, arrays)
 
     __call__ = run
+
+    def _arrays(self, inputs: Sequence[Any]) -> Sequence[numpy.ndarray]:
+        given = self._in_order(inputs)
+        for value in given:
+            if type(value) is not numpy.ndarray:
+                return [v if type(v) is numpy.ndarray else array_for_input(v, b, self.engine.runtime)
+                        for v, b in zip(given, self.engine.inputs)]
+        return given
 
     def _in_order(self, inputs: Sequence[Any]) -> Sequence[Any]:
         if len(inputs) == 1 and isinstance(inputs[0], dict):
@@ -127,13 +135,11 @@ class Context(Handle):
                 len(inputs), len(self.engine.inputs), ", ".join(map(str, self.engine.inputs))))
         return inputs
 
-    def _adapt(self, given: Sequence[Any]) -> Plan:
+    def _adapt(self, given: Sequence[numpy.ndarray]) -> Plan:
         """Sets the shapes of dynamic inputs to those of the arrays."""
-        for binding, value in zip(self.engine.inputs, given):
-            shape = getattr(value, "shape", None)
-            shape = numpy.shape(value) if shape is None else tuple(shape)
-            if shape != binding_shape(self._use(), binding.index):
-                self._set_shape(binding, shape_of(shape, "input '%s'" % binding.name))
+        for binding, array in zip(self.engine.inputs, given):
+            if array.shape != binding_shape(self._use(), binding.index):
+                self._set_shape(binding, shape_of(array.shape, "input '%s'" % binding.name))
         return self._prepared()
 
     def _outputs(self, out: Any, plan: Plan) -> List[numpy.ndarray]:
@@ -168,10 +174,8 @@ class Context(Handle):
         with self._exclusive:
             box = self._use()
             shape = getattr(value, "shape", None)
-            if binding.is_input and shape is not None and not hasattr(value, "__index__") or \
-                    isinstance(value, numpy.ndarray) and binding.is_input:
-                if tuple(shape) != binding_shape(box, binding.index):
-                    self._set_shape(binding, shape_of(shape, "input '%s'" % binding.name))
+            if binding.is_input and shape is not None and tuple(shape) != binding_shape(box, binding.index):
+                self._set_shape(binding, shape_of(shape, "input '%s'" % binding.name))
             wanted = self._prepared().shapes[binding.index]
             address, keep = address_of(value, binding, wanted, self.engine.runtime)
             lib.context_bind(box, binding.index, address)
@@ -187,8 +191,9 @@ class Context(Handle):
             box = self._use()
             self._prepared()
             with stream._lock:
-                guarded(self._guards, lib.context_enqueue, box, outside)
+                lib.context_enqueue(box, outside)
                 stream._borrow(box, *self._bound.values())
+                # What profiler or observer raise belongs to whoever waits, even if they have raised by now.
                 if self._guard not in stream._passing_guards:
                     stream._passing_guards.append(self._guard)
 

@@ -152,6 +152,8 @@ class DeviceArray:
     def __array_interface__(self) -> dict:
         if not self.runtime.host_memory:
             raise AttributeError("memory of %s is not the host's: .numpy() copies it" % self.runtime.device)
+        if self.dtype.kind == "V":  # numpy then asks __array__
+            raise AttributeError("%s has no name in numpy's array interface" % self.dtype)
         return {"version": 3, "shape": self.shape, "typestr": self.dtype.str, "data": (self.address, self.read_only)}
 
     @property
