@@ -20,7 +20,9 @@ static ferry_status infer_global(ferry_infer *infer, ferry_error *err)
 {
     const ferry_shape *x = &infer->in_shapes[0];
     const int64_t p = ferry_node_int(infer->node, "p", 2);
-    FERRY_TRY(ferry_need_types(infer, 0, FERRY_TYPES_FLOAT, err));
+    // The largest of bytes is one of them: models in INT8 pool what they have, as with MaxPool.
+    const uint32_t bytes = ferry_node_is(infer->node, "GlobalMaxPool") ? 1u << FERRY_S8 | 1u << FERRY_U8 : 0;
+    FERRY_TRY(ferry_need_types(infer, 0, FERRY_TYPES_FLOAT | bytes, err));
     if (p < 1) return ferry_fail(err, FERRY_ERR_BAD_MODEL, "p is %lld, not 1 or more", (long long)p);
     infer->out_dtypes[0] = infer->in_dtypes[0];
     if (x->rank == FERRY_RANK_UNKNOWN) return FERRY_OK;

@@ -40,6 +40,8 @@ static void pool__matches_reference(void **unused)
         POOL("GlobalAveragePool", .inputs = "f32:2x100x13x17", .of_largest = 1e-6),
         POOL("GlobalAveragePool", .inputs = "f16:2x100x3x7", .of_each = 1e-3, .of_largest = 1e-3),
         POOL("GlobalMaxPool", .inputs = "f32:2x100x3x7"),
+        POOL("GlobalMaxPool", .inputs = "s8:2x70x3x7"),
+        POOL("GlobalMaxPool", .inputs = "u8:2x70x3x7"),
         QPOOL("QAveragePool", .inputs = "s8:1x65x9x11", .attrs = "kernel_shape=3,3 strides=2,2 pads=1,1,1,1 mult=1.37"),
         QPOOL("QAveragePool", .inputs = "s8:1x65x9x11",
               .attrs = "kernel_shape=3,3 pads=1,1,1,1 count_include_pad=1 mult=0.9 to=1", .may_lack = 1),

@@ -53,6 +53,10 @@ static void max_pool__pools_bytes_as_they_are(void **state)
     OP_TEST_INTS(&t, "pads", 1, 1);
     op_test_expect(&t, 0, "1x1x5", (double[]){-128, -3, 127, 127, -128}, 0);
     op_test_end(&t);
+    op_test_begin(&t, "GlobalMaxPool", 1);
+    op_test_input(&t, FERRY_S8, "1x2x2", (double[]){-128, -3, -128, -128});
+    op_test_expect(&t, 0, "1x2x1", (double[]){-3, -128}, 0);
+    op_test_end(&t);
 }
 
 // A last window may reach beyond the end; so may the only one.

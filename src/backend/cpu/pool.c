@@ -181,7 +181,7 @@ static ferry_status read_global(const ferry_tensor_desc *x, const ferry_tensor_d
 static bool knows_types(pool_node what, ferry_dtype in, ferry_dtype out)
 {
     if (what.integer) return in == FERRY_S8 && (out == FERRY_S8 || out == FERRY_F32);
-    if (what.kind == POOL_MAX && !what.global && (in == FERRY_S8 || in == FERRY_U8)) return in == out;
+    if (what.kind == POOL_MAX && (in == FERRY_S8 || in == FERRY_U8)) return in == out;
     return in == FERRY_F32 && out == FERRY_F32;
 }
 
