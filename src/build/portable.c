@@ -30,6 +30,22 @@ static ferry_status set_shapes(ferry_building *b, ferry_graph *graph, ferry_erro
     return ferry_building_tell(b, s, err);
 }
 
+// Two tensors cannot have one name. A constant gives its own away; an input keeps it, as what binds it must be found.
+static ferry_status name_output(ferry_graph *graph, ferry_value_id from, ferry_value_id to, ferry_error *err)
+{
+    const char *name = graph->values[from].name, *other = NULL;
+    const bool constant = ferry_value_is_constant(&graph->values[from]);
+    for (int i = 1; !other || ferry_graph_find_value(graph, other) != FERRY_NO_VALUE; i++) {
+        const char *kind = constant ? "constant" : "output";
+        other = i == 1 ? ferry_arena_printf(&graph->arena, "%s_%s", name, kind)
+                       : ferry_arena_printf(&graph->arena, "%s_%s%d", name, kind, i);
+        if (!other) return ferry_fail_memory(err, "a name");
+    }
+    if (!constant) return ferry_graph_rename_value(graph, to, other, err);
+    FERRY_TRY(ferry_graph_rename_value(graph, from, other, err));
+    return ferry_graph_rename_value(graph, to, name, err);
+}
+
 // A value that is an output without a node behind it (an input or a constant handed through) gets one: engines copy
 // outputs from what nodes make.
 static ferry_status make_outputs(ferry_graph *graph, ferry_error *err)
@@ -43,6 +59,7 @@ static ferry_status make_outputs(ferry_graph *graph, ferry_error *err)
         FERRY_TRY(ferry_graph_add_value(graph, NULL, graph->values[from].dtype, &shape, &to, err));
         FERRY_TRY(
             ferry_graph_add_node(graph, identity, graph->values[from].name, &from, 1, &to, 1, NULL, 0, NULL, err));
+        FERRY_TRY(name_output(graph, from, to, err));
         graph->outputs[i] = to;
         graph->values[to].is_output = true;
         graph->values[from].is_output = false;
@@ -54,10 +71,7 @@ static ferry_status choose_precision(ferry_building *b, const ferry_graph *graph
                                      ferry_numeric_plan *out, ferry_error *err)
 {
     const ferry_build_options *o = &b->options;
-    if (o->numeric_plan) {
-        const ferry_status s = ferry_numeric_plan_read(o->numeric_plan, strlen(o->numeric_plan), graph, out, err);
-        return s == FERRY_OK ? s : ferry_within(err, s, "numeric plan");
-    }
+    if (o->numeric_plan) return ferry_numeric_plan_read(o->numeric_plan, strlen(o->numeric_plan), graph, out, err);
     const char **rules = ferry_arena_alloc_array(&b->arena, o->n_layer_precisions, sizeof *rules);
     if (!rules) return ferry_fail_memory(err, "precisions");
     for (size_t i = 0; i < o->n_layer_precisions; i++) {
