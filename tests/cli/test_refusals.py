@@ -109,6 +109,10 @@ class Files(CliCase):
         self.refused("compare", self.engine, self.engine, self.picture, says="is an engine")
 
     def test_task_that_the_outputs_are_not_for(self):
+        for words, says in ((["--decoder", "yolov8"], "yolov8 does not fit the network's outputs"),
+                            (["--task", "segment"], "a segmentation's output is")):
+            self.refused("build", self.model, "-o", self.path("unfit.engine"), *words, says=says)
+            self.assertFalse(os.path.exists(self.path("unfit.engine")))
         self.refused("run", self.engine, self.picture, "--task", "detect", says="--task detect")
         self.refused("eval", self.engine, "--images", self.pictures, "--coco", self.pictures, says="'classify'")
 

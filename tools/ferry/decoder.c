@@ -118,6 +118,21 @@ int cli_choose_decoder(const cli_settings *s, ferry_engine *engine, ferry_decode
     return status;
 }
 
+// A decoder that was asked for must fit now, not when the engine is first run. Sizes that depend on data are not known
+// before.
+static int check_fit(ferry_engine *engine, const ferry_decoder *decoder)
+{
+    static outputs o;
+    ferry_error err = {.text = ""};
+    const int status = describe_outputs(engine, &o);
+    if (status != CLI_OK) return status;
+    for (size_t i = 0; i < o.count; i++)
+        for (int32_t d = 0; d < o.views[i].rank; d++)
+            if (o.views[i].dims[d] < 0) return CLI_OK;
+    if (ferry_decoder_check(decoder, o.views, o.count, o.width, o.height, NULL, &err) == FERRY_OK) return CLI_OK;
+    return cli_fail("%s", err.text);
+}
+
 int cli_store_decoder(const cli_settings *s, ferry_engine *engine)
 {
     ferry_error err = {.text = ""};
@@ -125,6 +140,11 @@ int cli_store_decoder(const cli_settings *s, ferry_engine *engine)
     char *json = NULL;
     int status = cli_choose_decoder(s, engine, &decoder);
     if (status != CLI_OK || !decoder) return status;
+    if (s->decoder || s->task) status = check_fit(engine, decoder);
+    if (status != CLI_OK) {
+        ferry_decoder_destroy(decoder);
+        return status;
+    }
     if (ferry_decoder_to_json(decoder, NULL, &json, &err) != FERRY_OK ||
         ferry_engine_set_text(engine, "decoder", json, &err) != FERRY_OK ||
         ferry_engine_set_text(engine, "task", ferry_task_name(ferry_decoder_task(decoder)), &err) != FERRY_OK)
