@@ -49,7 +49,7 @@ def call_json(*words, **options):
     return json.loads(call(*words, "--json", **options)[0].strip().splitlines()[-1])
 
 
-def run_tensors(engine, inputs):
+def run_tensors(engine, inputs, *options):
     """Outputs by name of `ferry run ENGINE --input ...` on {name: array}."""
     with tempfile.TemporaryDirectory() as folder:
         words = []
@@ -58,7 +58,7 @@ def run_tensors(engine, inputs):
             numpy.save(path, array)
             words += ["--input", "%s=%s" % (name, path)]
         out = os.path.join(folder, "out")
-        call("run", engine, *words, "--output", out)
+        call("run", engine, *words, "--output", out, *options)
         with open(os.path.join(out, "names.json"), encoding="utf-8") as f:
             names = json.load(f)
         return {name: numpy.load(os.path.join(out, file)) for name, file in names.items()}
