@@ -12,7 +12,7 @@ from ferry import _structs
 from ferry._arrays import Plan, address_of, array_for_input, check_output
 from ferry._callbacks import Guard, guarded
 from ferry._errors import InvalidArgumentError
-from ferry._handles import Exclusive, Handle, off_stream_threads
+from ferry._handles import Exclusive, Handle, box_of_engine, off_stream_threads
 from ferry._library import I64, encode, integer, lib
 from ferry._observe import LayerTime, Observer, Profiler
 from ferry._stream import Stream
@@ -29,7 +29,7 @@ class Context(Handle):
 
     def __init__(self, engine: Any, memory_limit: int = 0, stream: Optional[Stream] = None, threads: int = 0) -> None:
         out = ctypes.c_void_p()
-        owner = engine._use()
+        owner = box_of_engine(engine)
         options = _structs.ContextOptions(memory_limit_bytes=integer(memory_limit, "memory_limit", 0, I64))
         self.engine = engine
         self.stream = Stream(engine.runtime, threads) if stream is None else _stream(stream)

@@ -10,7 +10,7 @@ import numpy
 from ferry import _structs
 from ferry._callbacks import guarded
 from ferry._context import Context
-from ferry._handles import Handle
+from ferry._handles import EngineHandle, box_of_runtime
 from ferry._library import decode, encode, encode_path, lib, take_bytes_text
 from ferry._types import Binding, binding_of
 
@@ -19,13 +19,11 @@ def _runtime(runtime: Any) -> Any:
     if runtime is None:
         from ferry._runtime import default_runtime
         return default_runtime()
-    from ferry._runtime import Runtime
-    if not isinstance(runtime, Runtime):
-        raise TypeError("runtime must be a ferry.Runtime, not %s" % type(runtime).__name__)
+    box_of_runtime(runtime)
     return runtime
 
 
-class Engine(Handle):
+class Engine(EngineHandle):
     """A built network. It never changes but for its texts; any number of threads may use it, and so may a forked
     child: its contexts are made anew there."""
 

@@ -93,6 +93,31 @@ class Handle:
                         % type(self).__name__)
 
 
+class RuntimeHandle(Handle):
+    """What a Runtime is to the modules that it imports itself."""
+
+    device = ""
+    host_memory = False
+
+
+class EngineHandle(Handle):
+    """What an Engine is to them."""
+
+
+def box_of_runtime(runtime: Any) -> Box:
+    """The Box of a Runtime; whatever else is given is a TypeError, for C would take its pointer for a runtime's."""
+    if not isinstance(runtime, RuntimeHandle):
+        raise TypeError("runtime must be a ferry.Runtime, not %s" % type(runtime).__name__)
+    return runtime._use()
+
+
+def box_of_engine(engine: Any) -> Box:
+    """The same for an Engine."""
+    if not isinstance(engine, EngineHandle):
+        raise TypeError("engine must be a ferry.Engine, not %s" % type(engine).__name__)
+    return engine._use()
+
+
 # Threads that belong to streams. What waits for a stream must not happen on one: it might wait for itself.
 stream_threads = set()  # type: Set[int]
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from ferry import _dlpack
 from ferry._errors import InvalidArgumentError, OutOfMemoryError, UnavailableError, UnsupportedError
-from ferry._handles import Box, Handle
+from ferry._handles import Box, Handle, box_of_runtime
 from ferry._library import I64, integer, lib
 from ferry._types import DataType, Shape, elements_of, shape_of
 
@@ -18,9 +18,9 @@ class DeviceMemory(Handle):
     """A block of device memory: `runtime.alloc(bytes)`. int(memory) and memory.address give its address."""
 
     def __init__(self, runtime: Any, nbytes: int) -> None:
+        owner = box_of_runtime(runtime)
         self.runtime = runtime
         self.nbytes = integer(nbytes, "nbytes", 0, I64)
-        owner = runtime._use()
         address = lib.memory_alloc(owner, self.nbytes)
         if not address:
             raise OutOfMemoryError("device %s has no %d bytes left" % (runtime.device, self.nbytes))
@@ -63,7 +63,7 @@ class _Pinned:
 
     def __init__(self, runtime: Any, shape: Shape, dtype: np.dtype) -> None:
         nbytes = (elements_of(shape) or 0) * dtype.itemsize
-        owner = runtime._use()
+        owner = box_of_runtime(runtime)
         address = lib.pinned_alloc(owner, nbytes)
         if not address:
             raise OutOfMemoryError("no %d bytes of pinned memory are left" % nbytes)
@@ -88,6 +88,7 @@ class DeviceArray:
 
     def __init__(self, runtime: Any, address: int, shape: Any, dtype: Any, owner: Any = None,
                  read_only: bool = False) -> None:
+        box_of_runtime(runtime)
         self.runtime = runtime
         self.shape = shape_of(shape)
         self.data_type = DataType.of(dtype)
@@ -214,6 +215,7 @@ def from_dlpack(tensor: Any, runtime: Any = None) -> DeviceArray:
     if runtime is None:
         from ferry._runtime import default_runtime
         runtime = default_runtime()
+    box_of_runtime(runtime)
     foreign = _dlpack.take(tensor)
     reachable = (_dlpack.CPU, _dlpack.CUDA_HOST) if runtime.host_memory else (dlpack_device(runtime)[0],)
     if foreign.device[0] not in reachable:

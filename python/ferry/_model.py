@@ -35,8 +35,8 @@ class Model:
     def __init__(self, engine: Engine, threads: int = 0, memory_limit: int = 0, task: Optional[str] = None,
                  decoder: Any = None, class_offset: Optional[int] = None, labels: Any = None, **pictures: Any) -> None:
         """pictures: preprocess and the settings of ferry.Preprocess, in place of those that the engine holds."""
-        self.engine = engine
         self.context = Context(engine, memory_limit, threads=threads)  # type: Context
+        self.engine = engine
         stored = engine.text("labels")
         self.labels = labels_of(labels) or (Labels.parse(stored) if stored else None)
         self._preprocess = preprocess_in(pictures, engine.text("preprocess"))  # type: Optional[Preprocess]

@@ -10,7 +10,7 @@ from ferry import _structs
 from ferry._callbacks import guarded
 from ferry._engine import Engine
 from ferry._errors import ClosedError, InvalidArgumentError
-from ferry._handles import Handle
+from ferry._handles import RuntimeHandle
 from ferry._library import encode_optional, lib
 from ferry._logger import CLogger, logger_of
 from ferry._memory import DeviceArray, DeviceMemory, device_array_of, from_dlpack, pinned_empty
@@ -31,7 +31,7 @@ def _device(struct: Any) -> Device:
                   struct.memory_bytes, struct.available)
 
 
-class Runtime(Handle):
+class Runtime(RuntimeHandle):
     """An opened device with its memory and logger. Any number of threads may use it; so may a forked child.
 
     device: "cpu", "cuda", "cuda:1", "dla:0", "cpu:avx2", ...; None takes the best one present.

@@ -15,7 +15,7 @@ import numpy
 from ferry import _structs
 from ferry._callbacks import Guard, guarded
 from ferry._errors import Error, InvalidArgumentError, NotReadyError
-from ferry._handles import Box, Handle, off_stream_threads, stream_threads
+from ferry._handles import Box, Handle, box_of_runtime, off_stream_threads, stream_threads
 from ferry._library import I32, I64, integer, lib
 from ferry._memory import DeviceArray, DeviceMemory
 
@@ -68,7 +68,7 @@ class Stream(Handle):
 
     def __init__(self, runtime: Any, threads: int = 0) -> None:
         out = ctypes.c_void_p()
-        owner = runtime._use()
+        owner = box_of_runtime(runtime)
         options = _structs.StreamOptions(threads=integer(threads, "threads", 0, I32))
         self._guard = Guard()
         self._lasting_guards = (runtime._logger.guard, self._guard)
@@ -175,7 +175,7 @@ class Stream(Handle):
 
     def record(self, event: Optional["Event"] = None) -> "Event":
         """Marks this point of the queue with an event, by default a new one, which is returned."""
-        event = Event(_Owner(self)) if event is None else _event(event)
+        event = Event.__new__(Event)._make(self._use().keep[0]) if event is None else _event(event)
         event.record(self)
         return event
 
@@ -187,16 +187,6 @@ class Stream(Handle):
 
     def __repr__(self) -> str:
         return "<ferry.Stream%s>" % (", closed" if self.closed else "")
-
-
-class _Owner:
-    """Enough of a Runtime to make an Event of a stream's."""
-
-    def __init__(self, stream: Stream) -> None:
-        self._box = stream._use().keep[0]
-
-    def _use(self) -> Any:
-        return self._box
 
 
 def _memory_of(side: Any, writes: bool) -> Tuple[int, Optional[int]]:
@@ -220,10 +210,13 @@ class Event(Handle):
     """A point in a stream. One that was never recorded counts as reached."""
 
     def __init__(self, runtime: Any) -> None:
+        self._make(box_of_runtime(runtime))
+
+    def _make(self, owner: Box) -> "Event":
         out = ctypes.c_void_p()
-        owner = runtime._use()
         lib.event_create(owner, ctypes.byref(out))
         self._adopt(out, lib.event_release, owner)
+        return self
 
     def record(self, stream: Stream) -> None:
         """The event is reached when the stream gets here; recording again starts it anew."""
