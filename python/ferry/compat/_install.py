@@ -9,6 +9,7 @@ from typing import Any, Dict, Optional
 
 from ferry.compat import _revived
 from ferry.compat._offered import WAY_OUT
+from ferry.compat.cuda import _ctypes
 
 _PACKAGE = __name__.rpartition(".")[0]
 
@@ -78,6 +79,7 @@ def install() -> None:
         _replaced[name] = sys.modules.pop(name)
     sys.meta_path.insert(0, _finder)
     _revived.revive()
+    _ctypes.install()
 
 
 def uninstall() -> None:
@@ -90,3 +92,4 @@ def uninstall() -> None:
     sys.modules.update(_replaced)
     _replaced.clear()
     _revived.undo()
+    _ctypes.uninstall()

@@ -35,7 +35,7 @@ class IInt8Calibrator(Shim):
         """The text of a calibration cache, or None to calibrate."""
         return None
 
-    def write_calibration_cache(self, cache: bytes) -> None:
+    def write_calibration_cache(self, cache: memoryview) -> None:
         """Gets the text of a new cache."""
 
 
@@ -157,4 +157,4 @@ class FromDevice(ferry.Calibrator):
 
     def write_calibration_cache(self, cache: bytes) -> None:
         """The new cache, to the script."""
-        self._ask(self._calibrator.write_calibration_cache, cache)
+        self._ask(self._calibrator.write_calibration_cache, memoryview(cache))

@@ -16,8 +16,8 @@ class IExecutionContext(Shim):
     def __init__(self, engine: ICudaEngine) -> None:
         self._engine = engine
         self._log = engine._log
-        self._stream = _device.stream_of(0)
-        self._context = engine._engine.create_context(stream=self._stream)
+        self._last = _device.stream_of(0)
+        self._context = engine._engine.create_context(stream=self._last)
         self._name = ""
         self._profile = 0
         self._debug_sync = False
@@ -266,7 +266,10 @@ class IExecutionContext(Shim):
             for binding in self._engine._engine.bindings:
                 self._bind(binding, addresses.get(binding.name, 0))
             stream = _device.stream_of(handle)
+            if stream is not self._last and not (self._last.closed or self._last.query()):
+                stream.wait_event(self._last.record())  # the context's memory serves one run at a time
             self._context.enqueue(stream)
+            self._last = stream
             if consumed is not None:
                 consumed.record(stream)
             if wait or self._debug_sync:

@@ -89,10 +89,16 @@ class ParsedLayer(ILayer):
                                      "(onnx, onnx-graphsurgeon), or add layers behind it" % self.name)
 
     def __setattr__(self, name: str, value: Any) -> None:
-        if name == "__class__":
-            raise ferry.UnsupportedError("layer '%s': the fields of a parsed model's layers are not offered by "
-                                         "ferry.compat; read them from the ONNX model" % self.name)
-        super().__setattr__(name, value)
+        # Scripts assign __class__ to reach the fields of a layer's kind. Here reading one says where it is to be found.
+        if name != "__class__":
+            super().__setattr__(name, value)
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        raise AttributeError("'%s' of layer '%s' (%s): of a parsed model's layers only what all kinds share is offered "
+                             "by ferry.compat; the ONNX model has the operator's attributes" % (
+                                 name, self.name, self._operator))
 
     def _as_layer(self) -> ILayer:
         return self
