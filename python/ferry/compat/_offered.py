@@ -8,7 +8,7 @@ import functools
 import sys
 import types
 import warnings
-from typing import Any, Callable, Dict, Optional
+from typing import Any, Callable, Dict, List, Optional
 
 import ferry
 
@@ -156,6 +156,9 @@ class Shim:
         if not name.startswith("_") and kind.__module__.startswith(_ROOT) and not hasattr(kind, name):
             raise AttributeError(absent(class_name(kind), name))
         object.__setattr__(self, name, value)
+
+    def __dir__(self) -> List[str]:
+        return [name for name in dir(type(self)) if not name.startswith("_") or name.startswith("__")]
 
     def __enter__(self) -> Any:
         return self
