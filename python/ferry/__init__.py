@@ -24,6 +24,10 @@ A short tour. Each line works on its own; help() of each name says more.
 
 Everything that has a close() is a context manager and may be dropped in any order. What goes wrong is a ferry.Error
 with the reason; exceptions in your callbacks come out of the call that ran them. Functions release the GIL."""
+import importlib as _importlib
+import sys as _sys
+import types as _types
+
 from ferry._builder import Builder, BuilderConfig, passes
 from ferry._calibrator import Calibration, Calibrator
 from ferry._context import Context
@@ -56,14 +60,31 @@ __version__ = _lib.version().decode()
 __all__ = [
     "AveragePrecision", "BadDataError", "BadEngineError", "BadModelError", "Binding", "Builder", "BuilderConfig",
     "Calibration", "Calibrator", "CancelledError", "Class", "ClosedError", "CocoTruth", "Context", "CopyWarning",
-    "DataType", "Decoder", "Detection", "Device", "DeviceArray", "DeviceMemory", "Engine", "Event", "Geometry", "HistogramInfo", "Histograms", "IoU",
-    "Labels", "LayerTime", "Logger", "Model", "Network", "Node", "Precision", "Preprocess", "ProgressReport", "Result",
-    "Runtime", "SampleList", "Severity", "Stream", "Tensor", "TopK", "TrueBox", "build", "color_of_class",
-    "default_runtime", "devices", "encode_picture", "from_dlpack", "load", "passes", "pixels_of", "read_picture",
-    "resize", "supports_operator",
+    "DataType", "Decoder", "Detection", "Device", "DeviceArray", "DeviceMemory", "Engine", "Error", "Event",
+    "FileError", "Geometry", "HistogramInfo", "Histograms", "InternalError", "InvalidArgumentError", "IoU", "Labels",
+    "LayerTime", "Logger", "Model", "Network", "Node", "NotReadyError", "OutOfMemoryError", "Precision", "Preprocess",
+    "ProgressReport", "Result", "Runtime", "SampleList", "Severity", "Stream", "Tensor", "TopK", "TrueBox",
+    "UnavailableError", "UnsupportedError", "build", "color_of_class", "default_runtime", "devices", "encode_picture",
+    "from_dlpack", "load", "passes", "pixels_of", "read_picture", "resize", "supports_operator", "write_picture",
 ]
 
 # Names are shown as they are used: ferry.Engine, not ferry._engine.Engine.
 for _name in __all__:
     if getattr(globals()[_name], "__module__", "").startswith("ferry."):
         globals()[_name].__module__ = "ferry"
+
+
+class _Package(_types.ModuleType):
+    """Imports what leans on other libraries when it is first named: `ferry.torch.export(...)` needs no import of its
+    own, and `import ferry` none of torch."""
+
+    def __getattr__(self, name):
+        if name in ("compat", "ray", "torch"):
+            try:
+                return _importlib.import_module("ferry." + name)
+            except ImportError as reason:
+                raise AttributeError("ferry.%s can't be imported: %s" % (name, reason)) from reason
+        raise AttributeError("module 'ferry' has no attribute '%s'" % name)
+
+
+_sys.modules[__name__].__class__ = _Package
