@@ -26,7 +26,7 @@ Everything that has a close() is a context manager and may be dropped in any ord
 with the reason; exceptions in your callbacks come out of the call that ran them. Functions release the GIL."""
 import importlib as _importlib
 import sys as _sys
-import types as _types
+from types import ModuleType as _ModuleType
 
 from ferry._builder import Builder, BuilderConfig, passes
 from ferry._calibrator import Calibration, Calibrator
@@ -74,7 +74,7 @@ for _name in __all__:
         globals()[_name].__module__ = "ferry"
 
 
-class _Package(_types.ModuleType):
+class _Package(_ModuleType):
     """Imports what leans on other libraries when it is first named: `ferry.torch.export(...)` needs no import of its
     own, and `import ferry` none of torch."""
 
