@@ -25,6 +25,7 @@ WAY_OUT = {
     "PluginField": _PLUGINS,
     "add_plugin_v2": _PLUGINS,
     "add_loop": "unroll the loop when the model is exported",
+    "add_einsum": "write the sum with add_shuffle() and add_matrix_multiply()",
     "add_if_conditional": "export the branch that is wanted",
     "IAlgorithmSelector": "a timing cache keeps the choice of tactics from build to build",
     "IGpuAllocator": "ferry's runtime allocates device memory itself; config.set_memory_pool_limit() caps it",

@@ -17,7 +17,7 @@ from ferry.compat.tensorrt._context import IExecutionContext
 from ferry.compat.tensorrt._engine import ICudaEngine
 from ferry.compat.tensorrt._inspect import EngineInspector
 from ferry.compat.tensorrt._layer import ILayer
-from ferry.compat.tensorrt._layers_shape import (IConcatenationLayer, IEinsumLayer, IGatherLayer, INormalizationLayer,
+from ferry.compat.tensorrt._layers_shape import (IConcatenationLayer, IGatherLayer, INormalizationLayer,
                                                  IResizeLayer, ISelectLayer, IShapeLayer, IShuffleLayer, ISliceLayer)
 from ferry.compat.tensorrt._layers_values import (IActivationLayer, ICastLayer, IConstantLayer, IDequantizeLayer,
                                                   IElementWiseLayer, IFullyConnectedLayer, IIdentityLayer,
@@ -42,7 +42,7 @@ __version__ = "8.6.1"
 __all__ = [
     "Builder", "DataType", "Dims", "Dims2", "Dims3", "Dims4", "DimsHW", "EngineInspector", "IActivationLayer",
     "IBuilderConfig", "ICastLayer", "IConcatenationLayer", "IConstantLayer", "IConvolutionLayer", "ICudaEngine",
-    "IDeconvolutionLayer", "IDequantizeLayer", "IEinsumLayer", "IElementWiseLayer", "IExecutionContext",
+    "IDeconvolutionLayer", "IDequantizeLayer", "IElementWiseLayer", "IExecutionContext",
     "IFullyConnectedLayer", "IGatherLayer", "IHostMemory", "IIdentityLayer", "IInt8Calibrator",
     "IInt8EntropyCalibrator", "IInt8EntropyCalibrator2", "IInt8LegacyCalibrator", "IInt8MinMaxCalibrator", "ILRNLayer",
     "ILayer", "ILogger", "IMatrixMultiplyLayer", "INetworkDefinition", "INormalizationLayer", "IOptimizationProfile",

@@ -158,10 +158,6 @@ class LayerAdder:
         """Another size, by interpolation."""
         return self._add(shape_layers.IResizeLayer(self, [input]))
 
-    def add_einsum(self, inputs: List[ITensor], equation: str) -> shape_layers.IEinsumLayer:
-        """Einstein's sum."""
-        return self._add(shape_layers.IEinsumLayer(self, inputs, equation=equation))
-
     def add_normalization(self, input: ITensor, scale: ITensor, bias: ITensor,
                           axesMask: int) -> shape_layers.INormalizationLayer:
         """Instance, layer or group normalisation."""

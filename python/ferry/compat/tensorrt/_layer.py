@@ -4,6 +4,7 @@
 TensorRT's layers are changed after they were added (`conv.stride_nd = (2, 2)`), ferry's nodes are not. So a layer is
 a description, which becomes nodes when the network is looked at or built; changing it afterwards makes the network
 start again. Each kind of layer is a class with fields, and an emit() that adds nodes."""
+import types
 from typing import Any, Callable, Dict, List, Optional, Sequence
 
 import numpy
@@ -18,7 +19,7 @@ _PRECISIONS = {DataType.FLOAT: "fp32", DataType.HALF: "fp16", DataType.INT8: "in
 
 
 class Field:
-    """An attribute of a kind of layer: its default and what converts a given value."""
+    """An attribute of a kind of layer: its default (a value, or a function of the layer) and what converts a value."""
 
     def __init__(self, default: Any = None, convert: Optional[Callable[[Any], Any]] = None) -> None:
         self.default, self.convert = default, convert
@@ -27,7 +28,12 @@ class Field:
         self.name = name
 
     def __get__(self, layer: Any, _owner: Any = None) -> Any:
-        return self if layer is None else layer._fields.get(self.name, self.default)
+        if layer is None:
+            return self
+        value = layer._fields.get(self.name)
+        if value is not None:
+            return value
+        return self.default(layer) if isinstance(self.default, types.FunctionType) else self.default
 
     def __set__(self, layer: Any, value: Any) -> None:
         layer._fields[self.name] = value if value is None or self.convert is None else self.convert(value)

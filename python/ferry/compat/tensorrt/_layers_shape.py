@@ -165,17 +165,6 @@ class IResizeLayer(ILayer):
         return to.node("Resize", x, None, numpy.array(self.scales, numpy.float32), **known)
 
 
-class IEinsumLayer(ILayer):
-    """add_einsum()."""
-
-    TYPE, KIND = LayerType.EINSUM, "Einsum"
-    equation = Field("")
-
-    def emit(self, to: Emitter, *inputs: ferry.Tensor) -> Any:
-        """Einsum."""
-        return to.node("Einsum", *inputs, equation=self.equation)
-
-
 class INormalizationLayer(ILayer):
     """add_normalization(): (x - mean) / sqrt(variance + epsilon) * scale + bias over the axes of a bit mask."""
 

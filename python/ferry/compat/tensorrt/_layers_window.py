@@ -21,9 +21,9 @@ def _hw(value: Any) -> Dims:
 class Window(ILayer):
     """What they share. Sizes of all spatial dimensions are set at once."""
 
-    stride_nd = Field(None, _hw)
-    pre_padding = Field(None, _hw)
-    post_padding = Field(None, _hw)
+    stride_nd = Field(lambda layer: layer._all(1), _hw)
+    pre_padding = Field(lambda layer: layer._all(0), _hw)
+    post_padding = Field(lambda layer: layer._all(0), _hw)
     padding_mode = Field(PaddingMode.EXPLICIT_ROUND_DOWN)
     stride = Renamed("stride_nd")
     padding = Renamed("padding_nd")
@@ -37,10 +37,17 @@ class Window(ILayer):
     def padding_nd(self, padding: Any) -> None:
         self.pre_padding = self.post_padding = padding
 
+    def _size(self) -> Dims:
+        """The window."""
+        raise NotImplementedError
+
+    def _all(self, value: int) -> Dims:
+        return Dims((value,) * len(self._size()))
+
     def _window(self, kernel: Dims, rounds_up: bool) -> Dict[str, Any]:
         """ONNX's attributes of the window."""
         n = len(kernel)
-        known = {"kernel_shape": list(kernel), "strides": self._each("stride_nd", n, 1)}
+        known = {"kernel_shape": list(kernel), "strides": self._each("stride_nd", n)}
         mode = self.padding_mode
         if mode in _SAME:
             return dict(known, auto_pad=_SAME[mode])
@@ -49,12 +56,10 @@ class Window(ILayer):
         elif mode != PaddingMode.EXPLICIT_ROUND_DOWN:
             raise refused("%s for a %s layer" % (mode, self.KIND),
                           "use EXPLICIT_ROUND_DOWN, SAME_UPPER or SAME_LOWER, with a padding that gives the same sizes")
-        return dict(known, pads=self._each("pre_padding", n, 0) + self._each("post_padding", n, 0))
+        return dict(known, pads=self._each("pre_padding", n) + self._each("post_padding", n))
 
-    def _each(self, name: str, count: int, default: int) -> Any:
+    def _each(self, name: str, count: int) -> Any:
         value = getattr(self, name)
-        if value is None:
-            return [default] * count
         if len(value) != count:
             raise ValueError("%s has %d values, and the window %d dimensions" % (name, len(value), count))
         return list(value)
@@ -68,10 +73,13 @@ class IConvolutionLayer(Window):
     kernel_size = Renamed("kernel_size_nd")
     num_output_maps = Field(1, int)
     num_groups = Field(1, int)
-    dilation_nd = Field(None, _hw)
+    dilation_nd = Field(lambda layer: layer._all(1), _hw)
     dilation = Renamed("dilation_nd")
     kernel = Field(None, array_of)
     bias = Field(None, array_of)
+
+    def _size(self) -> Dims:
+        return self.kernel_size_nd
 
     def _weights(self, first: int, second: int, inputs: Any) -> Any:
         """The kernel with its shape: as a constant, or as the tensor that was set as input 1."""
@@ -101,7 +109,7 @@ class IConvolutionLayer(Window):
 
     def _attributes(self) -> Dict[str, Any]:
         known = self._window(self.kernel_size_nd, rounds_up=False)
-        known.update(group=self.num_groups, dilations=self._each("dilation_nd", len(self.kernel_size_nd), 1))
+        known.update(group=self.num_groups, dilations=self._each("dilation_nd", len(self.kernel_size_nd)))
         return known
 
     def emit(self, to: Emitter, x: ferry.Tensor, *more: Any) -> Any:
@@ -134,6 +142,9 @@ class IPoolingLayer(Window):
     window_size = Renamed("window_size_nd")
     average_count_excludes_padding = Field(True, bool)
     blend_factor = Field(0.0, float)
+
+    def _size(self) -> Dims:
+        return self.window_size_nd
 
     @property
     def type(self) -> Any:
