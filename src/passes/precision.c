@@ -150,6 +150,36 @@ static ferry_status decide(ferry_chooser *c, ferry_numeric_plan *plan, ferry_err
     return FERRY_OK;
 }
 
+static bool is_symmetric(const ferry_graph *graph, const ferry_node *quantise)
+{
+    const ferry_value_id zero = ferry_rewrite_input(quantise, 2);
+    double z = 1;
+    if (zero == FERRY_NO_VALUE) return graph->values[quantise->outputs[0]].dtype == FERRY_S8;
+    return graph->values[zero].dtype == FERRY_S8 && ferry_rewrite_scalar(graph, zero, &z) && z == 0.0;
+}
+
+// Who asks for INT8 of a model with Q/DQ nodes expects integers: where they give none, that is said.
+static void tell_asymmetric(const ferry_chooser *c)
+{
+    const ferry_graph *g = c->graph;
+    const ferry_node *first = NULL;
+    int count = 0;
+    for (size_t n = 0; n < g->n_nodes; n++) {
+        const ferry_node *node = &g->nodes[n];
+        if (!ferry_node_is(node, "QuantizeLinear") || ferry_rewrite_is_constant(g, node->inputs[0]) ||
+            is_symmetric(g, node))
+            continue;
+        if (count++ == 0) first = node;
+    }
+    if (count == 0) return;
+    ferry_report_add(
+        c->report, FERRY_SEVERITY_WARNING, first->name,
+        "%d of the model's QuantizeLinear nodes, this one first, are not of int8 with one zero point of 0 and so give "
+        "no scales: without others, the layers that they feed run in float, as ONNX defines them; for "
+        "integers quantise activations symmetrically (ONNX Runtime: QInt8, ActivationSymmetric)",
+        count);
+}
+
 ferry_status ferry_numeric_plan_choose(const ferry_graph *graph, const ferry_precision_options *options,
                                        ferry_numeric_plan *out, ferry_report *report, ferry_error *err)
 {
@@ -160,6 +190,7 @@ ferry_status ferry_numeric_plan_choose(const ferry_graph *graph, const ferry_pre
     ferry_arena_init(&c.scratch, graph->heap);
     ferry_status s = make_room(&c, graph, out, err);
     if (s == FERRY_OK) s = decide(&c, out, err);
+    if (s == FERRY_OK && c.options->int8) tell_asymmetric(&c);
     ferry_arena_deinit(&c.scratch);
     return s;
 }

@@ -315,6 +315,28 @@ static void scales__missing_mean_float_and_are_listed(void **state)
     done(&f);
 }
 
+static void scales__of_asymmetric_quantisation_are_not_used_which_is_said(void **state)
+{
+    (void)state;
+    for (int8_t zero = 0; zero < 2; zero++) {
+        fixture f = {0};
+        graph_builder *b = &f.model;
+        build_begin(b, 3);
+        const ferry_value_id x = build_input(b, "x", FERRY_F32, "1x3x8x8"), scale = build_scalar(b, 0.02f);
+        const ferry_value_id z = build_bytes(b, "z", "", &zero);
+        const ferry_value_id q = BUILD_NODE(b, "QuantizeLinear", "q", "", x, scale, z);
+        const ferry_value_id dq = BUILD_NODE(b, "DequantizeLinear", "dq", "", q, scale, z);
+        build_output(b, BUILD_NODE(b, "Conv", "c", "", dq, build_constant(b, "w", "4x3x3x3", 0.3f)));
+        prepare(&f);
+        f.options.int8 = true;
+        f.options.n_scales = 0;
+        lower(&f);
+        assert_int_equal(graph_count(&f.lowered, "QConv"), zero == 0);
+        assert_int_equal(reported(&f, "q", "1 of the model's QuantizeLinear nodes"), zero != 0);
+        done(&f);
+    }
+}
+
 static void scales__of_a_concat_group_become_one(void **state)
 {
     (void)state;
@@ -535,6 +557,7 @@ int main(void)
         cmocka_unit_test(text__is_read_back_and_replayed_to_the_bit),
         cmocka_unit_test(text__that_does_not_fit_names_the_first_difference),
         cmocka_unit_test(scales__missing_mean_float_and_are_listed),
+        cmocka_unit_test(scales__of_asymmetric_quantisation_are_not_used_which_is_said),
         cmocka_unit_test(scales__of_a_concat_group_become_one),
         cmocka_unit_test(rules__pin_layers_and_must_match),
         cmocka_unit_test(glob__matches_stars_and_question_marks),

@@ -15,6 +15,10 @@ const char *ferry_onnx_way_round(const char *op_type)
         {"LSTM", "recurrent layers are not supported yet"},
         {"GRU", "recurrent layers are not supported yet"},
         {"RNN", "recurrent layers are not supported yet"},
+        {"QLinearConv",
+         "quantise with QuantizeLinear and DequantizeLinear nodes instead (quant_format=QuantFormat.QDQ)"},
+        {"QLinearMatMul",
+         "quantise with QuantizeLinear and DequantizeLinear nodes instead (quant_format=QuantFormat.QDQ)"},
         {"ImageScaler",
          "ONNX dropped it in version 1.5: scale the picture while preprocessing, or export with Mul and Add"},
         {"Affine", "ONNX dropped it in version 1.5: export with Mul and Add instead"},
@@ -52,7 +56,7 @@ static ferry_status refuse_domain(const ferry_onnx_reader *r, const char *domain
         return ferry_fail(
             err, FERRY_ERR_UNSUPPORTED,
             "operator %s::%s belongs to ONNX Runtime: import the model as it was before ONNX Runtime's tools "
-            "optimised or quantised it",
+            "optimised or quantised it, or quantise it with quant_format=QuantFormat.QDQ",
             domain, op_type);
     return ferry_fail(
         err, FERRY_ERR_UNSUPPORTED,
