@@ -6,4 +6,4 @@ cd "$(dirname "$0")/../.."
 source tools/ci/lib.sh
 step "configure" configure build/test
 step "build" build build/test
-title="accuracy" run_tests build/test -L '^slow$'
+title="accuracy" run_tests build/test -L '^slow$' -R accuracy
