@@ -278,7 +278,8 @@ class _Build:
             shaped = ferry.BuilderConfig(threads=self.threads, logger=settings.logger)
             shaped.shapes = dict(settings.shapes, **_fixed(profile))
         self.calibrator = FromDevice(self.config._calibrator, shaped.sample_shapes(net))
-        calibration = ferry.Calibration(self.calibrator, cache_version=CACHE_VERSION)
+        calibration = ferry.Calibration(self.calibrator, algorithm=self.calibrator.algorithm,
+                                        cache_version=CACHE_VERSION)
         if shaped.shapes == settings.shapes:
             return calibration
         shaped.int8, shaped.calibration = True, calibration

@@ -93,16 +93,12 @@ class FromDevice(ferry.Calibrator):
         self._calibrator = calibrator
         self._samples = {name: (tuple(shape), numpy.dtype(dtype)) for name, shape, dtype in samples}
         self._waiting = []  # type: List[Dict[str, numpy.ndarray]]
-        self._algorithm = algorithm_of(calibrator)
+        self.algorithm = algorithm_of(calibrator)
         self.raised = None  # type: Optional[BaseException]
 
     def get_batch_size(self) -> int:
         """One: batches are taken apart here."""
         return 1
-
-    def get_algorithm(self) -> str:
-        """That of the class the script's calibrator derives from."""
-        return self._algorithm
 
     def _ask(self, function: Any, *args: Any) -> Any:
         try:
