@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Which shapes an engine is built for: the model's own, with the open dimensions filled in from the options.
+#include <stdio.h>
 #include <string.h>
 
 #include "build/internal.h"
@@ -11,6 +12,20 @@ static const ferry_profile_shape *find_shape(const ferry_building *b, const char
     return NULL;
 }
 
+static ferry_status fail_unknown(const ferry_graph *g, const char *name, ferry_error *err)
+{
+    char known[256] = "";
+    size_t length = 0;
+    for (size_t i = 0; i < g->n_inputs && length < sizeof known; i++) {
+        const int n =
+            snprintf(known + length, sizeof known - length, "%s'%s'", length ? ", " : "", g->values[g->inputs[i]].name);
+        length += n > 0 ? (size_t)n : 0;
+    }
+    return ferry_fail(err, FERRY_ERR_INVALID_ARGUMENT,
+                      "a shape is given for '%s', which is no input of the model; it has %s", name,
+                      length ? known : "none");
+}
+
 static ferry_status check_names(const ferry_building *b, ferry_error *err)
 {
     const ferry_graph *g = &b->network->graph;
@@ -20,9 +35,7 @@ static ferry_status check_names(const ferry_building *b, ferry_error *err)
             return ferry_fail(err, FERRY_ERR_INVALID_ARGUMENT, "shape %zu does not say of which input it is", i);
         for (size_t k = 0; k < g->n_inputs; k++)
             found |= strcmp(g->values[g->inputs[k]].name, b->options.shapes[i].input) == 0;
-        if (!found)
-            return ferry_fail(err, FERRY_ERR_INVALID_ARGUMENT,
-                              "a shape is given for '%s', which is no input of the model", b->options.shapes[i].input);
+        if (!found) return fail_unknown(g, b->options.shapes[i].input, err);
     }
     return FERRY_OK;
 }

@@ -159,7 +159,7 @@ static bool is_symmetric(const ferry_graph *graph, const ferry_node *quantise)
 }
 
 // Who asks for INT8 of a model with Q/DQ nodes expects integers: where they give none, that is said.
-static void tell_asymmetric(const ferry_chooser *c)
+static void tell_unused(const ferry_chooser *c)
 {
     const ferry_graph *g = c->graph;
     const ferry_node *first = NULL;
@@ -171,6 +171,12 @@ static void tell_asymmetric(const ferry_chooser *c)
             continue;
         if (count++ == 0) first = node;
     }
+    bool used = false;
+    for (size_t n = 0; n < g->n_nodes; n++) used |= c->int8[n];
+    if (count == 0 && !used)
+        ferry_report_add(c->report, FERRY_SEVERITY_WARNING, "INT8",
+                         "no layer runs in integers: none has an integer form and scales for all that it reads; the "
+                         "messages of severity info say which tensors lack them");
     if (count == 0) return;
     ferry_report_add(
         c->report, FERRY_SEVERITY_WARNING, first->name,
@@ -190,7 +196,7 @@ ferry_status ferry_numeric_plan_choose(const ferry_graph *graph, const ferry_pre
     ferry_arena_init(&c.scratch, graph->heap);
     ferry_status s = make_room(&c, graph, out, err);
     if (s == FERRY_OK) s = decide(&c, out, err);
-    if (s == FERRY_OK && c.options->int8) tell_asymmetric(&c);
+    if (s == FERRY_OK && c.options->int8) tell_unused(&c);
     ferry_arena_deinit(&c.scratch);
     return s;
 }

@@ -315,6 +315,21 @@ static void scales__missing_mean_float_and_are_listed(void **state)
     done(&f);
 }
 
+static void scales__that_nothing_has_leave_no_integers_which_is_said(void **state)
+{
+    (void)state;
+    fixture f = {0};
+    build_everything(&f.model);
+    prepare(&f);
+    f.options.int8 = true;
+    lower(&f);
+    assert_false(reported(&f, "INT8", "no layer runs in integers"));
+    f.options.n_scales = 0;
+    relower(&f);
+    assert_true(reported(&f, "INT8", "no layer runs in integers"));
+    done(&f);
+}
+
 static void scales__of_asymmetric_quantisation_are_not_used_which_is_said(void **state)
 {
     (void)state;
@@ -557,6 +572,7 @@ int main(void)
         cmocka_unit_test(text__is_read_back_and_replayed_to_the_bit),
         cmocka_unit_test(text__that_does_not_fit_names_the_first_difference),
         cmocka_unit_test(scales__missing_mean_float_and_are_listed),
+        cmocka_unit_test(scales__that_nothing_has_leave_no_integers_which_is_said),
         cmocka_unit_test(scales__of_asymmetric_quantisation_are_not_used_which_is_said),
         cmocka_unit_test(scales__of_a_concat_group_become_one),
         cmocka_unit_test(rules__pin_layers_and_must_match),

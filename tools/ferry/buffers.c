@@ -82,13 +82,26 @@ static const char *find_input(const cli_settings *settings, const char *name)
     return NULL;
 }
 
+static int fail_unknown(ferry_engine *engine, const char *name)
+{
+    char known[384] = "";
+    size_t length = 0;
+    for (int32_t i = 0; i < ferry_engine_binding_count(engine) && length < sizeof known; i++) {
+        ferry_binding_info info;
+        if (ferry_engine_binding(engine, i, &info, NULL) != FERRY_OK || !info.is_input) continue;
+        const int n = snprintf(known + length, sizeof known - length, "%s'%s'", length ? ", " : "", info.name);
+        length += n > 0 ? (size_t)n : 0;
+    }
+    return cli_fail("--input %s: the engine has no input of that name; it has %s", name, length ? known : "none");
+}
+
 static int check_names(const cli_settings *settings, const cli_session *session)
 {
     for (size_t i = 0; i < settings->n_inputs; i++) {
         ferry_binding_info info;
         const int32_t index = ferry_engine_find_binding(session->engine, settings->inputs[i].name);
         if (index < 0 || ferry_engine_binding(session->engine, index, &info, NULL) != FERRY_OK || !info.is_input)
-            return cli_fail("--input %s: the engine has no input of that name", settings->inputs[i].name);
+            return fail_unknown(session->engine, settings->inputs[i].name);
     }
     return CLI_OK;
 }

@@ -27,7 +27,7 @@ CLI_TAKE_TEXT(take_plan_output, plan_output)
 CLI_TAKE_TEXT(take_name, name)
 CLI_TAKE(take_metadata)
 {
-    return cli_take_pair(value, "KEY=VALUE", true, s->metadata, &s->n_metadata, err);
+    return cli_take_pair_once(value, "KEY=VALUE", true, s->metadata, &s->n_metadata, err);
 }
 CLI_TAKE(take_workspace)
 {
@@ -98,19 +98,19 @@ const cli_group cli_group_build = {"Precision and memory", build_options, true};
 
 CLI_TAKE(take_shape)
 {
-    return cli_take_pair(value, "INPUT=1x3x224x224", false, s->shapes, &s->n_shapes, err);
+    return cli_take_pair_once(value, "INPUT=1x3x224x224", false, s->shapes, &s->n_shapes, err);
 }
 CLI_TAKE(take_min_shape)
 {
-    return cli_take_pair(value, "INPUT=1x3x224x224", false, s->min_shapes, &s->n_min_shapes, err);
+    return cli_take_pair_once(value, "INPUT=1x3x224x224", false, s->min_shapes, &s->n_min_shapes, err);
 }
 CLI_TAKE(take_opt_shape)
 {
-    return cli_take_pair(value, "INPUT=1x3x224x224", false, s->opt_shapes, &s->n_opt_shapes, err);
+    return cli_take_pair_once(value, "INPUT=1x3x224x224", false, s->opt_shapes, &s->n_opt_shapes, err);
 }
 CLI_TAKE(take_max_shape)
 {
-    return cli_take_pair(value, "INPUT=1x3x224x224", false, s->max_shapes, &s->n_max_shapes, err);
+    return cli_take_pair_once(value, "INPUT=1x3x224x224", false, s->max_shapes, &s->n_max_shapes, err);
 }
 static const cli_option shape_options[] = {
     {"shape", 0, "IN=DIMS",

@@ -13,7 +13,7 @@ CLI_TAKE_INT(take_top_k, top_k, 1, 1000)
 CLI_TAKE_TEXT(take_draw, draw)
 CLI_TAKE(take_input)
 {
-    return cli_take_pair(value, "NAME=FILE.npy", false, s->inputs, &s->n_inputs, err);
+    return cli_take_pair_once(value, "NAME=FILE.npy", false, s->inputs, &s->n_inputs, err);
 }
 CLI_TAKE_TEXT(take_output_folder, output_folder)
 static const cli_option run_options[] = {

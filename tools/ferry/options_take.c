@@ -70,6 +70,18 @@ ferry_status cli_take_pair(const char *text, const char *what, bool split_at_fir
     return FERRY_OK;
 }
 
+ferry_status cli_take_pair_once(const char *text, const char *what, bool split_at_first, cli_pair *list, size_t *count,
+                                ferry_error *err)
+{
+    const ferry_status status = cli_take_pair(text, what, split_at_first, list, count, err);
+    if (status != FERRY_OK) return status;
+    const char *name = list[*count - 1].name;
+    for (size_t i = 0; i + 1 < *count; i++)
+        if (strcmp(list[i].name, name) == 0)
+            CLI_FAIL("'%s' is given twice: '%s' and '%s'", name, list[i].value, list[*count - 1].value);
+    return FERRY_OK;
+}
+
 ferry_status cli_take_item(const char *text, const char **list, size_t *count, ferry_error *err)
 {
     if (*count == CLI_MOST_ITEMS) CLI_FAIL("more than %d of them", CLI_MOST_ITEMS);

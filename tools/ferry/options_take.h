@@ -14,6 +14,9 @@ ferry_status cli_take_size(const char *text, uint64_t *out, ferry_error *err);
 /// instead.
 ferry_status cli_take_pair(const char *text, const char *what, bool split_at_first, cli_pair *list, size_t *count,
                            ferry_error *err);
+/// The same, for names that must not come again.
+ferry_status cli_take_pair_once(const char *text, const char *what, bool split_at_first, cli_pair *list, size_t *count,
+                                ferry_error *err);
 ferry_status cli_take_item(const char *text, const char **list, size_t *count, ferry_error *err);
 /// "1x3x224x224".
 ferry_status cli_take_dims(const char *text, int32_t *out_rank, int64_t *out_dims, ferry_error *err);
