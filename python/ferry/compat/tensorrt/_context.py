@@ -244,14 +244,15 @@ class IExecutionContext(Shim):
         return self._notify(stream_handle)
 
     def _notify(self, handle: Any) -> bool:
-        """Tells the allocators the outputs' shapes; those that the data decides are known after the run."""
-        waited = False
-        for name, allocator in self._allocators.items():
-            if allocator is None:
-                continue
-            if self._engine._named(name).is_dynamic and not waited:
+        """Tells the allocators the outputs' shapes. Where the data decides them they are known after the run, and
+        ferry does not say before where it does; so a run with an allocator is waited for."""
+        told = {name: allocator for name, allocator in self._allocators.items() if allocator is not None}
+        if told:
+            try:
                 _device.stream_of(handle).wait()
-                waited = True
+            except ferry.Error as error:
+                return self._failed(error)
+        for name, allocator in told.items():
             allocator.notify_shape(name, self.get_tensor_shape(name))
         return True
 
