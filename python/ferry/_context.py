@@ -20,7 +20,6 @@ from ferry._types import Binding, Shape, binding_shape, shape_of
 
 Outputs = Dict[str, numpy.ndarray]
 _run = lib.raw.context_run
-_empty = numpy.empty
 
 
 class Context(Handle):
@@ -34,7 +33,8 @@ class Context(Handle):
         self.engine = engine
         self.stream = Stream(engine.runtime, threads) if stream is None else _stream(stream)
         self._guard = Guard()
-        self._guards = (self._guard, engine.runtime._logger.guard)
+        self._logger_guard = engine.runtime._logger.guard
+        self._guards = (self._guard, self._logger_guard)
         guarded(self._guards, lib.context_create, owner, ctypes.byref(options), ctypes.byref(out))
         self._adopt(out, off_stream_threads(lib.context_release), owner)
         self._exclusive = Exclusive("context")
@@ -98,28 +98,28 @@ class Context(Handle):
         out: arrays to write into, by name or in order; those left out are made. Never copied."""
         box = self._use()
         with self._exclusive:
-            given = self._arrays(inputs)
-            plan = self._plan or self._prepared()
-            if not plan.fits(given):
-                plan = self._adapt(given)
-            plan.take_inputs(given)
-            arrays = [_empty(shape, dtype) for shape, dtype in plan.makes] if out is None else self._outputs(out, plan)
-            plan.take_outputs(arrays)
+            plan = self._plan
+            if plan is None or not plan.take(inputs):
+                plan = self._plan_for(inputs)
+            arrays = plan.give() if out is None else self._outputs(out, plan)
             status = _run(box._as_parameter_, self.stream._outside()._as_parameter_, plan.in_at, plan.out_at,
                           plan.error_at)
-            if status or self._guards[0].pending or self._guards[1].pending:
+            if status or self._guard.pending or self._logger_guard.pending:
                 guarded(self._guards + self.stream._lasting_guards, plan.raise_error, status)
             return plan.finish(box, arrays)
 
     __call__ = run
 
-    def _arrays(self, inputs: Sequence[Any]) -> Sequence[numpy.ndarray]:
-        given = self._in_order(inputs)
-        for value in given:
-            if type(value) is not numpy.ndarray:
-                return [v if type(v) is numpy.ndarray else array_for_input(v, b, self.engine.runtime)
-                        for v, b in zip(given, self.engine.inputs)]
-        return given
+    def _plan_for(self, inputs: Sequence[Any]) -> Plan:
+        """For inputs that are not what the last run had: other shapes, by name, to be made arrays of."""
+        given = [v if isinstance(v, numpy.ndarray) else array_for_input(v, b, self.engine.runtime)
+                 for v, b in zip(self._in_order(inputs), self.engine.inputs)]
+        plan = self._prepared()
+        if not plan.fits(given):
+            plan = self._adapt(given)
+        if not plan.take(given):
+            plan.take_any(given)
+        return plan
 
     def _in_order(self, inputs: Sequence[Any]) -> Sequence[Any]:
         if len(inputs) == 1 and isinstance(inputs[0], dict):
@@ -153,8 +153,10 @@ class Context(Handle):
         for name in out:
             if self.engine.binding(name).is_input:
                 raise InvalidArgumentError("out names '%s', which is an input" % name)
-        return [check_output(out[b.name], b, shape) if out.get(b.name) is not None else _empty(shape, dtype)
-                for b, (shape, dtype) in zip(self.engine.outputs, plan.makes)]
+        arrays = [check_output(out[b.name], b, shape) if out.get(b.name) is not None else numpy.empty(shape, dtype)
+                  for b, (shape, dtype) in zip(self.engine.outputs, plan.makes)]
+        plan.take_outputs(arrays)
+        return arrays
 
     async def run_async(self, *inputs: Any, out: Any = None) -> Outputs:
         """run() for asyncio: the event loop goes on meanwhile. Runs of one context follow each other in order."""

@@ -14,6 +14,16 @@ from ferry._errors import ClosedError, InvalidArgumentError
 
 _getpid = os.getpid
 
+if hasattr(os, "register_at_fork"):  # Python 3.7: no system call at each use
+    _process = [os.getpid()]
+    os.register_at_fork(after_in_child=lambda: _process.__setitem__(0, os.getpid()))
+
+    def process_id() -> int:
+        """Of this process."""
+        return _process[0]
+else:
+    process_id = os.getpid
+
 
 class Box:
     """Owns one reference to a C object, and what C borrows for as long as that object lives.
@@ -67,7 +77,7 @@ class Handle:
         box = self._box
         if box is None:
             raise ClosedError("this %s is closed" % type(self).__name__)
-        if not self._survives_fork and box.pid != _getpid():
+        if not self._survives_fork and box.pid != process_id():
             raise ClosedError("this %s was made by process %d, and this one was forked from it: make another here "
                               "(an Engine may be shared, what runs it may not)" % (type(self).__name__, box.pid))
         return box
