@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the tests of ferry.compat share: the stand-ins in place, a logger that listens, small models, and scripts run in
 a Python of their own."""
+import importlib
 import os
 import subprocess
 import sys
@@ -74,9 +75,17 @@ def run(engine, *inputs):
     return outputs
 
 
+def needed(package):
+    """A package that a test can't do without; where it is not installed, the test is skipped, by name."""
+    try:
+        return importlib.import_module(package)
+    except ImportError:
+        raise unittest.SkipTest("%s is not installed" % package) from None
+
+
 def conv_model(path, batch=1):
     """x [batch, 3, 8, 8] -> Conv, Relu, GlobalAveragePool -> y, as an ONNX file. batch may be a name."""
-    import onnx
+    onnx = needed("onnx")
     from onnx import TensorProto, helper, numpy_helper
     weights = np.random.RandomState(5).randn(4, 3, 3, 3).astype(np.float32)
     graph = helper.make_graph(
@@ -93,11 +102,7 @@ def conv_model(path, batch=1):
 
 def onnxruntime_outputs(path, feed):
     """What ONNX Runtime makes of it."""
-    try:
-        import onnxruntime
-    except ImportError:
-        raise unittest.SkipTest("onnxruntime is not installed")
-    return onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"]).run(None, feed)
+    return needed("onnxruntime").InferenceSession(path, providers=["CPUExecutionProvider"]).run(None, feed)
 
 
 def run_script(script, *words, status=0):

@@ -84,6 +84,7 @@ class Parsing(BuildCase):
             np.testing.assert_allclose(run(self.build(net), x)[0], expected, rtol=1e-4, atol=1e-5)
 
     def test_all_errors_of_a_model_are_listed_with_their_nodes(self):
+        compat_case.needed("onnx")
         from onnx import TensorProto, helper
         value = helper.make_tensor_value_info
         graph = helper.make_graph([helper.make_node("Foo", ["x"], ["y"], name="first"),
@@ -321,6 +322,12 @@ class Calibrators(BuildCase):
         self.config.add_optimization_profile(self.profile((1, 3, 8, 8), (4, 3, 8, 8), (8, 3, 8, 8)))
         feeder = Feeder((4, 3, 8, 8), batches=2, size=4)
         self.assertEqual(self.cache(self.parsed(self.open_model), feeder), expected)
+
+    def test_a_batch_as_large_as_the_profiles_where_the_calibrator_says_one(self):
+        self.config.add_optimization_profile(self.profile((1, 3, 8, 8), (4, 3, 8, 8), (8, 3, 8, 8)))
+        feeder = Feeder((4, 3, 8, 8), batches=2, size=1)
+        self.assertEqual(self.cache(self.parsed(self.open_model), feeder),
+                         self.direct(np.concatenate(feeder.arrays), "entropy2"))
 
     def test_a_batch_size_beyond_the_memory_that_is_handed_out(self):
         feeder = Feeder((2, 3, 8, 8), batches=1, size=64)

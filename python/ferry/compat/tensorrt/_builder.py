@@ -277,7 +277,9 @@ class _Build:
         if profile is not None:
             shaped = ferry.BuilderConfig(threads=self.threads, logger=settings.logger)
             shaped.shapes = dict(settings.shapes, **_fixed(profile))
-        self.calibrator = FromDevice(self.config._calibrator, shaped.sample_shapes(net))
+        batches = {b.name: shaped.shapes[b.name][1][0] for b in net.bindings
+                   if b.is_input and b.shape and b.shape[0] < 0}
+        self.calibrator = FromDevice(self.config._calibrator, shaped.sample_shapes(net), batches)
         calibration = ferry.Calibration(self.calibrator, algorithm=self.calibrator.algorithm,
                                         cache_version=CACHE_VERSION)
         if shaped.shapes == settings.shapes:

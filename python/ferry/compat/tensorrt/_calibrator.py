@@ -87,10 +87,11 @@ def algorithm_of(calibrator: IInt8Calibrator) -> str:
 class FromDevice(ferry.Calibrator):
     """A script's calibrator as ferry takes one: what it hands out on the device is copied back, sample by sample.
 
-    samples: what ferry wants of each input: name, shape, type."""
+    samples: what ferry wants of each input: name, shape, type. batches: how many of them the best shape of an input
+    with an open batch holds."""
 
-    def __init__(self, calibrator: IInt8Calibrator, samples: List[Any]) -> None:
-        self._calibrator = calibrator
+    def __init__(self, calibrator: IInt8Calibrator, samples: List[Any], batches: Dict[str, int]) -> None:
+        self._calibrator, self._batches = calibrator, batches
         self._samples = {name: (tuple(shape), numpy.dtype(dtype)) for name, shape, dtype in samples}
         self._waiting = []  # type: List[Dict[str, numpy.ndarray]]
         self.algorithm = algorithm_of(calibrator)
@@ -131,20 +132,22 @@ class FromDevice(ferry.Calibrator):
         return [{name: array[i] for name, array in arrays.items()} for i in range(count)]
 
     def _count(self, addresses: Dict[str, int]) -> int:
-        """Samples in the batch. Of a network that has the batch in its shape, one sample is a batch already; scripts
-        that calibrate such a network of batch 1 with larger batches get all of them used, where they fit."""
+        """Samples in the batch: what the calibrator says, or, where it says 1 of a network with an open batch, as many
+        as the profile's best shape has. Of a network that has the batch in its shape, one sample is a batch already;
+        scripts that calibrate such a network of batch 1 with larger batches get all of them used. The memory that is
+        handed out is never read past its end."""
         size = int(self._ask(self._calibrator.get_batch_size))
-        count = None
+        counts = []
         for name, address in addresses.items():
             shape, dtype = self._samples[name]
             each = shape[0] if shape and shape[0] > 0 else 1
-            fits = size // each if size > 0 and size % each == 0 else 1
+            count = size // each if size > 1 and size % each == 0 else self._batches.get(name, 1)
             found = _device.find(address)
             if found is not None:
                 nbytes = int(numpy.prod(shape, dtype=numpy.int64)) * dtype.itemsize
-                fits = min(fits, found[1] // nbytes)
-            count = fits if count is None else min(count, fits)
-        return max(count or 1, 1)
+                count = min(count, found[1] // nbytes)
+            counts.append(count)
+        return max(min(counts), 1)
 
     def read_calibration_cache(self) -> Optional[bytes]:
         """The script's cache."""
