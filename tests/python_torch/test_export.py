@@ -11,6 +11,7 @@ import torch_case
 torch_case.ensure_torch(os.path.abspath(__file__))
 
 import nets  # noqa: E402
+import python_case  # noqa: E402
 import torch  # noqa: E402
 
 import ferry  # noqa: E402
@@ -135,7 +136,7 @@ class Export(unittest.TestCase):
 
     def test_ferry_alone_does_not_import_torch(self):
         code = "import sys, ferry; sys.exit('torch' in sys.modules)"
-        self.assertEqual(subprocess.call([sys.executable, "-c", code]), 0)
+        self.assertEqual(subprocess.call([sys.executable, "-c", code], env=python_case.environment()), 0)
 
 
 if __name__ == "__main__":
