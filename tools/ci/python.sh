@@ -1,0 +1,15 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# Python beyond what every test run can afford: the wheel, installed into clean environments of the oldest and the newest
+# Python here; work spread over a cluster; the models of well-known packages under the newest PyTorch.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+source tools/ci/lib.sh
+ray() {
+    [ -x out/ray/venv/bin/python ] || python3 -m venv out/ray/venv
+    out/ray/venv/bin/python -m pip --disable-pip-version-check --no-input install --quiet 'ray[data]' numpy pillow
+}
+step "configure" configure build/test
+step "build" build build/test
+step "ray" ray
+title="python" run_tests build/test -R '^python(_ray|.*_slow$)'
