@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The package as users get it: `pip install .` and the wheel, in clean virtual environments of the oldest and the newest
-Python that the machine offers, where the README's lines for Python are run.
+"""The package as users get it: `pip install .` and the wheel, in clean virtual environments of the oldest and the
+newest Python that the machine offers, where the README's lines for Python are run.
 
 Pip fetches setuptools, numpy and pillow from its index; without one the tests are skipped, and say so."""
 import glob
@@ -49,7 +49,7 @@ def readme_lines():
     with open(os.path.join(SOURCE, "README.md"), encoding="utf-8") as file:
         section = re.search(r"\n## From Python\n(.*?)\n## ", file.read(), re.S).group(1)
     lines = [line[4:] for line in section.split("\n") if line.startswith("    ")]
-    return "\n".join(line for line in lines if not line.startswith("pip "))
+    return "\n".join(line for line in lines if not line.startswith(("pip ", "python ")))
 
 
 class Wheel(unittest.TestCase):
