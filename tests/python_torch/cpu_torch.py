@@ -87,10 +87,10 @@ def fill_in(packages):
 
 
 def called_packages(python):
-    """Requirements of the real CUDA libraries, in the version that this torch wants: e.g. nvidia-cuda-cupti-cu12==..."""
+    """Requirements of the real CUDA libraries, in the version that this torch wants."""
     code = "import importlib.metadata as m; print('\\n'.join(m.requires('torch') or []))"
     lines = [line.split(";")[0].strip() for line in read(python, "-c", code).splitlines()]
-    toolkit = next((re.search(r"==(\d+\.\d+)", line).group(1) for line in lines if line.startswith("cuda-toolkit")), None)
+    toolkit = next((re.search(r"==(\d+\.\d+)", s).group(1) for s in lines if s.startswith("cuda-toolkit")), None)
     if toolkit:  # from 2.11 on
         return ["nvidia-cuda-runtime==%s.*" % toolkit, "nvidia-cuda-cupti==%s.*" % toolkit]
     return [line for line in lines if re.match(r"nvidia-cuda-(runtime|cupti)-", line)]
