@@ -9,6 +9,8 @@ import warnings
 import compat_case
 from compat_case import CompatCase, cuda, np, run, trt
 
+compat_case.needed("onnx")
+
 W = trt.Logger.WARNING
 INFO = trt.Logger.INFO
 

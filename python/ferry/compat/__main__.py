@@ -3,6 +3,7 @@
 import os
 import runpy
 import sys
+import warnings
 
 from ferry.compat._install import install
 
@@ -22,6 +23,8 @@ def main() -> int:
     if not as_module and not os.path.exists(arguments[0]):
         print("ferry.compat: no script '%s'\n%s" % (arguments[0], USAGE), file=sys.stderr)
         return 2
+    if sys.version_info < (3, 7) and not sys.warnoptions:
+        warnings.filterwarnings("default", category=DeprecationWarning, module="__main__")  # as from 3.7 on
     install()
     sys.argv[:] = arguments
     if as_module:

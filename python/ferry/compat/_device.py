@@ -4,6 +4,7 @@
 Scripts pass addresses and stream handles around as bare integers. Here they find their way back to the objects behind
 them, which are then kept alive while the device uses them, and which know how large they are. Nothing here assumes
 that device memory is the host's: all of it goes through copies on streams."""
+import atexit
 import bisect
 import ctypes
 import os
@@ -38,6 +39,12 @@ def runtime() -> ferry.Runtime:
     if "runtime" not in _state:
         _state["runtime"] = ferry.Runtime(logger=ferry.Logger(ferry.Severity.VERBOSE, _pass_on))
     return _state["runtime"]
+
+
+@atexit.register
+def _let_go() -> None:
+    """Releases the null stream and the runtime while the interpreter is still whole."""
+    _state.clear()
 
 
 # --- Memory ----------------------------------------------------------------------------------------------------------
