@@ -124,7 +124,7 @@ class Parsing(BuildCase):
     def test_looking_into_a_parsed_network(self):
         network = self.parsed()
         self.assertEqual((network.num_inputs, network.num_outputs, network.num_layers, len(network)), (1, 1, 3, 3))
-        self.assertEqual([(l.name, l.type) for l in network],
+        self.assertEqual([(layer.name, layer.type) for layer in network],
                          [("conv", trt.LayerType.CONVOLUTION), ("relu", trt.LayerType.ACTIVATION),
                           ("pool", trt.LayerType.POOLING)])
         self.assertEqual(network[0].get_input(0), network.get_input(0))
@@ -268,7 +268,7 @@ class Precisions(BuildCase):
         self.assertTrue(self.config.get_flag(trt.BuilderFlag.TF32))
         self.config.clear_flag(trt.BuilderFlag.TF32)
         self.config.flags |= 1 << int(trt.BuilderFlag.FP16)
-        self.assertEqual(self.config.flags, (1 << int(trt.BuilderFlag.FP16)) | (1 << int(trt.BuilderFlag.SPARSE_WEIGHTS)))
+        self.assertEqual(self.config.flags, 1 << int(trt.BuilderFlag.FP16) | 1 << int(trt.BuilderFlag.SPARSE_WEIGHTS))
         self.config.builder_optimization_level = 3
         self.assertNotIn("optimization_level", self.log.text(INFO))
         self.config.builder_optimization_level = 5

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Engines and contexts: bindings by index and tensors by name, shapes, runs in order, allocators, profilers, failures."""
+"""Engines and contexts: bindings by index and tensors by name, shapes, runs, allocators, profilers, failures."""
 import gc
 import json
 import threading

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is there and what is not: names, warnings for removed ones, errors for absent ones, types, logger, installing."""
+"""What is there and what is not: names, warnings for removed ones, errors for absent ones, types, logger."""
 import io
 import re
 import subprocess
@@ -54,7 +54,7 @@ class Names(unittest.TestCase):
         for owner in (builder, trt.Runtime(compat_case.Listener())):
             self.assertIsNone(owner.error_recorder)
             owner.error_recorder = None
-            with self.assertRaisesRegex(NotImplementedError, "error recorder is not offered.*derive from tensorrt.ILogger"):
+            with self.assertRaisesRegex(NotImplementedError, "error recorder is not offered.*from tensorrt.ILogger"):
                 owner.error_recorder = object()
         config = builder.create_builder_config()
         config.engine_capability = trt.EngineCapability.DEFAULT

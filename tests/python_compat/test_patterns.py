@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Calling patterns of the tools above TensorRT: torch2trt's converters and module, and polygraphy as it is installed."""
+"""Calling patterns of the tools above TensorRT: torch2trt's converters and module, and polygraphy as installed."""
 import os
 import shutil
 import tempfile
@@ -83,7 +83,8 @@ class TrtModule:
         outputs = []
         for name in self.output_names:
             index = self.engine.get_binding_index(name)
-            shape, dtype = tuple(self.context.get_binding_shape(index)), trt.nptype(self.engine.get_binding_dtype(index))
+            shape = tuple(self.context.get_binding_shape(index))
+            dtype = trt.nptype(self.engine.get_binding_dtype(index))
             assert self.engine.get_location(index) == trt.TensorLocation.DEVICE
             outputs.append(np.empty(shape, dtype))
             held.append(cuda.mem_alloc(outputs[-1].nbytes))

@@ -15,11 +15,11 @@ import numpy
 
 import ferry
 
-_state = {}  # type: Dict[str, Any]
-_streams = weakref.WeakValueDictionary()  # type: Any
-_memories = {}  # type: Dict[int, Any]
-_starts = []  # type: List[int]
-_log = []  # type: List[Any]
+_state: Dict[str, Any] = {}
+_streams: Any = weakref.WeakValueDictionary()
+_memories: Dict[int, Any] = {}
+_starts: List[int] = []
+_log: List[Any] = []
 
 
 def set_log(function: Any) -> None:

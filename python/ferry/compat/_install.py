@@ -62,7 +62,7 @@ class _Finder(importlib.abc.MetaPathFinder):
 
 
 _finder = _Finder()
-_replaced = {}  # type: Dict[str, Any]
+_replaced: Dict[str, Any] = {}
 
 
 def install() -> None:

@@ -15,7 +15,7 @@ import ferry
 _ROOT = __name__.rpartition(".")[0] + "."
 
 _PLUGINS = "ferry runs ONNX's operators; one that it lacks has to be expressed in those it has"
-WAY_OUT = {
+WAY_OUT: Dict[str, str] = {
     "UffParser": "export the network to ONNX (tf2onnx) and use trt.OnnxParser",
     "CaffeParser": "convert the network to ONNX and use trt.OnnxParser",
     "Refitter": "build the engine anew with the new weights",
@@ -32,7 +32,7 @@ WAY_OUT = {
     "SourceModule": "ferry has no CUDA compiler: build the computation into the network",
     "gpuarray": "keep arrays in numpy and copy them with memcpy_htod and memcpy_dtoh",
     "compiler": "ferry has no CUDA compiler: build the computation into the network",
-}  # type: Dict[str, str]
+}
 
 
 def public_name(owner: str) -> str:

@@ -10,7 +10,7 @@ from typing import Any, List, Tuple
 
 import numpy
 
-_added = []  # type: List[Tuple[Any, str]]
+_added: List[Tuple[Any, str]] = []
 
 
 def _revive(owner: Any, name: str, value: Any) -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Asynchronous runs with pinned memory and drawn labels, in the style of TensorRT 8 scripts around a Jetson's camera."""
+"""Asynchronous runs with pinned memory and drawn labels, in the style of TensorRT 8 scripts for a Jetson."""
 import argparse
 import os
 import sys

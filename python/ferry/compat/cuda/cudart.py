@@ -39,8 +39,8 @@ cudaStreamDefault, cudaStreamNonBlocking = 0, 1
 cudaEventDefault, cudaEventBlockingSync, cudaEventDisableTiming = 0, 1, 2
 cudaHostAllocDefault, cudaHostAllocPortable, cudaHostAllocMapped, cudaHostAllocWriteCombined = 0, 1, 2, 4
 
-_owned = {}  # type: Dict[int, Any]
-_reasons = {}  # type: Dict[cudaError_t, str]
+_owned: Dict[int, Any] = {}
+_reasons: Dict[cudaError_t, str] = {}
 
 
 class _Handle(int):

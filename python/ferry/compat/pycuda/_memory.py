@@ -4,7 +4,6 @@ from typing import Any, Optional, Tuple
 
 import numpy
 
-import ferry
 from ferry.compat import _device
 from ferry.compat._offered import Enum, Shim
 from ferry.compat.pycuda._errors import LogicError, driver_call

@@ -8,7 +8,7 @@ it. Names that only 7 or 9 to 10 have are there as well. Calibration caches say 
 A build or a load that fails gives None, and False comes back from a run that does, with the reason in the log: so
 TensorRT does it. What a script's own code raises (a calibrator, a logger) comes out of the call that ran it."""
 from ferry.compat._offered import answer_for
-from ferry.compat.tensorrt import _enums
+from ferry.compat.tensorrt import _enums, _layer_enums
 from ferry.compat.tensorrt._builder import Builder
 from ferry.compat.tensorrt._calibrator import (IInt8Calibrator, IInt8EntropyCalibrator, IInt8EntropyCalibrator2,
                                                IInt8LegacyCalibrator, IInt8MinMaxCalibrator)
@@ -54,10 +54,11 @@ __all__ = [
 ]
 
 # The enumerations, all of them.
-for _name, _value in vars(_enums).items():
-    if isinstance(_value, type) and _value.__module__ == _enums.__name__:
-        globals()[_name] = _value
-        __all__.append(_name)
+for _module in (_enums, _layer_enums):
+    for _name, _value in vars(_module).items():
+        if isinstance(_value, type) and _value.__module__ == _module.__name__:
+            globals()[_name] = _value
+            __all__.append(_name)
 
 float32, float16, int8, int32 = DataType.FLOAT, DataType.HALF, DataType.INT8, DataType.INT32
 bool, uint8, int64 = DataType.BOOL, DataType.UINT8, DataType.INT64

@@ -6,9 +6,9 @@ from ferry.compat._offered import removed
 from ferry.compat.tensorrt import _layers_shape as shape_layers
 from ferry.compat.tensorrt import _layers_values as values
 from ferry.compat.tensorrt import _layers_window as window
-from ferry.compat.tensorrt._enums import (ActivationType, ElementWiseOperation, GatherMode, MatrixOperation,
-                                          PoolingType, ReduceOperation, ScaleMode, TopKOperation, UnaryOperation)
 from ferry.compat.tensorrt._layer import ILayer
+from ferry.compat.tensorrt._layer_enums import (ActivationType, ElementWiseOperation, GatherMode, MatrixOperation,
+                                                PoolingType, ReduceOperation, ScaleMode, TopKOperation, UnaryOperation)
 from ferry.compat.tensorrt._tensor import ITensor
 from ferry.compat.tensorrt._types import DataType
 

@@ -200,7 +200,7 @@ class _Build:
 
     def __init__(self, log: Log, network: INetworkDefinition, config: IBuilderConfig, threads: int) -> None:
         self.log, self.network, self.config, self.threads = log, network, config, threads
-        self.calibrator = None  # type: Optional[FromDevice]
+        self.calibrator: Optional[FromDevice] = None
 
     def run(self) -> ferry.Engine:
         """The engine, or an error."""

@@ -93,9 +93,9 @@ class FromDevice(ferry.Calibrator):
     def __init__(self, calibrator: IInt8Calibrator, samples: List[Any], batches: Dict[str, int]) -> None:
         self._calibrator, self._batches = calibrator, batches
         self._samples = {name: (tuple(shape), numpy.dtype(dtype)) for name, shape, dtype in samples}
-        self._waiting = []  # type: List[Dict[str, numpy.ndarray]]
+        self._waiting: List[Dict[str, numpy.ndarray]] = []
         self.algorithm = algorithm_of(calibrator)
-        self.raised = None  # type: Optional[BaseException]
+        self.raised: Optional[BaseException] = None
 
     def get_batch_size(self) -> int:
         """One: batches are taken apart here."""

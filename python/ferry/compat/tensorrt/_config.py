@@ -26,17 +26,17 @@ class IBuilderConfig(Shim):
         self._flags = 1 << int(BuilderFlag.TF32)
         self._quantization_flags = 0
         self._kept = {name: default for name, (default, _why) in KEPT.items()}
-        self._pools = {}  # type: Dict[MemoryPoolType, int]
-        self._calibrator = None  # type: Optional[IInt8Calibrator]
-        self._profiles = []  # type: Any
-        self._calibration_profile = None  # type: Optional[IOptimizationProfile]
-        self._timing_cache = None  # type: Optional[ITimingCache]
+        self._pools: Dict[MemoryPoolType, int] = {}
+        self._calibrator: Optional[IInt8Calibrator] = None
+        self._profiles: Any = []
+        self._calibration_profile: Optional[IOptimizationProfile] = None
+        self._timing_cache: Optional[ITimingCache] = None
         self._device = DeviceType.GPU
         self._dla_core = -1
-        self._layer_devices = {}  # type: Dict[Any, DeviceType]
+        self._layer_devices: Dict[Any, DeviceType] = {}
         self._verbosity = ProfilingVerbosity.LAYER_NAMES_ONLY
         self._tactic_sources = (1 << len(TacticSource.__members__)) - 1
-        self._previews = {}  # type: Dict[PreviewFeature, bool]
+        self._previews: Dict[PreviewFeature, bool] = {}
         self._monitor = None
 
     def _without_effect(self, what: str, why: str) -> None:
@@ -187,7 +187,8 @@ class IBuilderConfig(Shim):
     def set_device_type(self, layer: Any, device_type: DeviceType) -> None:
         """A device for one layer: refused where it is not the network's, for ferry places layers itself."""
         if DeviceType(int(device_type)) != self._device:
-            raise refused("a device of a layer's own", "set default_device_type, and GPU_FALLBACK for what it can't run")
+            raise refused("a device of a layer's own",
+                          "set default_device_type, and GPU_FALLBACK for what it can't run")
         self._layer_devices[layer] = device_type
 
     def get_device_type(self, layer: Any) -> DeviceType:

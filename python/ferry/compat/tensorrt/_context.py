@@ -21,11 +21,11 @@ class IExecutionContext(Shim):
         self._name = ""
         self._profile = 0
         self._debug_sync = False
-        self._profiler = None  # type: Optional[IProfiler]
-        self._chosen = {}  # type: Dict[str, Tuple[int, ...]]
-        self._addresses = {}  # type: Dict[str, int]
-        self._bound = {}  # type: Dict[str, Tuple[int, Any]]
-        self._allocators = {}  # type: Dict[str, Any]
+        self._profiler: Optional[IProfiler] = None
+        self._chosen: Dict[str, Tuple[int, ...]] = {}
+        self._addresses: Dict[str, int] = {}
+        self._bound: Dict[str, Tuple[int, Any]] = {}
+        self._allocators: Dict[str, Any] = {}
         self._emits = True
 
     # --- What it is --------------------------------------------------------------------------------------------------
@@ -101,7 +101,8 @@ class IExecutionContext(Shim):
                 raise ValueError("tensor '%s' is no input: its shape follows from theirs" % name)
             least, _best, most = self._engine.get_tensor_profile_shape(name, self._profile)
             if len(dims) != len(least) or not all(a <= d <= b for a, d, b in zip(least, dims, most)):
-                raise ValueError("input '%s': shape %s is not within the profile's %s to %s" % (name, dims, least, most))
+                raise ValueError("input '%s': shape %s is not within the profile's %s to %s"
+                                 % (name, dims, least, most))
             if self._chosen.get(name) != dims:
                 self._context.set_input_shape(name, dims)
                 self._chosen[name] = dims

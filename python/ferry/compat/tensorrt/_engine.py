@@ -22,7 +22,7 @@ class ICudaEngine(Shim):
         self._engine = engine
         self._log = log
         text = engine.metadata(PROFILES)
-        self._profiles = json.loads(text) if text else [{}]  # type: List[Dict[str, List[List[int]]]]
+        self._profiles: List[Dict[str, List[List[int]]]] = json.loads(text) if text else [{}]
 
     # --- Tensors by name ---------------------------------------------------------------------------------------------
 
@@ -298,4 +298,3 @@ def no_recorder(recorder: Any) -> None:
     """Error recorders are not offered; None is what there is."""
     if recorder is not None:
         raise refused("an error recorder", "errors go to the logger: derive from tensorrt.ILogger to collect them")
-

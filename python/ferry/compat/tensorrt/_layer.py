@@ -11,7 +11,7 @@ import numpy
 
 import ferry
 from ferry.compat._offered import Shim, warn_removed
-from ferry.compat.tensorrt._enums import LayerType
+from ferry.compat.tensorrt._layer_enums import LayerType
 from ferry.compat.tensorrt._tensor import ITensor
 from ferry.compat.tensorrt._types import DataType, Dims, Weights
 
@@ -82,15 +82,15 @@ class ILayer(Shim):
         self._network = network
         self._number = network.num_layers
         self._type, self._kind = self.TYPE, self.KIND
-        self._name = None  # type: Optional[str]
+        self._name: Optional[str] = None
         self._inputs = list(inputs)
         for tensor in self._inputs:
             network._check_own(tensor)
         self._outputs = [ITensor(network, self, i) for i in range(outputs)]
-        self._fields = {}  # type: Dict[str, Any]
-        self._precision = None  # type: Optional[DataType]
-        self._output_types = {}  # type: Dict[int, DataType]
-        self._made_nodes = []  # type: List[ferry.Node]
+        self._fields: Dict[str, Any] = {}
+        self._precision: Optional[DataType] = None
+        self._output_types: Dict[int, DataType] = {}
+        self._made_nodes: List[ferry.Node] = []
         for name, value in fields.items():
             setattr(self, name, value)
 
@@ -227,7 +227,7 @@ class ILayer(Shim):
             self._shown.__dict__ = self.__dict__
         return self._shown
 
-    _shown = None  # type: Optional[ILayer]
+    _shown: "Optional[ILayer]" = None
 
     def __repr__(self) -> str:
         return "<tensorrt.%s '%s'>" % (type(self).__name__, self.name)

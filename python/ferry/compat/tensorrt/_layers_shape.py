@@ -6,9 +6,10 @@ import numpy
 
 import ferry
 from ferry.compat._offered import refused
-from ferry.compat.tensorrt._enums import (GatherMode, InterpolationMode, LayerType, ResizeCoordinateTransformation,
-                                          ResizeRoundMode, ResizeSelector, SampleMode)
 from ferry.compat.tensorrt._layer import Emitter, Field, ILayer, axes_of
+from ferry.compat.tensorrt._layer_enums import (GatherMode, InterpolationMode, LayerType,
+                                                ResizeCoordinateTransformation, ResizeRoundMode, ResizeSelector,
+                                                SampleMode)
 from ferry.compat.tensorrt._types import Dims, Permutation
 
 

@@ -6,9 +6,9 @@ import numpy
 
 import ferry
 from ferry.compat._offered import refused
-from ferry.compat.tensorrt._enums import (ActivationType, ElementWiseOperation, LayerType, MatrixOperation,
-                                          ReduceOperation, ScaleMode, TopKOperation, UnaryOperation)
 from ferry.compat.tensorrt._layer import Emitter, Field, ILayer, array_of, axes_of
+from ferry.compat.tensorrt._layer_enums import (ActivationType, ElementWiseOperation, LayerType, MatrixOperation,
+                                                ReduceOperation, ScaleMode, TopKOperation, UnaryOperation)
 from ferry.compat.tensorrt._types import DataType, Dims
 
 

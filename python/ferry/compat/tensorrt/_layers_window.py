@@ -6,8 +6,8 @@ import numpy
 
 import ferry
 from ferry.compat._offered import refused
-from ferry.compat.tensorrt._enums import LayerType, PaddingMode, PoolingType
 from ferry.compat.tensorrt._layer import Emitter, Field, ILayer, Renamed, array_of
+from ferry.compat.tensorrt._layer_enums import LayerType, PaddingMode, PoolingType
 from ferry.compat.tensorrt._types import Dims, DimsHW
 
 _SAME = {PaddingMode.SAME_UPPER: "SAME_UPPER", PaddingMode.SAME_LOWER: "SAME_LOWER"}

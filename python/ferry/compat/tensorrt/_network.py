@@ -21,15 +21,15 @@ class INetworkDefinition(LayerAdder, Shim):
         self._log = log
         self._flags = flags
         self._title = ""
-        self._source = None  # type: Optional[Any]
-        self._inputs = []  # type: List[ITensor]
-        self._outputs = []  # type: List[ITensor]
-        self._parsed = []  # type: List[ParsedLayer]
-        self._added = []  # type: List[ILayer]
-        self._by_number = {}  # type: Dict[int, ITensor]
-        self._net = None  # type: Optional[ferry.Network]
-        self._making = []  # type: List[ILayer]
-        self._values = {}  # type: Dict[ITensor, ferry.Tensor]
+        self._source: Optional[Any] = None
+        self._inputs: List[ITensor] = []
+        self._outputs: List[ITensor] = []
+        self._parsed: List[ParsedLayer] = []
+        self._added: List[ILayer] = []
+        self._by_number: Dict[int, ITensor] = {}
+        self._net: Optional[ferry.Network] = None
+        self._making: List[ILayer] = []
+        self._values: Dict[ITensor, ferry.Tensor] = {}
 
     # --- Parsing -----------------------------------------------------------------------------------------------------
 

@@ -3,8 +3,8 @@
 from typing import Any, List
 
 import ferry
-from ferry.compat.tensorrt._enums import LayerType
 from ferry.compat.tensorrt._layer import ILayer
+from ferry.compat.tensorrt._layer_enums import LayerType
 
 # What TensorRT's parser makes of ONNX's operators.
 _TYPES = {LayerType[kind]: operators.split() for kind, operators in {
@@ -12,8 +12,8 @@ _TYPES = {LayerType[kind]: operators.split() for kind, operators in {
     "DECONVOLUTION": "ConvTranspose",
     "FULLY_CONNECTED": "Gemm",
     "MATRIX_MULTIPLY": "MatMul MatMulInteger QLinearMatMul",
-    "ACTIVATION": "Relu Sigmoid Tanh LeakyRelu Elu Selu Softsign Softplus Clip HardSigmoid HardSwish ThresholdedRelu Gelu "
-                  "Celu Mish",
+    "ACTIVATION": "Relu Sigmoid Tanh LeakyRelu Elu Selu Softsign Softplus Clip HardSigmoid HardSwish ThresholdedRelu "
+                  "Gelu Celu Mish",
     "PARAMETRIC_RELU": "PRelu",
     "POOLING": "MaxPool AveragePool GlobalAveragePool GlobalMaxPool LpPool GlobalLpPool",
     "LRN": "LRN",
@@ -22,8 +22,8 @@ _TYPES = {LayerType[kind]: operators.split() for kind, operators in {
     "SOFTMAX": "Softmax LogSoftmax",
     "CONCATENATION": "Concat",
     "ELEMENTWISE": "Add Sub Mul Div Pow Max Min Sum Mean And Or Xor Equal Greater Less GreaterOrEqual LessOrEqual Mod",
-    "UNARY": "Exp Log Sqrt Reciprocal Abs Neg Sin Cos Tan Sinh Cosh Asin Acos Atan Asinh Acosh Atanh Ceil Floor Erf Not "
-             "Sign Round IsInf IsNaN",
+    "UNARY": "Exp Log Sqrt Reciprocal Abs Neg Sin Cos Tan Sinh Cosh Asin Acos Atan Asinh Acosh Atanh Ceil Floor Erf "
+             "Not Sign Round IsInf IsNaN",
     "SHUFFLE": "Reshape Transpose Squeeze Unsqueeze Flatten DepthToSpace SpaceToDepth",
     "REDUCE": "ReduceSum ReduceMean ReduceMax ReduceMin ReduceProd ReduceL1 ReduceL2 ReduceSumSquare ReduceLogSum "
               "ReduceLogSumExp",
@@ -85,8 +85,8 @@ class ParsedLayer(ILayer):
 
     def set_input(self, index: int, tensor: Any) -> None:
         """Not of a parsed model."""
-        raise ferry.UnsupportedError("layer '%s': the inputs of a parsed model's layers are fixed; change the ONNX model "
-                                     "(onnx, onnx-graphsurgeon), or add layers behind it" % self.name)
+        raise ferry.UnsupportedError("layer '%s': the inputs of a parsed model's layers are fixed; change the ONNX "
+                                     "model (onnx, onnx-graphsurgeon), or add layers behind it" % self.name)
 
     def __setattr__(self, name: str, value: Any) -> None:
         # Scripts assign __class__ to reach the fields of a layer's kind. Here reading one says where it is to be found.

@@ -65,7 +65,7 @@ class OnnxParser(Shim):
     def __init__(self, network: Any, logger: Any) -> None:
         self._network = network
         self._log = Log(logger)
-        self._errors = []  # type: List[ParserError]
+        self._errors: List[ParserError] = []
         self._flags = 0
 
     def parse(self, model: Any, path: Optional[str] = None) -> bool:
@@ -77,7 +77,7 @@ class OnnxParser(Shim):
         return self._parse(None, model)
 
     def _parse(self, data: Optional[bytes], path: Optional[str]) -> bool:
-        found = []  # type: List[str]
+        found: List[str] = []
 
         def listen(severity, text):
             if severity == ferry.Severity.ERROR:

@@ -12,7 +12,7 @@ class IOptimizationProfile(Shim):
     """Smallest, best and largest shapes of the inputs."""
 
     def __init__(self) -> None:
-        self._ranges = {}  # type: Dict[str, Range]
+        self._ranges: Dict[str, Range] = {}
         self._memory = 0
 
     def set_shape(self, input: str, min: Any, opt: Any, max: Any) -> None:
@@ -56,7 +56,7 @@ class IOptimizationProfile(Shim):
 
 def hull(profiles: List[IOptimizationProfile]) -> Dict[str, Range]:
     """The smallest range that holds all profiles', with the best shape of the first one: ferry's engine has one."""
-    merged = {}  # type: Dict[str, Range]
+    merged: Dict[str, Range] = {}
     for profile in profiles:
         for name, (low, best, high) in profile._ranges.items():
             if name in merged:

@@ -62,7 +62,7 @@ class Progress:
 
     def __init__(self, monitor: IProgressMonitor) -> None:
         self._monitor = monitor
-        self._steps = {}  # type: Dict[str, int]
+        self._steps: Dict[str, int] = {}
 
     def __call__(self, report: ferry.ProgressReport) -> bool:
         name, total = report.phase, int(report.total)

@@ -25,8 +25,8 @@ class Runtime(Shim):
         except ferry.Error as error:
             text = str(error)
             if not bytes(memoryview(serialized_engine)[:8]).startswith(b"FERRY"):
-                text += "; a plan that NVIDIA's TensorRT has written only runs in that release of TensorRT: build the " \
-                        "engine again from its ONNX model"
+                text += "; a plan that NVIDIA's TensorRT has written only runs in that release of TensorRT: build " \
+                        "the engine again from its ONNX model"
             self._log.error("the engine was not loaded: %s" % text)
             return None
 

@@ -20,10 +20,10 @@ class ITensor(Shim):
         self._layer = layer  # what makes it, where the script added that
         self._index = index  # among the layer's outputs
         self._number = made  # of ferry's tensor, where a parsed model has it
-        self._name = None  # type: Optional[str]
-        self._shape = None  # type: Optional[Tuple[int, ...]]
-        self._range = None  # type: Optional[Tuple[float, float]]
-        self._input = None  # type: Optional[Tuple[str, DataType]]
+        self._name: Optional[str] = None
+        self._shape: Optional[Tuple[int, ...]] = None
+        self._range: Optional[Tuple[float, float]] = None
+        self._input: Optional[Tuple[str, DataType]] = None
 
     def _made(self) -> ferry.Tensor:
         return self._network._value(self)
@@ -169,4 +169,3 @@ class ITensor(Shim):
 
     def __repr__(self) -> str:
         return "<tensorrt.ITensor '%s'>" % self.name
-

@@ -106,7 +106,7 @@ class Dims:
     def __eq__(self, other: Any) -> bool:
         return isinstance(other, (Dims, tuple, list)) and list(other) == self._dims
 
-    __hash__ = None  # type: Any
+    __hash__: Any = None
 
     def __str__(self) -> str:
         return str(tuple(self._dims))
@@ -127,9 +127,9 @@ def _sized(name: str, count: int, what: str) -> type:
     return type(name, (Dims,), {"__init__": __init__, "__doc__": what, "__module__": __name__})
 
 
-Dims2 = _sized("Dims2", 2, "A shape of two dimensions.")  # type: Any
-Dims3 = _sized("Dims3", 3, "A shape of three dimensions.")  # type: Any
-Dims4 = _sized("Dims4", 4, "A shape of four dimensions.")  # type: Any
+Dims2: Any = _sized("Dims2", 2, "A shape of two dimensions.")
+Dims3: Any = _sized("Dims3", 3, "A shape of three dimensions.")
+Dims4: Any = _sized("Dims4", 4, "A shape of four dimensions.")
 
 
 class DimsHW(Dims2):
