@@ -17,9 +17,12 @@ mapfile -t programs < <(find build/test/tests -maxdepth 1 -type f -executable \
 export FERRY_SOURCE_DIR=$PWD FERRY_BUILD_DIR=$PWD/build/test FERRY_TEST_MODELS=$PWD/out/models FERRY_TEST_DATA=
 
 on_cpu() {
-    local log
-    if log=$("$1" -cpu "$2" "$3" 2>&1); then
+    local log status=0
+    log=$(FERRY_EMULATOR=$1 "$1" -cpu "$2" "$3" 2>&1) || status=$?
+    if [ $status -eq 0 ]; then
         echo "$2 $(basename "$3"): passed"
+    elif [ $status -eq 77 ]; then
+        echo "$2 $(basename "$3"): $(tail -n 1 <<<"$log")"
     else
         tail -n 20 <<<"$log"
         echo "$2 $(basename "$3"): FAILED"
