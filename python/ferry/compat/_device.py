@@ -18,7 +18,6 @@ import ferry
 _state: Dict[str, Any] = {}
 _streams: Any = weakref.WeakValueDictionary()
 _memories: Dict[int, Any] = {}
-_starts: List[int] = []
 _log: List[Any] = []
 
 
@@ -58,20 +57,24 @@ def allocate(nbytes: int) -> ferry.DeviceMemory:
     def forget(reference):
         if _memories.get(start) is reference:
             del _memories[start]
-            del _starts[bisect.bisect_left(_starts, start)]
+            _sort()
 
-    if start not in _memories:
-        bisect.insort(_starts, start)
     _memories[start] = weakref.ref(memory, forget)
+    _sort()
     return memory
+
+
+def _sort() -> None:
+    """Puts a new list into place: other threads go on searching in the one that they have."""
+    _state["starts"] = sorted(_memories)
 
 
 def find(address: int) -> Optional[Tuple[ferry.DeviceMemory, int]]:
     """The block that an address lies in, and the bytes from there to its end; None for memory of others."""
-    at = bisect.bisect_right(_starts, address) - 1
-    if at < 0:
-        return None
-    memory = _memories[_starts[at]]()
+    starts = _state.get("starts", ())
+    at = bisect.bisect_right(starts, address) - 1
+    reference = _memories.get(starts[at]) if at >= 0 else None
+    memory = None if reference is None else reference()
     if memory is None or memory.closed:
         return None
     left = memory.address + memory.nbytes - address
