@@ -8,12 +8,13 @@ import numpy
 
 from ferry import _structs
 from ferry._errors import CopyWarning, InvalidArgumentError, error_of
-from ferry._library import integer
+from ferry._library import integer, lib
 from ferry._memory import DeviceArray, DeviceMemory, device_array_of
 from ferry._types import Binding, Shape, binding_shape
 
 _ndarray = numpy.ndarray
 _empty = numpy.empty
+_binding_shape = lib.raw.context_binding_shape
 
 
 def address_in_place(array: numpy.ndarray) -> int:
@@ -38,13 +39,16 @@ class Plan:
                       for shape, b in zip(self.shapes, self.inputs)]
         self.makes = [(shape, b.dtype) for shape, b in zip(self.shapes[n:], engine.outputs)]
         self.names = [b.name for b in engine.outputs]
-        # Only an output whose size was left open may turn out smaller than its bound.
-        self.open = [(i, b) for i, b in enumerate(engine.outputs) if b.is_dynamic]
+        # An output may turn out smaller than its bound, where the data decides; the engine does not say which may.
+        self.sizes = [(i, b.index, bytes(_structs.Dims(*self.shapes[b.index])))
+                      for i, b in enumerate(engine.outputs) if self.shapes[b.index]]
+        self.rank, self.dims = ctypes.c_int(), _structs.Dims()
+        self.rank_at, self.dims_at = ctypes.byref(self.rank), ctypes.byref(self.dims)
         self.ins, self.outs = (ctypes.c_void_p * max(n, 1))(), (ctypes.c_void_p * max(len(self.makes), 1))()
         self.in_at, self.out_at = ctypes.addressof(self.ins), ctypes.addressof(self.outs)
         self.error = _structs.Error()
         self.error_at = ctypes.byref(self.error)
-        self.last = [None] * n  # type: List[Any]
+        self.last: List[Any] = [None] * n
 
     def take(self, given: Sequence[Any]) -> bool:
         """Writes the inputs' addresses into the call's argument and keeps the arrays; False where one does not fit as
@@ -100,9 +104,10 @@ class Plan:
 
     def finish(self, box: Any, arrays: List[numpy.ndarray]) -> Any:
         """The outputs by name; those whose size the data decided are cut to it."""
-        if self.open:
-            for i, binding in self.open:
-                arrays[i] = _cut(arrays[i], binding_shape(box, binding.index))
+        for i, index, bound in self.sizes:
+            _binding_shape(box._as_parameter_, index, self.rank_at, self.dims_at, None)
+            if bytes(self.dims) != bound:
+                arrays[i] = _cut(arrays[i], tuple(self.dims[:self.rank.value]))
         return dict(zip(self.names, arrays))
 
 
@@ -116,8 +121,6 @@ def _strides(shape: Shape, itemsize: int) -> Shape:
 
 
 def _cut(array: numpy.ndarray, shape: Shape) -> numpy.ndarray:
-    if shape == array.shape:
-        return array
     count = 1
     for d in shape:
         count *= d

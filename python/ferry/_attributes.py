@@ -15,7 +15,7 @@ INT, FLOAT, STRING, INTS, FLOATS, STRINGS, TENSOR = range(1, 8)
 
 
 def view_of(value: Any) -> Any:
-    """A C tensor view of an array, or of what numpy makes one of; Python's floats become float32. It keeps the array."""
+    """A C tensor view of an array, or of what numpy makes one of; Python's floats become float32."""
     array = numpy.asarray(value)
     if array.dtype == numpy.float64 and not isinstance(value, (numpy.ndarray, numpy.generic)):
         array = array.astype(numpy.float32)

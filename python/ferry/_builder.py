@@ -31,25 +31,25 @@ class BuilderConfig:
 
     def __init__(self, **options: Any) -> None:
         self.precisions = Precision.NONE
-        self.layer_precision = {}  # type: Dict[str, str]
-        self.calibration = None  # type: Any
-        self.plan = None  # type: Optional[str]
-        self.preprocess = None  # type: Any
-        self.decoder = None  # type: Any
-        self.labels = None  # type: Any
-        self.task = None  # type: Optional[str]
-        self.name = None  # type: Optional[str]
-        self.metadata = {}  # type: Dict[str, str]
+        self.layer_precision: Dict[str, str] = {}
+        self.calibration: Any = None
+        self.plan: Optional[str] = None
+        self.preprocess: Any = None
+        self.decoder: Any = None
+        self.labels: Any = None
+        self.task: Optional[str] = None
+        self.name: Optional[str] = None
+        self.metadata: Dict[str, str] = {}
         self.workspace = 0
         self.memory = 0
-        self.timing_cache = None  # type: Any
+        self.timing_cache: Any = None
         self.threads = 0
         self.no_fusion = False
         self.strip_portable = False
-        self.disabled_passes = []  # type: List[str]
-        self.logger = None  # type: Any
-        self.progress = None  # type: Any
-        self.shapes = {}  # type: Dict[str, Tuple[Shape, Shape, Shape]]
+        self.disabled_passes: List[str] = []
+        self.logger: Any = None
+        self.progress: Any = None
+        self.shapes: Dict[str, Tuple[Shape, Shape, Shape]] = {}
         for name, value in options.items():
             if name not in self.__dict__ and name not in ("fp16", "bf16", "int8"):
                 raise TypeError("BuilderConfig has no option '%s'; it has %s" % (name, ", ".join(
@@ -218,7 +218,7 @@ def _config(config: Optional[BuilderConfig], options: Dict[str, Any]) -> Builder
 
 def passes() -> List[Tuple[str, str]]:
     """The rewrites in their order: name, and what it does."""
-    found = []  # type: List[Tuple[str, str]]
+    found: List[Tuple[str, str]] = []
     while True:
         what = ctypes.c_char_p()
         name = lib.pass_name(len(found), ctypes.byref(what))

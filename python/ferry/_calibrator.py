@@ -50,8 +50,8 @@ class Samples(Calibrator):
 
     def __init__(self, samples: Iterable[Any]) -> None:
         self._samples = iter(samples)
-        self._waiting = []  # type: List[List[numpy.ndarray]]
-        self.inputs = []  # type: List[Sample]  # set by whoever builds
+        self._waiting: List[List[numpy.ndarray]] = []
+        self.inputs: List[Sample] = []  # set by whoever builds
 
     def get_batch(self, names: List[str]) -> Optional[List[numpy.ndarray]]:
         """One sample at a time, whatever the iterable's batches are."""
@@ -113,7 +113,7 @@ class CCalibrator:
         self._calibrator = calibrator
         self._inputs = inputs
         self._batch_size = 1
-        self._kept = []  # type: List[Any]
+        self._kept: List[Any] = []
         if isinstance(calibrator, Samples):
             calibrator.inputs = inputs
         self.struct = _structs.Calibrator(

@@ -12,8 +12,8 @@ class Guard:
     __slots__ = ("pending", "signals")
 
     def __init__(self) -> None:
-        self.pending = []  # type: List[BaseException]
-        self.signals = None  # type: Optional[Signals]
+        self.pending: List[BaseException] = []
+        self.signals: Optional[Signals] = None
 
     def call(self, failed: Any, function: Any, *args: Any) -> Any:
         """function(*args), or `failed` when it raised, or when an earlier callback did."""
@@ -48,8 +48,8 @@ class Signals:
 
     def __init__(self, guards: Any) -> None:
         self._guards = guards
-        self._before = {}  # type: Dict[int, Any]
-        self._arrived = []  # type: List[Tuple[int, Any]]
+        self._before: Dict[int, Any] = {}
+        self._arrived: List[Tuple[int, Any]] = []
 
     def _note(self, number: int, frame: Any) -> None:
         self._arrived.append((number, frame))

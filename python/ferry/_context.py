@@ -38,10 +38,10 @@ class Context(Handle):
         guarded(self._guards, lib.context_create, owner, ctypes.byref(options), ctypes.byref(out))
         self._adopt(out, off_stream_threads(lib.context_release), owner)
         self._exclusive = Exclusive("context")
-        self._plan = None  # type: Optional[Plan]
-        self._bound = {}  # type: Dict[int, Any]
-        self._callbacks = {}  # type: Dict[str, Any]
-        self._executor = None  # type: Optional[concurrent.futures.Executor]
+        self._plan: Optional[Plan] = None
+        self._bound: Dict[int, Any] = {}
+        self._callbacks: Dict[str, Any] = {}
+        self._executor: Optional[concurrent.futures.Executor] = None
 
     # --- Shapes --------------------------------------------------------------------------------------------------
 
@@ -223,7 +223,7 @@ class Context(Handle):
 
     def profile(self, *inputs: Any) -> List[LayerTime]:
         """Runs once and returns the time of each layer."""
-        times = []  # type: List[LayerTime]
+        times: List[LayerTime] = []
         before = self._callbacks.get("profiler")
         self.set_profiler(times.append)
         try:

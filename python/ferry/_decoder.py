@@ -146,7 +146,7 @@ def _view(name: Optional[str], value: Any) -> Any:
 
 def _views(outputs: Any) -> Any:
     if isinstance(outputs, dict):
-        pairs = list(outputs.items())  # type: Sequence[Tuple[Optional[str], Any]]
+        pairs: Sequence[Tuple[Optional[str], Any]] = list(outputs.items())
     else:
         pairs = [(None, o) for o in ([outputs] if isinstance(outputs, numpy.ndarray) else outputs)]
     views = [_view(name, value) for name, value in pairs]

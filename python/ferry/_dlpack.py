@@ -40,12 +40,12 @@ class _Versioned(ctypes.Structure):
                 ("flags", c_uint64), ("tensor", _Tensor)]
 
 
-_CODES = {
+_CODES: Dict[DataType, Tuple[int, int]] = {
     DataType.S8: (0, 8), DataType.S16: (0, 16), DataType.S32: (0, 32), DataType.S64: (0, 64),
     DataType.U8: (1, 8), DataType.U16: (1, 16), DataType.U32: (1, 32), DataType.U64: (1, 64),
     DataType.F16: (2, 16), DataType.F32: (2, 32), DataType.F64: (2, 64),
     DataType.BF16: (4, 16), DataType.BOOL: (6, 8),
-}  # type: Dict[DataType, Tuple[int, int]]
+}
 _TYPES = {code: data_type for data_type, code in _CODES.items()}
 
 # The destructor gets its capsule when nobody refers to it: as a bare address, since a py_object would revive it.
@@ -64,7 +64,7 @@ _set_name = _python_call("PyCapsule_SetName", ctypes.c_int, ctypes.py_object, c_
 _NAME, _VERSIONED_NAME = b"dltensor", b"dltensor_versioned"
 _USED_NAME, _USED_VERSIONED_NAME = b"used_dltensor", b"used_dltensor_versioned"
 
-_alive = {}  # type: Dict[int, Tuple[Any, ...]]
+_alive: Dict[int, Tuple[Any, ...]] = {}
 
 
 @_Deleter

@@ -86,11 +86,11 @@ class CopyWarning(UserWarning):
     """An input was copied before it could be used: it was not contiguous."""
 
 
-_BY_STATUS = {
+_BY_STATUS: Dict[int, Type[Error]] = {
     kind.status: kind
     for kind in (InvalidArgumentError, OutOfMemoryError, FileError, BadModelError, UnsupportedError, BadEngineError,
                  UnavailableError, CancelledError, BadDataError, NotReadyError, InternalError)
-}  # type: Dict[int, Type[Error]]
+}
 
 
 def error_of(status: int, text: bytes) -> Error:

@@ -169,7 +169,7 @@ FUNCTIONS = {
     "ferry_context_release": (None, [P]),
     "ferry_context_set_input_shape": (S, [P, T, I, R(L)]),
     "ferry_context_prepare": (S, [P]),
-    "ferry_context_binding_shape": (S, [P, I, R(I), R(L)]),
+    "ferry_context_binding_shape": (S, [P, I, P, P]),
     "ferry_context_memory_bytes": (Z, [P]),
     "ferry_context_bind": (S, [P, I, P]),
     "ferry_context_enqueue": (S, [P, P]),

@@ -40,7 +40,7 @@ class Box:
         self.keep = keep
         self._release = [release]
         self._parent = parent
-        self._dependents = set()  # type: Set[int]
+        self._dependents: Set[int] = set()
         self._over = False
         if parent is not None:
             parent._dependents.add(id(self))
@@ -66,7 +66,7 @@ class Box:
 class Handle:
     """An object of the C library: a context manager whose end, like close(), destroys nothing that is still used."""
 
-    _box = None  # type: Optional[Box]
+    _box: Optional[Box] = None
     _survives_fork = False
 
     def _adopt(self, out: ctypes.c_void_p, release: Callable[[int], None], *keep: Any) -> None:
@@ -129,7 +129,7 @@ def box_of_engine(engine: Any) -> Box:
 
 
 # Threads that belong to streams. What waits for a stream must not happen on one: it might wait for itself.
-stream_threads = set()  # type: Set[int]
+stream_threads: Set[int] = set()
 
 
 def off_stream_threads(release: Callable[[int], None]) -> Callable[[int], None]:
@@ -152,7 +152,7 @@ class Exclusive:
 
     def __init__(self, what: str) -> None:
         self._lock = threading.Lock()
-        self._owner = None  # type: Optional[int]
+        self._owner: Optional[int] = None
         self._what = what
 
     def __enter__(self) -> None:

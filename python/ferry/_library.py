@@ -15,7 +15,7 @@ ABI = "0"  # the number in libferry.so.N: the interface that _structs and _funct
 
 
 def _candidates():
-    """Where libferry may lie: FERRY_LIBRARY, which is then the only one; in this package; wherever the system has it."""
+    """Where libferry may lie: FERRY_LIBRARY, then the only one; in this package; wherever the system has it."""
     named = os.environ.get("FERRY_LIBRARY")
     if named:
         return [named]
@@ -80,7 +80,7 @@ def _missing(symbol: str, path: str) -> Any:
     return call
 
 
-lib = Library(_open())  # type: Any
+lib: Any = Library(_open())
 
 
 def encode(text: Union[str, bytes], what: str = "text") -> bytes:

@@ -35,12 +35,12 @@ class Model:
     def __init__(self, engine: Engine, threads: int = 0, memory_limit: int = 0, task: Optional[str] = None,
                  decoder: Any = None, class_offset: Optional[int] = None, labels: Any = None, **pictures: Any) -> None:
         """pictures: preprocess and the settings of ferry.Preprocess, in place of those that the engine holds."""
-        self.context = Context(engine, memory_limit, threads=threads)  # type: Context
+        self.context: Context = Context(engine, memory_limit, threads=threads)
         self.engine = engine
         stored = engine.text("labels")
         self.labels = labels_of(labels) or (Labels.parse(stored) if stored else None)
-        self._preprocess = preprocess_in(pictures, engine.text("preprocess"))  # type: Optional[Preprocess]
-        self._fitted = None  # type: Optional[Preprocess]
+        self._preprocess: Optional[Preprocess] = preprocess_in(pictures, engine.text("preprocess"))
+        self._fitted: Optional[Preprocess] = None
         self.decoder = choose_decoder(self, task, decoder)
         if class_offset is not None:
             if self.decoder is None:
@@ -48,7 +48,7 @@ class Model:
                                            "decoder")
             self.decoder = self.decoder.with_class_offset(class_offset)
         self._exclusive = Exclusive("model")
-        self._executor = None  # type: Optional[concurrent.futures.Executor]
+        self._executor: Optional[concurrent.futures.Executor] = None
 
     # --- Parts ---------------------------------------------------------------------------------------------------
 
@@ -120,7 +120,7 @@ class Model:
 
     def run_pictures(self, pictures: Any, **decode: Any) -> List[Union[Result, Outputs]]:
         """A list of results, one a picture."""
-        found = []  # type: List[Union[Result, Outputs]]
+        found: List[Union[Result, Outputs]] = []
         pictures = list(pictures)
         size = self._batch_size(len(pictures))
         for begin in range(0, len(pictures), size):

@@ -168,11 +168,11 @@ class SampleList:
                                        int(bool(others)))
             self.ignored = lib.sample_list_ignored(handle)  # files that are no pictures by their names
             n = lib.sample_list_count(handle)
-            self.paths = [os.fsdecode(lib.sample_list_path(handle, i)) for i in range(n)]  # type: List[str]
+            self.paths: List[str] = [os.fsdecode(lib.sample_list_path(handle, i)) for i in range(n)]
             rows = [lib.sample_list_row(handle, i) for i in range(n)]
         finally:
             lib.sample_list_close(handle)
-        self.rows = None if any(r > (1 << 62) for r in rows) else rows  # type: Optional[List[int]]
+        self.rows: Optional[List[int]] = None if any(r > (1 << 62) for r in rows) else rows
         self._samples = numpy.load(self.paths[0], mmap_mode="r") if self.rows is not None and self.paths else None
 
     def __len__(self) -> int:

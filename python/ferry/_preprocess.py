@@ -42,7 +42,7 @@ class Geometry(NamedTuple("Geometry", [(name, float if name.startswith("scale") 
         return out
 
     def unmap_mask(self, mask: Any, outside: int = 255) -> numpy.ndarray:
-        """A class mask that covers the input, cut and resized to the picture. outside: the class of what was cut off."""
+        """A class mask that covers the input, cut and resized to the picture. outside: the class of what it lost."""
         source, out = numpy.ascontiguousarray(mask), _structs.Picture()
         if source.dtype != numpy.uint8 or source.ndim != 2:
             raise InvalidArgumentError("a mask is uint8 [height, width], not %s %s" % (source.dtype,
@@ -94,7 +94,7 @@ class Preprocess:
         self._change(struct, settings)
         self._struct = struct
         self._exclusive = Exclusive("preprocess")
-        self._box = None  # type: Optional[Box]
+        self._box: Optional[Box] = None
 
     @staticmethod
     def _change(struct: Any, settings: Dict[str, Any]) -> None:
@@ -204,7 +204,7 @@ class Preprocess:
     @staticmethod
     def presets() -> List[str]:
         """Names of the presets."""
-        names = []  # type: List[str]
+        names: List[str] = []
         while lib.preprocess_preset_name(len(names)) is not None:
             names.append(lib.preprocess_preset_name(len(names)).decode())
         return names

@@ -19,8 +19,8 @@ class Bars:
 
     def __init__(self, tqdm: Any) -> None:
         self._tqdm = tqdm
-        self._bar = None  # type: Any
-        self._phase = None  # type: Optional[str]
+        self._bar: Any = None
+        self._phase: Optional[str] = None
 
     def __call__(self, report: ProgressReport) -> None:
         if report.phase != self._phase:
@@ -46,7 +46,7 @@ class Lines:
     def __init__(self, file: Any = None) -> None:
         self._file = file
         self._next = 10.0
-        self._ended = None  # type: Optional[str]
+        self._ended: Optional[str] = None
 
     def __call__(self, report: ProgressReport) -> None:
         over = bool(report.total) and report.done >= report.total

@@ -32,7 +32,7 @@ class Result(Handle):
         lib.result_create(None, ctypes.byref(out))
         self._adopt(out, _destroy)
         self._labels = labels
-        self._picture = None  # type: Any
+        self._picture: Any = None
 
     def _struct(self) -> Any:
         return ctypes.cast(self._use()._as_parameter_, ctypes.POINTER(_structs.Result))

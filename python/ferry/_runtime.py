@@ -47,10 +47,9 @@ class Runtime(RuntimeHandle):
                                           logger=ctypes.pointer(self._logger.struct))
         guarded([self._logger.guard], lib.runtime_create, ctypes.byref(options), ctypes.byref(out))
         self._adopt(out, lib.runtime_release, self._logger)
-        self.host_memory = lib.runtime_host_memory(self._use())  # type: bool  # numpy may look at device memory
+        self.host_memory: bool = lib.runtime_host_memory(self._use())  # numpy may look at device memory
         self.device = self.devices[0].name  # the one that serves; what it falls back to follows in `devices`
-        self._copies = None  # type: Optional[Stream]
-
+        self._copies: Optional[Stream] = None
 
     @property
     def devices(self) -> List[Device]:
@@ -138,7 +137,7 @@ class Runtime(RuntimeHandle):
         return "<ferry.Runtime on %s%s>" % (self.device, ", closed" if self.closed else "")
 
 
-_defaults = {}  # type: Dict[Tuple[Optional[str], bool], Runtime]
+_defaults: Dict[Tuple[Optional[str], bool], Runtime] = {}
 
 
 def default_runtime(device: Optional[str] = None, fallback: bool = False) -> Runtime:

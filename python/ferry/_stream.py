@@ -23,9 +23,9 @@ TO_DEVICE, FROM_DEVICE, ON_DEVICE = 0, 1, 2
 # A stream holds 256 commands at most (ferry_context_enqueue says so): what was queued that long ago has been passed.
 _MOST_QUEUED = 256
 
-_calls = {}  # type: Dict[int, Tuple[Guard, Callable[[], Any]]]
+_calls: Dict[int, Tuple[Guard, Callable[[], Any]]] = {}
 _call_numbers = itertools.count(1)
-_streams = weakref.WeakSet()  # type: Any
+_streams: Any = weakref.WeakSet()
 
 
 @_structs.StreamFn
@@ -72,9 +72,9 @@ class Stream(Handle):
         options = _structs.StreamOptions(threads=integer(threads, "threads", 0, I32))
         self._guard = Guard()
         self._lasting_guards = (runtime._logger.guard, self._guard)
-        self._passing_guards = []  # type: List[Guard]
+        self._passing_guards: List[Guard] = []
         guarded(self._lasting_guards, lib.stream_create, owner, ctypes.byref(options), ctypes.byref(out))
-        self._thread = []  # type: List[int]
+        self._thread: List[int] = []
         self._adopt(out, off_stream_threads(_releaser(self._thread)), owner)
         self._borrowed = collections.deque(maxlen=_MOST_QUEUED + 1)
         self._lock = threading.Lock()

@@ -40,8 +40,8 @@ def split_parameters(text):
 def declared():
     """{name: (return type, parameters)} of each FERRY_API function."""
     found = {}
-    for returns, name, parameters in re.findall(r"FERRY_API\s+([^;{()]*?)\b(ferry_\w+)\s*\(((?:[^()]|\([^()]*\))*)\)\s*;",
-                                                text_of_headers()):
+    function = r"FERRY_API\s+([^;{()]*?)\b(ferry_\w+)\s*\(((?:[^()]|\([^()]*\))*)\)\s*;"
+    for returns, name, parameters in re.findall(function, text_of_headers()):
         found[name] = (returns.strip(), split_parameters(parameters))
     return found
 

@@ -125,7 +125,6 @@ class Binding(unittest.TestCase):
         self.check(x, y, lambda new: x.copy_(torch.from_numpy(new)), y.numpy)
 
     def test_the_host_call_uses_the_callers_memory_too(self):
-        seen = []
         context = case.build(case.relu_network(), no_fusion=True).create_context()
         out = numpy.zeros((1, 4), numpy.float32)
         self.assertEqual(address(context.run(X, out=out)["y"]), address(out))

@@ -26,7 +26,8 @@ class Odd:
     def shape(self): return "shape"
 
 class Liar:
-    shape, dtype, __array_interface__ = (1, 4), numpy.dtype("f4"), {"version": 3, "shape": (9,), "typestr": "<f4", "data": None}
+    shape, dtype = (1, 4), numpy.dtype("f4")
+    __array_interface__ = {"version": 3, "shape": (9,), "typestr": "<f4", "data": None}
 
 def made():
     engine = build(relu_network())
@@ -38,21 +39,25 @@ def made():
                   ferry.Logger(), ferry.Preprocess(size=8), ferry.Preprocess(size=8).plan(9, 9),
                   ferry.Labels(["a", "b"]), ferry.Decoder("yolov8"), result, ferry.TopK(), ferry.IoU(),
                   ferry.AveragePrecision(), ferry.load(build(relu_network()), task="raw"),
-                  ferry.Builder(runtime).observe(relu_network(), progress=False, calibration=[numpy.zeros((1, 4), "f")])]
+                  ferry.Builder(runtime).observe(relu_network(), progress=False,
+                                                 calibration=[numpy.zeros((1, 4), "f")])]
     return everything
 
 def value(depth=0):
-    plain = [None, True, 0, -1, 1, 3, 1 << 31, 1 << 63, 1 << 64, -(1 << 70), 0.5, float("nan"), float("inf"), 1j, "", "x",
-             "y", "a\0b", "\udc80", "int8", "224x224", b"", b"x", b"\xff\xfe", bytearray(5), memoryview(b"abc"), (), [],
-             {}, set(), object(), type, print, len, lambda *a: None, lambda *a: 1 / 0, Odd(), Liar(), range(3), iter([1]),
-             numpy.zeros((1, 4), "f"), numpy.zeros(0), numpy.array(None), numpy.array(["s"]), numpy.zeros((3, 4, 3), "u1"),
+    plain = [None, True, 0, -1, 1, 3, 1 << 31, 1 << 63, 1 << 64, -(1 << 70), 0.5, float("nan"), float("inf"), 1j, "",
+             "x", "y", "a\0b", "\udc80", "int8", "224x224", b"", b"x", b"\xff\xfe", bytearray(5),
+             memoryview(b"abc"), (),
+             [], {}, set(), object(), type, print, len, lambda *a: None, lambda *a: 1 / 0, Odd(), Liar(), range(3),
+             iter([1]), numpy.zeros((1, 4), "f"), numpy.zeros(0), numpy.array(None), numpy.array(["s"]),
+             numpy.zeros((3, 4, 3), "u1"),
              numpy.zeros((2, 2), "c8"), numpy.zeros((1,) * 32), numpy.float32(1), numpy.int64(5), numpy.dtype("f4"),
              numpy.zeros(4, "M8[s]"), pathlib.Path("/no/such"), ferry.DataType.F32, ferry.Severity.INFO, slice(1),
              float, int, Exception("e"), io.BytesIO(b""), numpy.broadcast_to(numpy.float32(0), (1, 4)),
              numpy.zeros((1, 8), "f")[:, ::2], numpy.zeros((1, 4), ">f4"), numpy.ma.masked_array([1, 2])]
     if depth < 2 and rng.random() < 0.25:
         items = [value(depth + 1) for _ in range(rng.randrange(4))]
-        return rng.choice([tuple, list, lambda i: {str(k): v for k, v in enumerate(i)}, lambda i: {"x": i[0]} if i else {}])(items)
+        return rng.choice([tuple, list, lambda i: {str(k): v for k, v in enumerate(i)},
+                           lambda i: {"x": i[0]} if i else {}])(items)
     return rng.choice(objects) if rng.random() < 0.15 else rng.choice(plain)
 
 # What would end or stop the process by its nature, or go through a whole file system.
@@ -95,7 +100,8 @@ for i in range(count):
     owner, method = getattr(function, "__self__", None), getattr(function, "__name__", "")
     # A bare address is the caller's word that there is memory: a wrong one is a wrong program in any language.
     if method in ("bind", "copy", "copy_to_device", "copy_from_device") or function in (ferry.DeviceArray,):
-        arguments = [a for a in arguments if not hasattr(a, "__index__") or isinstance(a, (ferry.DeviceMemory, numpy.ndarray))]
+        arguments = [a for a in arguments
+                     if not hasattr(a, "__index__") or isinstance(a, (ferry.DeviceMemory, numpy.ndarray))]
         keywords = {}
     calls += 1
     try:

@@ -130,7 +130,8 @@ class Models(unittest.TestCase):
             self.skipTest("no onnx here")
         graph = helper.make_graph(
             [helper.make_node("Mul", ["x", "two"], ["y"], name="double")], "doubling",
-            [helper.make_tensor_value_info("x", 1, ["batch", 3])], [helper.make_tensor_value_info("y", 1, ["batch", 3])],
+            [helper.make_tensor_value_info("x", 1, ["batch", 3])],
+            [helper.make_tensor_value_info("y", 1, ["batch", 3])],
             [onnx.numpy_helper.from_array(numpy.float32(2).reshape(1), "two")])
         model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
         model.metadata_props.add(key="author", value="me")
@@ -179,7 +180,10 @@ class Building(unittest.TestCase):
 
     def test_precisions_and_layers(self):
         net = case.conv_network()
-        count = lambda engine: engine.describe()["summary"]["layers_by_precision"]  # noqa: E731
+
+        def count(engine):
+            return engine.describe()["summary"]["layers_by_precision"]
+
         self.assertEqual(set(count(case.build(net))), {"fp32"})
         self.assertIn("fp16", count(case.build(net, fp16=True)))
         samples = [RANDOM.rand(1, 3, 8, 8) for _i in range(8)]
@@ -249,8 +253,8 @@ class Calibrating(unittest.TestCase):
         with tempfile.TemporaryDirectory() as folder:
             path = os.path.join(folder, "samples.npy")
             numpy.save(path, stacked)
-            for source in (self.samples, iter(self.samples), stacked, [stacked[:5], stacked[5:]], stacked.reshape(12, -1),
-                           [{"x": s} for s in self.samples], [(s,) for s in self.samples],
+            for source in (self.samples, iter(self.samples), stacked, [stacked[:5], stacked[5:]],
+                           stacked.reshape(12, -1), [{"x": s} for s in self.samples], [(s,) for s in self.samples],
                            [s.astype(numpy.float64) for s in self.samples], Duck(self.samples), path):
                 self.assertEqual(self.cache(source), expected)
 

@@ -174,6 +174,13 @@ class DynamicShapes(unittest.TestCase):
         for x in (few, numpy.ones((2, 4), numpy.float32), few, numpy.zeros((2, 4), numpy.float32)):
             numpy.testing.assert_array_equal(context.run(x)["where"], numpy.array(numpy.nonzero(x)))
 
+    def test_what_the_data_decides_is_cut_where_every_input_is_fixed_too(self):
+        net = ferry.Network()
+        net.mark_output(net.add("NonZero", net.add_input("x", numpy.float32, [2, 3]), outputs=["where"]))
+        context = case.build(net).create_context()
+        for x in ([[0, 1, 0], [2, 0, 3]], [[1, 1, 1], [1, 1, 1]], [[0, 0, 0], [0, 0, 0]], [[0, 1, 0], [2, 0, 3]]):
+            numpy.testing.assert_array_equal(context.run(x)["where"], numpy.array(numpy.nonzero(x)))
+
     def test_a_rank_that_is_wrong_is_refused(self):
         with self.assertRaises(ferry.InvalidArgumentError):
             self.engine.create_context().set_input_shape("x", [1, 4, 1])

@@ -45,7 +45,7 @@ def pythons():
 
 
 def readme_lines():
-    """The Python code of the README's section for it: its indented lines, without the shell's."""
+    """The Python code of the README's section for it: the indented block that begins with an import."""
     with open(os.path.join(SOURCE, "README.md"), encoding="utf-8") as file:
         section = re.search(r"\n## From Python\n(.*?)\n## ", file.read(), re.S).group(1)
     lines = [line[4:] for line in section.split("\n") if line.startswith("    ")]
