@@ -92,6 +92,13 @@ class Export(unittest.TestCase):
         report = ferry.torch.export(scripted, torch.randn(1, 3, 16, 16), self.path, exporter="trace")
         self.assertTrue(report.comparison.passed)
 
+    def test_attention_that_torch_would_fuse(self):
+        for exporter in EXPORTERS:
+            with self.subTest(exporter):
+                report = ferry.torch.export(nets.seeded(nets.Attention), torch.randn(1, 5, 16), self.path,
+                                            exporter=exporter)
+                self.assertTrue(report.comparison.passed)
+
     def test_outputs_that_differ_from_torch_are_refused(self):
         for exporter in EXPORTERS:
             with self.subTest(exporter), self.assertRaises(ferry.torch.MismatchError) as caught:

@@ -96,8 +96,24 @@ def _quietly() -> Iterator[io.StringIO]:
 
 def write(exporter: str, request: Request, path: str, opset: int) -> None:
     """Exports into `path`, and files beside it for weights above ONNX's 2 GB. Raises whatever the exporter does."""
-    with _quietly(), torch.no_grad():
+    with _quietly(), _without_fused_attention():
         (_trace if exporter == "trace" else _dynamo)(request, path, opset)
+
+
+@contextlib.contextmanager
+def _without_fused_attention() -> Iterator[None]:
+    """Keeps torch's attention modules from the fused operators that they use for inference, which no exporter knows.
+    They use them only where nothing wants gradients; from 2.3 on there is a switch."""
+    switch = getattr(torch.backends, "mha", None)
+    before = switch.get_fastpath_enabled() if switch is not None else None
+    try:
+        if switch is not None:
+            switch.set_fastpath_enabled(False)
+        with torch.enable_grad():
+            yield
+    finally:
+        if switch is not None:
+            switch.set_fastpath_enabled(before)
 
 
 def _trace(request: Request, path: str, opset: int) -> None:
