@@ -248,6 +248,10 @@ class Results(unittest.TestCase):
                 truth.boxes(1, 10, 10)
 
 
+def scores_by_class(result):
+    return {c["class"]: c["score"] for c in json.loads(result.to_json())["classes"] if c["score"] > 1e-5}
+
+
 class Models(unittest.TestCase):
     def model(self, batch=1, **words):
         words.setdefault("task", "classify")
@@ -280,8 +284,13 @@ class Models(unittest.TestCase):
 
     def test_batches_give_what_single_pictures_give(self):
         pictures = [noise(12 + i, 20) for i in range(7)]
-        single = [self.model()(p).to_json() for p in pictures]
-        self.assertEqual([r.to_json() for r in self.model(batch=3)(pictures)], single)
+        single, batched = [self.model()(p) for p in pictures], self.model(batch=3)(pictures)
+        self.assertEqual(len(batched), len(pictures))
+        # Builds may choose other kernels, whose last bits differ: scores next to 0 count for nothing.
+        for one, other in zip(map(scores_by_class, single), map(scores_by_class, batched)):
+            self.assertEqual(sorted(one), sorted(other))
+            for index in one:
+                self.assertAlmostEqual(one[index], other[index], delta=1e-6)
 
     def test_words_may_change_what_the_engine_holds(self):
         engine = self.model().engine
