@@ -6,7 +6,8 @@
 # position-independent, so each archive is tried in a shared library before it is chosen.
 include(CheckCSourceCompiles)
 
-set(FERRY_BESIDE) # shared libraries to be copied
+set(FERRY_BESIDE)  # shared libraries to be copied
+set(FERRY_CARRIED) # all that is taken along, inside or beside
 
 # Puts the way to link library `name` into the variable `out`. `fallback` is the target or path that is used otherwise.
 function(ferry_bundle_library name fallback out)
@@ -19,6 +20,7 @@ function(ferry_bundle_library name fallback out)
     check_c_source_compiles("int ferry_probe(void) { return 0; }" ${can})
     if(${can})
       set(${out} ${FERRY_STATIC_${name}} PARENT_SCOPE)
+      set(FERRY_CARRIED ${FERRY_CARRIED} ${FERRY_STATIC_${name}} PARENT_SCOPE)
       message(STATUS "libferry holds ${FERRY_STATIC_${name}}")
       return()
     endif()
@@ -26,7 +28,22 @@ function(ferry_bundle_library name fallback out)
   find_library(FERRY_SHARED_${name} NAMES lib${name}.so ${name} REQUIRED)
   message(STATUS "libferry takes ${FERRY_SHARED_${name}} along")
   set(FERRY_BESIDE ${FERRY_BESIDE} ${FERRY_SHARED_${name}} PARENT_SCOPE)
+  set(FERRY_CARRIED ${FERRY_CARRIED} ${FERRY_SHARED_${name}} PARENT_SCOPE)
   set(${out} ${fallback} PARENT_SCOPE)
+endfunction()
+
+# Whoever passes a library on passes its notices on: those that the distribution keeps with its package.
+function(ferry_install_notice library)
+  get_filename_component(real ${library} REALPATH)
+  get_filename_component(name ${library} NAME_WE)
+  execute_process(COMMAND dpkg-query -S ${real} OUTPUT_VARIABLE owner ERROR_QUIET RESULT_VARIABLE failed)
+  string(REGEX MATCH "^[^:]+" package "${owner}")
+  if(failed OR NOT EXISTS /usr/share/doc/${package}/copyright)
+    message(WARNING "${real}: put its licence beside the wheel's; no package of the distribution knows it")
+    return()
+  endif()
+  get_filename_component(notice /usr/share/doc/${package}/copyright REALPATH)
+  install(FILES ${notice} DESTINATION licenses RENAME ${name}.txt COMPONENT bundle EXCLUDE_FROM_ALL)
 endfunction()
 
 # Installs libferry and what lies beside it, each under the name by which the loader asks for it.
@@ -44,5 +61,8 @@ function(ferry_install_bundle)
       message(FATAL_ERROR "${real}: its SONAME can't be read with '${CMAKE_OBJDUMP}'")
     endif()
     install(PROGRAMS ${real} DESTINATION . RENAME ${CMAKE_MATCH_1} COMPONENT bundle EXCLUDE_FROM_ALL)
+  endforeach()
+  foreach(library ${FERRY_CARRIED})
+    ferry_install_notice(${library})
   endforeach()
 endfunction()
