@@ -38,12 +38,13 @@ def open_source(source: Any, part: int, count: Optional[int] = None, seed: int =
     if not isinstance(source, (str, os.PathLike)):
         raise TypeError("a source is a folder, a list, a .npy or Parquet file or a ray.data.Dataset, not %s"
                         % type(source).__name__)
-    path = os.fspath(source)
+    # Workers have working folders of their own.
+    path = os.fspath(source) if "://" in os.fspath(source) else os.path.abspath(os.fspath(source))
     if path.endswith(".parquet") or "://" in path or glob.glob(os.path.join(glob.escape(path), "*.parquet")):
         return of_dataset(ray.data.read_parquet(path), part, column)
     if not os.path.exists(path):
         raise FileError("%s: there is no such file or folder" % path)
-    samples = SampleList(os.path.abspath(path), count, seed)
+    samples = SampleList(path, count, seed)
     rows = samples.rows
     return of_list(samples.paths if rows is None else ["%s#%d" % (p, r) for p, r in zip(samples.paths, rows)], part)
 
