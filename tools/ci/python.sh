@@ -7,7 +7,7 @@ cd "$(dirname "$0")/../.."
 source tools/ci/lib.sh
 ray() {
     [ -x out/ray/venv/bin/python ] || python3 -m venv out/ray/venv
-    out/ray/venv/bin/python -m pip --disable-pip-version-check --no-input install --quiet 'ray[data]' numpy pillow
+    out/ray/venv/bin/python -m pip --disable-pip-version-check --no-input install --quiet 'ray[data]' numpy pillow onnx
 }
 step "configure" configure build/test
 step "build" build build/test
