@@ -62,6 +62,11 @@ class Files(CliCase):
         self.refused("eval", self.engine, "--labels-csv", self.path("none.csv"), says="none.csv")
         self.refused("check", self.path("none.engine"), says="none.engine")
 
+    def test_names_cannot_command_the_terminal(self):
+        error = self.refused("run", self.path("\x1b[2J\x7f\u009bmüde.engine"), self.picture,
+                             says="\\x1b[2J\\x7f\\x9bmüde.engine")
+        self.assertNotIn("\x1b", error)
+
     def test_empty(self):
         open(self.path("zero.engine"), "wb").close()
         for command in (["run", self.path("zero.engine"), self.picture], ["inspect", self.path("zero.engine")],

@@ -15,14 +15,41 @@
 
 static volatile sig_atomic_t interrupts;
 
+// Writes text to the standard error. Names out of a model or a file may hold anything: control bytes, which could move
+// a terminal's cursor or do worse, are shown as \xHH.
+static void put_plain(const char *text)
+{
+    for (const unsigned char *c = (const unsigned char *)text; *c; c++) {
+        if (c[0] == 0xc2 && (c[1] & 0xe0) == 0x80) { // UTF-8 has a second set of them, U+0080 to U+009F
+            fprintf(stderr, "\\x%02x", *++c);
+        } else if ((*c < 0x20 && *c != '\n' && *c != '\t') || *c == 0x7f) {
+            fprintf(stderr, "\\x%02x", *c);
+        } else {
+            fputc(*c, stderr);
+        }
+    }
+}
+
+static void put_message(const char *severity, const char *format, va_list args)
+{
+    va_list again;
+    va_copy(again, args);
+    const int length = vsnprintf(NULL, 0, format, args);
+    char *text = length < 0 ? NULL : malloc((size_t)length + 1);
+    if (text) vsnprintf(text, (size_t)length + 1, format, again);
+    va_end(again);
+    fprintf(stderr, "ferry: %s: ", severity);
+    put_plain(text ? text : "out of memory");
+    fputc('\n', stderr);
+    free(text);
+}
+
 int cli_fail(const char *format, ...)
 {
     va_list args;
     va_start(args, format);
     fflush(stdout);
-    fputs("ferry: error: ", stderr);
-    vfprintf(stderr, format, args);
-    fputc('\n', stderr);
+    put_message("error", format, args);
     va_end(args);
     return CLI_FAILED;
 }
@@ -31,10 +58,9 @@ int cli_usage(const char *command, const char *format, ...)
 {
     va_list args;
     va_start(args, format);
-    fputs("ferry: error: ", stderr);
-    vfprintf(stderr, format, args);
+    put_message("error", format, args);
     va_end(args);
-    fprintf(stderr, "\nTry 'ferry %s%s--help'.\n", command ? command : "", command ? " " : "");
+    fprintf(stderr, "Try 'ferry %s%s--help'.\n", command ? command : "", command ? " " : "");
     return CLI_USAGE;
 }
 
@@ -48,9 +74,7 @@ void cli_warn(const cli_settings *settings, const char *format, ...)
     va_list args;
     if (settings->quiet) return;
     va_start(args, format);
-    fputs("ferry: warning: ", stderr);
-    vfprintf(stderr, format, args);
-    fputc('\n', stderr);
+    put_message("warning", format, args);
     va_end(args);
 }
 
@@ -107,7 +131,9 @@ static void log_line(void *user, ferry_severity severity, const char *text)
 {
     static const char *const names[] = {"error", "warning", "info", "verbose"};
     (void)user;
-    fprintf(stderr, "ferry: %s: %s\n", names[severity], text);
+    fprintf(stderr, "ferry: %s: ", names[severity]);
+    put_plain(text);
+    fputc('\n', stderr);
 }
 
 const ferry_logger *cli_logger(const cli_settings *settings)
