@@ -9,7 +9,7 @@ import numpy
 import torch
 
 from ferry._builder import Builder, BuilderConfig
-from ferry._errors import BadModelError, Error, UnsupportedError
+from ferry._errors import BadModelError, UnsupportedError
 from ferry._logger import Logger
 from ferry._network import Network
 from ferry._runtime import default_runtime
