@@ -9,11 +9,6 @@ import numpy
 import python_case as case
 import ferry
 
-try:
-    import torch
-except ImportError:
-    torch = None
-
 X = numpy.array([[1, -2, 3, -4]], numpy.float32)
 Y = numpy.array([[1, 0, 3, 0]], numpy.float32)
 HAS_DLPACK = hasattr(numpy, "from_dlpack")
@@ -118,11 +113,6 @@ class Binding(unittest.TestCase):
         fill = x.array((1, 4), numpy.float32).copy_from
         fill(X)
         self.check(x, y.address, fill, y.array((1, 4), numpy.float32).numpy)
-
-    @unittest.skipUnless(torch, "no torch here")
-    def test_torch_tensors(self):
-        x, y = torch.from_numpy(X.copy()), torch.zeros(1, 4)
-        self.check(x, y, lambda new: x.copy_(torch.from_numpy(new)), y.numpy)
 
     def test_the_host_call_uses_the_callers_memory_too(self):
         context = case.build(case.relu_network(), no_fusion=True).create_context()
@@ -255,22 +245,6 @@ class DLPack(unittest.TestCase):
         with self.assertRaises(BufferError):
             ours.__dlpack__()
         self.assertFalse(numpy.from_dlpack(ours).flags.writeable)
-
-    @unittest.skipUnless(torch, "no torch here")
-    def test_with_torch(self):
-        there = self.runtime.to_device(X)
-        tensor = torch.from_dlpack(there)
-        self.assertEqual(tensor.data_ptr(), there.address)
-        mine = torch.arange(6, dtype=torch.float16).reshape(2, 3)
-        self.assertEqual(ferry.from_dlpack(mine).address, mine.data_ptr())
-        brain = torch.ones(3, dtype=torch.bfloat16)
-        self.assertIs(ferry.from_dlpack(brain).data_type, ferry.DataType.BF16)
-        with self.assertRaises(ferry.UnsupportedError):
-            ferry.from_dlpack(mine.t())
-        ours = ferry.from_dlpack(mine)
-        del mine
-        gc.collect()
-        numpy.testing.assert_array_equal(ours.numpy().reshape(-1), numpy.arange(6))
 
 
 if __name__ == "__main__":
