@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 # 64-bit ARM, cross-compiled and emulated: every C test on the plainest processor, the kernels on newer ones too, so that
-# each instruction set's code runs and none leaks into the code for an older one.
+# each instruction set's code runs and none leaks into the code for an older one; and the Python package.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 source tools/ci/lib.sh
@@ -9,34 +9,32 @@ full=cortex-a57
 others="cortex-a76 neoverse-n1 max"
 root=$PWD/build/arm64-root
 
-# The target's libraries come as unpacked packages in a folder of their own: nothing of the machine is changed, and
-# packages that cannot be installed for two architectures at once do no harm.
-sysroot() {
-    # "a|b": the first that the distribution has.
-    local needs=(libprotobuf-c-dev libprotobuf-c1 "libjpeg62-turbo-dev|libjpeg-turbo8-dev"
-        "libjpeg62-turbo|libjpeg-turbo8" libspng-dev "libspng0|libspng0t64" zlib1g-dev zlib1g libxxhash-dev
-        libxxhash0 libjansson-dev libjansson4
-        libpthreadpool-dev "libpthreadpool0|libpthreadpool0t64" libcmocka-dev libcmocka0) names=() need name
-    if [ -f "$root/complete" ] && [ "$(cat "$root/complete")" = "${needs[*]}" ]; then
-        echo "the target's libraries are there"
+# The target's packages are unpacked into folders of their own: nothing of the machine is changed, and packages that
+# cannot be installed for two architectures at once do no harm.
+# unpack FOLDER NEED...: "a|b" is met by the first that the distribution has.
+unpack() {
+    local into=$1 names=() need name
+    shift
+    if [ -f "$into/complete" ] && [ "$(cat "$into/complete")" = "$*" ]; then
+        echo "the target's packages are there"
         return
     fi
-    rm -rf "$root"
-    mkdir -p "$root"/apt/{lists/partial,cache/archives/partial} "$root/debs"
-    : >"$root/apt/status"
-    local apt=(-q -o APT::Architecture=arm64 -o APT::Architectures::=arm64 -o Dir::State="$root/apt"
-        -o Dir::State::Lists="$root/apt/lists" -o Dir::State::status="$root/apt/status" -o Dir::Cache="$root/apt/cache"
+    rm -rf "$into"
+    mkdir -p "$into"/apt/{lists/partial,cache/archives/partial} "$into/debs"
+    : >"$into/apt/status"
+    local apt=(-q -o APT::Architecture=arm64 -o APT::Architectures::=arm64 -o Dir::State="$into/apt"
+        -o Dir::State::Lists="$into/apt/lists" -o Dir::State::status="$into/apt/status" -o Dir::Cache="$into/apt/cache"
         -o APT::Sandbox::User=root -o Acquire::Retries=3)
     if grep -qi '^ID=ubuntu' /etc/os-release; then
         # Ubuntu keeps its ports on another host than the main archive.
         local code
         code=$(. /etc/os-release && echo "$VERSION_CODENAME")
         printf 'deb http://ports.ubuntu.com/ubuntu-ports %s main universe\n' "$code" "$code-updates" "$code-security" \
-            >"$root/apt/sources.list"
-        apt+=(-o Dir::Etc::sourcelist="$root/apt/sources.list" -o Dir::Etc::sourceparts=-)
+            >"$into/apt/sources.list"
+        apt+=(-o Dir::Etc::sourcelist="$into/apt/sources.list" -o Dir::Etc::sourceparts=-)
     fi
     apt-get "${apt[@]}" update
-    for need in "${needs[@]}"; do
+    for need in "$@"; do
         for name in ${need//|/ }; do
             if [[ $(apt-cache "${apt[@]}" policy "$name" 2>/dev/null) =~ Candidate:\ [^\(] ]]; then
                 names+=("$name")
@@ -46,16 +44,42 @@ sysroot() {
         echo "no package ${need//|/ or } for arm64"
         return 1
     done
-    (cd "$root/debs" && apt-get "${apt[@]}" download "${names[@]}")
-    for deb in "$root"/debs/*.deb; do
-        dpkg-deb -x "$deb" "$root"
+    (cd "$into/debs" && apt-get "${apt[@]}" download "${names[@]}")
+    for deb in "$into"/debs/*.deb; do
+        dpkg-deb -x "$deb" "$into"
     done
     # Links to absolute places would leave the folder.
-    find "$root/usr/lib" -type l -lname '/*' | while read -r link; do
-        ln -sf "$root$(readlink "$link")" "$link"
+    find "$into/usr/lib" -type l -lname '/*' | while read -r link; do
+        ln -sf "$into$(readlink "$link")" "$link"
     done
-    rm -rf "$root/debs" "$root/apt"
-    echo "${needs[*]}" >"$root/complete"
+    rm -rf "$into/debs" "$into/apt"
+    echo "$*" >"$into/complete"
+}
+
+sysroot() {
+    unpack "$root" libprotobuf-c-dev libprotobuf-c1 "libjpeg62-turbo-dev|libjpeg-turbo8-dev" \
+        "libjpeg62-turbo|libjpeg-turbo8" libspng-dev "libspng0|libspng0t64" zlib1g-dev zlib1g libxxhash-dev \
+        libxxhash0 libjansson-dev libjansson4 \
+        libpthreadpool-dev "libpthreadpool0|libpthreadpool0t64" libcmocka-dev libcmocka0
+}
+
+# The Python package over the library made here, in the distribution's Python with NumPy from PyPI.
+python_tests() {
+    local folder=$PWD/build/arm64-python version name status=0
+    version=$(/usr/bin/python3 -c 'import sys; print("%d.%d" % sys.version_info[:2])') || return 1
+    unpack "$folder" "python$version-minimal" "libpython$version-minimal" "libpython$version-stdlib" libc6 libgcc-s1 \
+        libstdc++6 libcrypt1 libffi8 libexpat1 zlib1g "libssl3|libssl3t64" libuuid1 libbz2-1.0 liblzma5 || return 1
+    [ -d "$folder/site/numpy" ] || .venv/bin/python -m pip --disable-pip-version-check --no-input install --quiet \
+        --no-deps --only-binary=:all: --python-version "$version" --implementation cp \
+        --platform manylinux2014_aarch64 --platform manylinux_2_27_aarch64 --platform manylinux_2_28_aarch64 \
+        --target "$folder/site" 'numpy<2.3' || return 1
+    local run=("$(command -v qemu-aarch64 || command -v qemu-aarch64-static)" -L "$folder"
+        "$folder/usr/bin/python$version" -B tools/ci/run_unittest.py)
+    for name in running exchange network; do
+        FERRY_SOURCE_DIR=$PWD FERRY_BUILD_DIR=$PWD/build/arm64 PYTHONPATH=$folder/site \
+            "${run[@]}" "tests/python/test_$name.py" || status=1
+    done
+    return $status
 }
 
 command -v aarch64-linux-gnu-gcc >/dev/null || { echo "no arm64 cross compiler (tools/setup.sh --slow)"; exit 1; }
@@ -72,4 +96,6 @@ title="$QEMU_CPU tests" run_tests build/arm64 -L '^c$' || status=1
 for QEMU_CPU in $others; do
     title="$QEMU_CPU tests" run_tests build/arm64 -L '^c$' -R '^(kernels|backend)/' || status=1
 done
+export QEMU_CPU=cortex-a76
+step "python" python_tests || status=1
 exit $status
