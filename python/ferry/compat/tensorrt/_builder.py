@@ -6,15 +6,16 @@ from typing import Any, Dict, Optional
 
 import ferry
 from ferry.compat import _device
-from ferry.compat._offered import Shim, removed, removed_property
+from ferry.compat._offered import removed, removed_property
 from ferry.compat.tensorrt._calibrator import FromDevice
 from ferry.compat.tensorrt._config import IBuilderConfig
-from ferry.compat.tensorrt._engine import PROFILES, ICudaEngine, no_recorder
+from ferry.compat.tensorrt._engine import PROFILES, ICudaEngine
 from ferry.compat.tensorrt._enums import BuilderFlag, DeviceType, MemoryPoolType
 from ferry.compat.tensorrt._logger import Log
 from ferry.compat.tensorrt._network import INetworkDefinition
 from ferry.compat.tensorrt._profile import IOptimizationProfile, hull
 from ferry.compat.tensorrt._profiler import Progress
+from ferry.compat.tensorrt._recorder import WithoutRecorder
 from ferry.compat.tensorrt._timing import as_file
 from ferry.compat.tensorrt._types import IHostMemory
 
@@ -28,7 +29,7 @@ def dla_cores() -> int:
     return sum(1 for d in ferry.devices() if d.available and d.name.split(":")[0] == "dla")
 
 
-class Builder(Shim):
+class Builder(WithoutRecorder):
     """Builds engines for the device there is."""
 
     def __init__(self, logger: Any) -> None:
@@ -102,15 +103,6 @@ class Builder(Shim):
     def logger(self) -> Any:
         """What it logs to."""
         return self._log.logger
-
-    @property
-    def error_recorder(self) -> Optional[Any]:
-        """None: errors are in the log."""
-        return None
-
-    @error_recorder.setter
-    def error_recorder(self, recorder: Any) -> None:
-        no_recorder(recorder)
 
     def reset(self) -> None:
         """All as it was at first."""

@@ -4,13 +4,14 @@ from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 import ferry
 from ferry.compat import _device
-from ferry.compat._offered import Shim, refused, removed
-from ferry.compat.tensorrt._engine import ICudaEngine, Which, no_recorder
+from ferry.compat._offered import refused, removed
+from ferry.compat.tensorrt._engine import ICudaEngine, Which
 from ferry.compat.tensorrt._profiler import IProfiler
+from ferry.compat.tensorrt._recorder import WithoutRecorder
 from ferry.compat.tensorrt._types import Dims, volume
 
 
-class IExecutionContext(Shim):
+class IExecutionContext(WithoutRecorder):
     """Made by ICudaEngine.create_execution_context(). What fails is logged, and gives False."""
 
     def __init__(self, engine: ICudaEngine) -> None:
@@ -52,15 +53,6 @@ class IExecutionContext(Shim):
     @debug_sync.setter
     def debug_sync(self, on: bool) -> None:
         self._debug_sync = bool(on)
-
-    @property
-    def error_recorder(self) -> Optional[Any]:
-        """None: errors are in the log."""
-        return None
-
-    @error_recorder.setter
-    def error_recorder(self, recorder: Any) -> None:
-        no_recorder(recorder)
 
     @property
     def device_memory(self) -> int:

@@ -1,21 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
 """ICudaEngine: a built network, with both worlds of names: bindings by index (to 9.3), tensors by name (from 8.5)."""
 import json
-from typing import Any, Dict, List, Optional, Tuple, Union
+from typing import Any, Dict, List, Tuple, Union
 
 import ferry
-from ferry.compat._offered import Shim, refused, removed, removed_property
+from ferry.compat._offered import refused, removed, removed_property
 from ferry.compat.tensorrt._enums import (EngineCapability, ExecutionContextAllocationStrategy,
                                           HardwareCompatibilityLevel, ProfilingVerbosity, TensorFormat, TensorIOMode,
                                           TensorLocation)
 from ferry.compat.tensorrt._inspect import EngineInspector
+from ferry.compat.tensorrt._recorder import WithoutRecorder
 from ferry.compat.tensorrt._types import DataType, Dims, IHostMemory
 
 PROFILES = "tensorrt.profiles"  # the engine's text with the profiles that it was built for, as JSON
 Which = Union[int, str]
 
 
-class ICudaEngine(Shim):
+class ICudaEngine(WithoutRecorder):
     """Made by a build or by Runtime.deserialize_cuda_engine()."""
 
     def __init__(self, engine: ferry.Engine, log: Any) -> None:
@@ -281,20 +282,5 @@ class ICudaEngine(Shim):
         """Bytes that a context takes for activations and scratch."""
         return self._memory()
 
-    @property
-    def error_recorder(self) -> Optional[Any]:
-        """None: errors are in the log."""
-        return None
-
-    @error_recorder.setter
-    def error_recorder(self, recorder: Any) -> None:
-        no_recorder(recorder)
-
     def __repr__(self) -> str:
         return "<tensorrt.ICudaEngine of %r>" % self._engine
-
-
-def no_recorder(recorder: Any) -> None:
-    """Error recorders are not offered; None is what there is."""
-    if recorder is not None:
-        raise refused("an error recorder", "errors go to the logger: derive from tensorrt.ILogger to collect them")

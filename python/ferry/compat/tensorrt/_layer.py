@@ -10,7 +10,8 @@ from typing import Any, Callable, Dict, List, Optional, Sequence
 import numpy
 
 import ferry
-from ferry.compat._offered import Shim, warn_removed
+from ferry.compat._offered import warn_removed
+from ferry.compat.tensorrt._ends import WithEnds
 from ferry.compat.tensorrt._layer_enums import LayerType
 from ferry.compat.tensorrt._tensor import ITensor
 from ferry.compat.tensorrt._types import DataType, Dims, Weights
@@ -72,7 +73,7 @@ def axes_of(mask: int) -> List[int]:
     return [bit for bit in range(Dims.MAX_DIMS) if int(mask) >> bit & 1]
 
 
-class ILayer(Shim):
+class ILayer(WithEnds):
     """A layer of a network."""
 
     TYPE = LayerType.IDENTITY
@@ -123,24 +124,6 @@ class ILayer(Shim):
 
     def _output_name(self, index: int) -> str:
         return "%s_output%s" % (self.name, "" if index == 0 else "_%d" % (index + 1))
-
-    @property
-    def num_inputs(self) -> int:
-        """How many inputs it has."""
-        return len(self._inputs)
-
-    @property
-    def num_outputs(self) -> int:
-        """How many outputs it has."""
-        return len(self._outputs)
-
-    def get_input(self, index: int) -> Optional[ITensor]:
-        """An input; None past the end."""
-        return self._inputs[index] if 0 <= index < len(self._inputs) else None
-
-    def get_output(self, index: int) -> Optional[ITensor]:
-        """An output; None past the end."""
-        return self._outputs[index] if 0 <= index < len(self._outputs) else None
 
     def set_input(self, index: int, tensor: ITensor) -> None:
         """Another input; past the end it is one more, which some kinds take instead of a field."""

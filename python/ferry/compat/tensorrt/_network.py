@@ -6,15 +6,15 @@ changes before that costs nothing; what it changes in a layer afterwards makes a
 from typing import Any, Dict, List, Optional
 
 import ferry
-from ferry.compat._offered import Shim
 from ferry.compat.tensorrt._add import LayerAdder
+from ferry.compat.tensorrt._ends import WithEnds
 from ferry.compat.tensorrt._layer import ILayer
 from ferry.compat.tensorrt._parsed import ParsedLayer
 from ferry.compat.tensorrt._tensor import ITensor
 from ferry.compat.tensorrt._types import DataType, Dims
 
 
-class INetworkDefinition(LayerAdder, Shim):
+class INetworkDefinition(LayerAdder, WithEnds):
     """Made by Builder.create_network()."""
 
     def __init__(self, log: Any, flags: int) -> None:
@@ -80,24 +80,6 @@ class INetworkDefinition(LayerAdder, Shim):
         """Undoes it."""
         if tensor in self._outputs:
             self._outputs.remove(tensor)
-
-    @property
-    def num_inputs(self) -> int:
-        """How many inputs there are."""
-        return len(self._inputs)
-
-    @property
-    def num_outputs(self) -> int:
-        """How many outputs there are."""
-        return len(self._outputs)
-
-    def get_input(self, index: int) -> Optional[ITensor]:
-        """An input; None past the end."""
-        return self._inputs[index] if 0 <= index < len(self._inputs) else None
-
-    def get_output(self, index: int) -> Optional[ITensor]:
-        """An output; None past the end."""
-        return self._outputs[index] if 0 <= index < len(self._outputs) else None
 
     # --- Layers ------------------------------------------------------------------------------------------------------
 

@@ -4,13 +4,14 @@ from typing import Any, Optional
 
 import ferry
 from ferry.compat import _device
-from ferry.compat._offered import Shim, refused
+from ferry.compat._offered import refused
 from ferry.compat.tensorrt._builder import dla_cores
-from ferry.compat.tensorrt._engine import ICudaEngine, no_recorder
+from ferry.compat.tensorrt._engine import ICudaEngine
 from ferry.compat.tensorrt._logger import Log
+from ferry.compat.tensorrt._recorder import WithoutRecorder
 
 
-class Runtime(Shim):
+class Runtime(WithoutRecorder):
     """Loads engines."""
 
     def __init__(self, logger: Any) -> None:
@@ -74,15 +75,6 @@ class Runtime(Shim):
     def logger(self) -> Any:
         """What it logs to."""
         return self._log.logger
-
-    @property
-    def error_recorder(self) -> Optional[Any]:
-        """None: errors are in the log."""
-        return None
-
-    @error_recorder.setter
-    def error_recorder(self, recorder: Any) -> None:
-        no_recorder(recorder)
 
     def get_plugin_registry(self) -> Any:
         """The registry of plugins: empty."""
