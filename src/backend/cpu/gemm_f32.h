@@ -18,6 +18,7 @@ typedef struct ferry_gemm_f32_tile {
     const float *r;    // the residual, like y; NULL: none
     size_t y_stride, r_stride;
     const ferry_finish *finish;
+    const char *ahead; // weights wanted soon: taps * kc cache lines from here are brought near meanwhile; NULL: none
 } ferry_gemm_f32_tile;
 
 /// Every element is bias + x[0]*w[0] + x[1]*w[1] ..., in that order, whatever the tile: results do not depend on how

@@ -6,6 +6,7 @@
 
 #define ALWAYS_INLINE inline __attribute__((always_inline))
 #define UNROLL _Pragma("GCC unroll 16")
+#define CACHE_LINE 64
 
 // The store with everything: residual, odd activations, a narrow last vector.
 static __attribute__((noinline)) void finish_tile(const ferry_gemm_f32_tile *t, const float *sums, size_t width)
@@ -43,12 +44,15 @@ static ALWAYS_INLINE void tile_of(const ferry_gemm_f32_tile *t, const size_t mr,
     w += nv * VEC;
     const void *const *x = t->x;
     const size_t kc = t->kc;
+    const char *ahead = t->ahead ? t->ahead : (const char *)w;
+    const size_t line = t->ahead ? CACHE_LINE : 0;
     for (size_t taps = t->taps; taps > 0; taps--, x += MR) {
         const float *rows[MR];
         UNROLL
         for (size_t m = 0; m < mr; m++) rows[m] = x[m];
-        for (size_t k = 0; k < kc; k++, w += nv * VEC) {
+        for (size_t k = 0; k < kc; k++, w += nv * VEC, ahead += line) {
             vf column[NV];
+            __builtin_prefetch(ahead, 0, 2);
             UNROLL
             for (size_t n = 0; n < nv; n++) column[n] = vf_load(w + n * VEC);
             UNROLL

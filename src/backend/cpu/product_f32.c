@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "backend/cpu/product_f32.h"
 
+#define CACHE_LINE 64
+
 typedef struct product_run {
     const ferry_product_f32 *product;
     const float *x, *packed, *r;
@@ -28,6 +30,24 @@ void ferry_product_blocks(size_t threads, size_t rows, size_t groups, size_t col
     }
 }
 
+// What is left of the next panel to bring near. A panel's first tile would otherwise wait for memory line by line,
+// while the tiles after it leave memory idle.
+typedef struct ahead {
+    const char *at;
+    size_t bytes;
+} ahead;
+
+// The part that one tile brings: a line for each of its k steps.
+static const char *part_ahead(ahead *next, size_t k)
+{
+    const size_t part = k * CACHE_LINE;
+    const char *at = next->at;
+    if (next->bytes == 0) return NULL;
+    next->at += part;
+    next->bytes -= part < next->bytes ? part : next->bytes;
+    return at;
+}
+
 static void run_block(const product_run *run, const ferry_row_buffer *buffer, size_t row, size_t rows, size_t group,
                       size_t first, size_t count)
 {
@@ -36,15 +56,23 @@ static void run_block(const product_run *run, const ferry_row_buffer *buffer, si
     const size_t k = taps * p->source.kc, stride = p->groups * p->columns;
     ferry_gemm_f32_tile tile = {
         .taps = taps, .kc = p->source.kc, .y_stride = stride, .r_stride = stride, .finish = &p->finish};
+    const size_t tiles = ferry_row_tiles(rows, mr);
     for (size_t c = first; c < first + count; c += nr) {
+        ahead next = {0};
+        if (c + nr < first + count) {
+            next.at = (const char *)(run->packed + group * p->group_floats + ferry_gemm_f32_panel(k, c + nr));
+            next.bytes = k * nr * sizeof(float);
+        }
         tile.w = run->packed + group * p->group_floats + ferry_gemm_f32_panel(k, c);
         tile.cols = p->columns - c < nr ? p->columns - c : nr;
-        for (size_t i = 0; i < rows; i += mr) {
-            const size_t at = (row + i) * stride + group * p->columns + c;
-            tile.rows = rows - i < mr ? rows - i : mr;
-            tile.x = buffer->pointers + i * taps;
+        for (size_t i = 0; i < tiles; i++) {
+            const ferry_row_tile cut = ferry_row_tile_at(rows, tiles, i);
+            const size_t at = (row + cut.first) * stride + group * p->columns + c;
+            tile.rows = cut.rows;
+            tile.x = buffer->pointers + i * taps * mr;
             tile.y = run->y + at;
             tile.r = run->r ? run->r + at : NULL;
+            tile.ahead = part_ahead(&next, k);
             p->row->run(&tile);
         }
     }

@@ -71,13 +71,15 @@ static void run_block(const product_run *run, const ferry_row_buffer *buffer, si
                                .y_float = p->y_float,
                                .r_float = p->r_float,
                                .finish = &p->finish};
+    const size_t tiles = ferry_row_tiles(rows, mr);
     for (size_t c = first; c < first + count; c += nr) {
         tile.w = run->packed + group * p->group_bytes + ferry_gemm_s8_panel(p->row, &p->shape, c);
         tile.cols = columns - c < nr ? columns - c : nr;
-        for (size_t i = 0; i < rows; i += mr) {
-            const size_t at = (row + i) * stride + group * columns + c;
-            tile.rows = rows - i < mr ? rows - i : mr;
-            tile.x = buffer->pointers + i * taps;
+        for (size_t i = 0; i < tiles; i++) {
+            const ferry_row_tile cut = ferry_row_tile_at(rows, tiles, i);
+            const size_t at = (row + cut.first) * stride + group * columns + c;
+            tile.rows = cut.rows;
+            tile.x = buffer->pointers + i * taps * mr;
             tile.y = run->y + at * (p->y_float ? sizeof(float) : 1);
             tile.r = run->r ? run->r + at * (p->r_float ? sizeof(float) : 1) : NULL;
             p->row->run(&tile);

@@ -40,21 +40,29 @@ size_t ferry_row_source_block(const ferry_row_source *source, size_t mr)
     size_t block = BLOCK_ROWS;
     if (row_bytes && BLOCK_BYTES / row_bytes < block) block = BLOCK_BYTES / row_bytes;
     if (FERRY_ROWS_POINTERS / source->taps < block) block = FERRY_ROWS_POINTERS / source->taps;
-    return block < mr ? mr : block / mr * mr;
+    block = block < mr ? mr : block / mr * mr;
+    if (source->rows <= block) return block;
+    // Evenly, as tiles are: a last block of few rows would read all weights for little.
+    const size_t blocks = (source->rows + block - 1) / block, each = (source->rows + blocks - 1) / blocks;
+    return (each + mr - 1) / mr * mr;
 }
 
 void ferry_row_source_get(const ferry_row_source *source, const void *x, size_t group, size_t row, size_t rows,
                           size_t mr, ferry_row_buffer *buffer)
 {
-    switch (source->kind) {
-    case FERRY_ROWS_DENSE:
-        for (size_t i = 0; i < rows; i++)
-            buffer->pointers[i] = (const char *)x + (row + i) * source->row_stride * source->elem_bytes;
-        break;
-    case FERRY_ROWS_TAPS:
-        for (size_t i = 0; i < rows; i += mr)
-            ferry_conv_pointers(&source->conv, x, source->elem_bytes, source->zeros, group, row + i,
-                                rows - i < mr ? rows - i : mr, mr, buffer->pointers + i * source->taps);
-        break;
+    const size_t tiles = ferry_row_tiles(rows, mr);
+    for (size_t i = 0; i < tiles; i++) {
+        const ferry_row_tile tile = ferry_row_tile_at(rows, tiles, i);
+        const void **pointers = buffer->pointers + i * source->taps * mr;
+        switch (source->kind) {
+        case FERRY_ROWS_DENSE:
+            for (size_t k = 0; k < tile.rows; k++)
+                pointers[k] = (const char *)x + (row + tile.first + k) * source->row_stride * source->elem_bytes;
+            break;
+        case FERRY_ROWS_TAPS:
+            ferry_conv_pointers(&source->conv, x, source->elem_bytes, source->zeros, group, row + tile.first, tile.rows,
+                                mr, pointers);
+            break;
+        }
     }
 }

@@ -33,10 +33,28 @@ typedef struct ferry_row_buffer {
 bool ferry_row_source_conv(const ferry_conv_shape *shape, size_t elem_bytes, size_t mr, size_t kc,
                            ferry_row_source *out);
 
+/// Rows that one tile takes. Tiles are cut evenly: a last one of few rows would cost nearly as much as a full one.
+typedef struct ferry_row_tile {
+    size_t first, rows;
+} ferry_row_tile;
+
+static inline size_t ferry_row_tiles(size_t rows, size_t mr)
+{
+    return (rows + mr - 1) / mr;
+}
+
+/// Tile `i` of `tiles` over `rows` rows.
+static inline ferry_row_tile ferry_row_tile_at(size_t rows, size_t tiles, size_t i)
+{
+    const size_t first = rows * i / tiles;
+    return (ferry_row_tile){.first = first, .rows = rows * (i + 1) / tiles - first};
+}
+
 /// Most rows (a multiple of mr) that one task should take at a time.
 size_t ferry_row_source_block(const ferry_row_source *source, size_t mr);
 
-/// Pointers for rows [row, row + rows), tile by tile: tile i's begin at buffer->pointers[i * taps * mr].
+/// Pointers for rows [row, row + rows), tile by tile as ferry_row_tile_at cuts them: tile i's begin at
+/// buffer->pointers[i * taps * mr].
 void ferry_row_source_get(const ferry_row_source *source, const void *x, size_t group, size_t row, size_t rows,
                           size_t mr, ferry_row_buffer *buffer);
 
