@@ -11,11 +11,6 @@
 
 #define SEGMENT 512 // output elements of a row that are summed at a time: 4 KiB of doubles on the stack
 
-typedef struct transpose_sizes {
-    ferry_window window; // pad_begin: what is cut in front; may be met by output_shape
-    int64_t out[3];      // FERRY_DIM_UNKNOWN where the input's size is
-} transpose_sizes;
-
 static ferry_status read_three(const ferry_node *node, const char *name, int32_t n_spatial, int64_t out[3],
                                bool *out_given, ferry_error *err)
 {
@@ -36,7 +31,7 @@ static ferry_status read_three(const ferry_node *node, const char *name, int32_t
 }
 
 // Size along one axis: from output_shape, from SAME_*, or from the pads.
-static ferry_status size_axis(transpose_sizes *s, int32_t axis, int64_t in, int64_t extra, const int64_t *wanted,
+static ferry_status size_axis(ferry_transpose_sizes *s, int32_t axis, int64_t in, int64_t extra, const int64_t *wanted,
                               ferry_error *err)
 {
     ferry_window *w = &s->window;
@@ -64,8 +59,8 @@ static ferry_status size_axis(transpose_sizes *s, int32_t axis, int64_t in, int6
     return FERRY_OK;
 }
 
-static ferry_status read_sizes(const ferry_node *node, int32_t n_spatial, const int64_t *kernel_dims,
-                               const int64_t in[3], transpose_sizes *out, ferry_error *err)
+ferry_status ferry_transpose_sizes_read(const ferry_node *node, int32_t n_spatial, const int64_t *kernel_dims,
+                                        const int64_t in[3], ferry_transpose_sizes *out, ferry_error *err)
 {
     int64_t extra[3] = {0}, wanted[3] = {1, 1, 1};
     bool has_extra = false, has_wanted = false;
@@ -106,8 +101,8 @@ ferry_status ferry_conv_transpose_infer(ferry_infer *infer, ferry_error *err)
     const int32_t n_spatial = rank - 2;
     int64_t in[3] = {1, 1, 1};
     for (int32_t i = 0; i < n_spatial && n_spatial <= 3; i++) in[3 - n_spatial + i] = x->dims[2 + i];
-    transpose_sizes sizes;
-    FERRY_TRY(read_sizes(infer->node, n_spatial, w->dims + 2, in, &sizes, err));
+    ferry_transpose_sizes sizes;
+    FERRY_TRY(ferry_transpose_sizes_read(infer->node, n_spatial, w->dims + 2, in, &sizes, err));
     ferry_shape *y = &infer->out_shapes[0];
     *y = ferry_shape_of_rank(rank);
     ferry_copy_dim(y, 0, x, 0);
@@ -118,7 +113,7 @@ ferry_status ferry_conv_transpose_infer(ferry_infer *infer, ferry_error *err)
 }
 
 typedef struct transpose_plane {
-    const transpose_sizes *sizes;
+    const ferry_transpose_sizes *sizes;
     ferry_wide x, w;
     int64_t in[3], channels, x_at;
     int64_t w_at, w_step; // the filter of the group's first input channel, and from one input channel to the next
@@ -169,10 +164,10 @@ ferry_status ferry_conv_transpose_eval(const ferry_eval *eval, ferry_error *err)
     ferry_tensor *y = &eval->out[0];
     if (!ferry_dtype_is_float(x->dtype))
         return ferry_fail(err, FERRY_ERR_UNSUPPORTED, "ConvTranspose of %s", ferry_dtype_name(x->dtype));
-    transpose_sizes sizes;
+    ferry_transpose_sizes sizes;
     transpose_plane p = {.sizes = &sizes};
     ferry_window_dims(x, p.in);
-    FERRY_TRY(read_sizes(eval->node, x->rank - 2, w->dims + 2, p.in, &sizes, err));
+    FERRY_TRY(ferry_transpose_sizes_read(eval->node, x->rank - 2, w->dims + 2, p.in, &sizes, err));
     char *scratch = eval->scratch;
     p.x = ferry_widen(x, &scratch);
     p.w = ferry_widen(w, &scratch);

@@ -27,6 +27,8 @@ static void conv_f32__matches_reference_for_every_geometry(void **unused)
         {CONV, .inputs = "f32:1x8x12x12 =f32:16x8x5x5", .attrs = "auto_pad=SAME_UPPER strides=2,2"},
         {CONV, .inputs = "f32:1x3x20x21 =f32:24x3x3x3 =f32:24", .attrs = "pads=1,1,1,1 strides=2,2"},
         {CONV, .inputs = "f32:2x3x15x17 =f32:33x3x7x7", .attrs = "pads=3,3,3,3 strides=2,2"},
+        {CONV, .inputs = "f32:1x3x40x56 =f32:20x3x16x16 =f32:20",
+         .attrs = "strides=16,16"}, // more taps than rows' buffers
         {CONV, .inputs = "f32:1x1x9x9 =f32:5x1x3x3"},
         {CONV, .inputs = "f32:2x3x17 =f32:3x3x2 =f32:3"},
         {CONV, .inputs = "f32:1x2x6x9 =f32:5x2x1x3 =f32:5"},

@@ -168,9 +168,14 @@ static ferry_status offer(ferry_cpu_device *device, const ferry_graph_view *view
     ferry_row_source source;
     const ferry_gemm_f32_row *row = ferry_gemm_f32_pick(device->isa);
     if (!ferry_node_is(node, "Conv") && !ferry_node_is(node, "FusedConv")) return FERRY_OK;
-    if (!ferry_conv_node_is_offered(view, root, &shape) ||
-        !ferry_row_source_conv(&shape, sizeof(float), row->mr, 0, &source))
+    if (!ferry_conv_node_is_offered(view, root, &shape)) return FERRY_OK;
+    // The rows of a formed input have fewer taps: a vision transformer's patches of 16x16 fit.
+    ferry_form form;
+    ferry_conv_shape formed = shape;
+    if (is_formed(&shape) &&
+        !ferry_form_make(FERRY_FORM_F32, &shape, 1, ferry_form_merges(shape.group, &shape.window), &form, &formed))
         return FERRY_OK;
+    if (!ferry_row_source_conv(&formed, sizeof(float), row->mr, 0, &source)) return FERRY_OK;
     const ferry_value *x = ferry_cpu_value(g, node, 0), *w = ferry_cpu_value(g, node, 1);
     const ferry_value *y = ferry_cpu_result(g, node);
     if (!ferry_cpu_is_float(x->dtype) || !ferry_cpu_is_float(w->dtype) || ferry_conv_is_depthwise(&shape))

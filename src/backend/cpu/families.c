@@ -6,6 +6,7 @@
 #define FAMILIES(ROW)         \
     ROW(conv_depthwise_f32)   \
     ROW(conv_f32)             \
+    ROW(conv_transpose_f32)   \
     ROW(matrix_f32)           \
     ROW(matmul_f32)           \
     ROW(conv_depthwise_s8)    \

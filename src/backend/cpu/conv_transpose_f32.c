@@ -1,0 +1,287 @@
+// SPDX-License-Identifier: Apache-2.0
+// Transposed convolution in float, channels last, as one matrix product for each phase of the stride: every output is
+// written once, and nothing is scattered and added. Any window, stride, pad, dilation and group.
+#include <string.h>
+
+#include "backend/cpu/conv_node.h"
+#include "backend/cpu/gemm_f32.h"
+#include "backend/cpu/node.h"
+#include "backend/cpu/row_source.h"
+#include "backend/cpu/transpose_phases.h"
+#include "base/thread_pool.h"
+#include "ops/op.h"
+
+static const char tactic_name[] = "conv_transpose_f32_phases";
+
+#define BARE_ROWS 96 // stored at a time where no tap reaches
+
+typedef struct phase_part {
+    ferry_row_source source;
+    ferry_phase_places places[3];
+    size_t at, group_floats; // in the packed weights: where its first group begins, and what each takes
+} phase_part;
+
+typedef struct transpose_kernel {
+    ferry_cpu_kernel base;
+    const ferry_gemm_f32_row *row;
+    ferry_transpose_filter filter;
+    ferry_transpose_shape shape;
+    ferry_cpu_operand x;
+    const float *packed; // borrowed
+    phase_part *phases;  // owned: [n_phases]
+    size_t n_phases;
+    float *zeros; // owned: what a tap beyond the input points to
+    size_t zeros_bytes;
+} transpose_kernel;
+
+typedef struct transpose_run {
+    const transpose_kernel *k;
+    const float *x;
+    float *y;
+} transpose_run;
+
+// Rows [row, row + rows) of a phase, which lie on one line of the output: the first at y, the others y_stride apart.
+static void run_rows(const transpose_run *run, const phase_part *p, size_t row, size_t rows, float *y, size_t y_stride)
+{
+    static const ferry_finish plain = {.low = -INFINITY, .high = INFINITY, .r_mult = 1};
+    const transpose_kernel *k = run->k;
+    const size_t mr = k->row->mr, nr = k->row->nr, columns = (size_t)k->filter.m_each, taps = p->source.taps;
+    const size_t tiles = ferry_row_tiles(rows, mr);
+    ferry_row_buffer buffer;
+    ferry_gemm_f32_tile tile = {.taps = taps, .kc = p->source.kc, .y_stride = y_stride, .finish = &plain};
+    for (size_t g = 0; g < (size_t)k->filter.group; g++) {
+        if (taps) ferry_row_source_get(&p->source, run->x, g, row, rows, mr, &buffer);
+        for (size_t c = 0; c < columns; c += nr) {
+            tile.w = k->packed + p->at + g * p->group_floats + ferry_gemm_f32_panel(taps * p->source.kc, c);
+            tile.cols = columns - c < nr ? columns - c : nr;
+            for (size_t i = 0; i < tiles; i++) {
+                const ferry_row_tile cut = ferry_row_tile_at(rows, tiles, i);
+                tile.rows = cut.rows;
+                tile.x = buffer.pointers + i * taps * mr;
+                tile.y = y + cut.first * y_stride + g * columns + c;
+                k->row->run(&tile);
+            }
+        }
+    }
+}
+
+// A phase's outputs on one line: picture n, at d and h as the phase counts them.
+static void run_line(const transpose_run *run, const phase_part *p, int64_t n, int64_t d, int64_t h)
+{
+    const transpose_kernel *k = run->k;
+    const int64_t *stride = k->filter.stride, *out = k->shape.out;
+    const size_t width = (size_t)p->places[2].count, position = (size_t)(k->filter.m_each * k->filter.group);
+    const size_t block = p->source.taps ? ferry_row_source_block(&p->source, k->row->mr) : BARE_ROWS;
+    const int64_t out_d = p->places[0].first + d * stride[0], out_h = p->places[1].first + h * stride[1];
+    const size_t first_row = (size_t)((n * p->places[0].count + d) * p->places[1].count + h) * width;
+    float *y = run->y + (size_t)(((n * out[0] + out_d) * out[1] + out_h) * out[2] + p->places[2].first) * position;
+    for (size_t at = 0; at < width; at += block)
+        run_rows(run, p, first_row + at, width - at < block ? width - at : block, y + at * (size_t)stride[2] * position,
+                 (size_t)stride[2] * position);
+}
+
+// An item is a line of the output; the phases along it follow each other, so that it stays in the cache.
+static void run_lines(void *context, size_t begin, size_t count)
+{
+    const transpose_run *run = context;
+    const transpose_kernel *k = run->k;
+    const int64_t *stride = k->filter.stride, *out = k->shape.out, *pad = k->shape.pad;
+    for (size_t item = begin; item < begin + count; item++) {
+        const int64_t h = (int64_t)item % out[1], rest = (int64_t)item / out[1], d = rest % out[0];
+        const int64_t first = ((d + pad[0]) % stride[0] * stride[1] + (h + pad[1]) % stride[1]) * stride[2];
+        for (int64_t i = 0; i < stride[2]; i++)
+            run_line(run, &k->phases[first + i], rest / out[0], d / stride[0], h / stride[1]);
+    }
+}
+
+static ferry_status run(const ferry_cpu_kernel *kernel, const ferry_cpu_run *r, ferry_error *err)
+{
+    (void)err;
+    const transpose_kernel *k = (const transpose_kernel *)kernel;
+    transpose_run run = {k, ferry_cpu_operand_data(&k->x, r), r->out[0].data};
+    const size_t lines = (size_t)(k->shape.batch * k->shape.out[0] * k->shape.out[1]);
+    ferry_parallel_1d(r->pool, run_lines, &run, lines, 1);
+    return FERRY_OK;
+}
+
+static void deinit(ferry_cpu_kernel *kernel)
+{
+    transpose_kernel *k = (transpose_kernel *)kernel;
+    ferry_heap_free(kernel->base.device->heap, k->phases, k->n_phases * sizeof *k->phases);
+    ferry_heap_free(kernel->base.device->heap, k->zeros, k->zeros_bytes);
+}
+
+static bool owns(const char *tactic)
+{
+    return strcmp(tactic, tactic_name) == 0;
+}
+
+// --- Packed weights: phase by phase, in each the groups --------------------------------------------------------------
+
+// What a group of that phase takes, and *at moved on behind all groups; false when it could not be.
+static bool phase_floats(const ferry_gemm_f32_row *row, const ferry_transpose_filter *f, size_t phase, size_t *out,
+                         size_t *at)
+{
+    size_t all = 0;
+    return ferry_gemm_f32_packed_floats(row, ferry_transpose_phase_depth(f, phase), (size_t)f->m_each, out) &&
+           ferry_mul_size(*out, (size_t)f->group, &all) && ferry_add_size(*at, all, at) &&
+           *at < SIZE_MAX / sizeof(float);
+}
+
+// by_tap: room for one phase of one group; biases: [m_each].
+static void pack_phases(const ferry_gemm_f32_row *row, const ferry_transpose_filter *f, const float *w,
+                        const float *bias, float *by_tap, float *biases, float *packed)
+{
+    const size_t columns = (size_t)f->m_each, m_each = columns / (size_t)f->merged;
+    size_t each = 0, end = 0;
+    for (size_t p = 0; p < ferry_transpose_phase_count(f); p++) {
+        float *to = packed + end;
+        phase_floats(row, f, p, &each, &end);
+        for (size_t g = 0; g < (size_t)f->group; g++, to += each) {
+            const size_t depth = ferry_transpose_phase_depth(f, p);
+            for (size_t c = 0; c < columns; c++) biases[c] = bias ? bias[g * m_each + c % m_each] : 0;
+            ferry_transpose_phase_weights(f, p, (int64_t)g, w, by_tap);
+            ferry_gemm_f32_pack(row, depth, columns, by_tap, 1, depth, biases, to);
+        }
+    }
+}
+
+static ferry_status pack(ferry_cpu_device *device, const ferry_region *region, const char *tactic, void **out_data,
+                         size_t *out_bytes, ferry_error *err)
+{
+    const ferry_node *node = &region->graph->nodes[region->nodes[0]];
+    const ferry_value *w = ferry_cpu_value(region->graph, node, 1), *b = ferry_cpu_value(region->graph, node, 2);
+    const ferry_gemm_f32_row *row = ferry_gemm_f32_pick(device->isa);
+    const ferry_heap *heap = device->base.heap;
+    ferry_transpose_filter f;
+    size_t floats = 0, each = 0, deepest = 0;
+    bool fits = w && w->data && ferry_transpose_filter_read(node, w->shape.rank, w->shape.dims, &f);
+    for (size_t p = 0; fits && p < ferry_transpose_phase_count(&f); p++) {
+        const size_t depth = ferry_transpose_phase_depth(&f, p);
+        fits = phase_floats(row, &f, p, &each, &floats);
+        deepest = depth > deepest ? depth : deepest;
+    }
+    if (!fits) return ferry_cpu_misfit(tactic, "weights that cannot be packed", err);
+    const size_t room = deepest * (size_t)f.m_each + (size_t)f.m_each;
+    const float *weights = NULL, *bias = NULL;
+    size_t weights_owned = 0, bias_owned = 0;
+    ferry_status s = ferry_cpu_constant_f32(heap, w, &weights, &weights_owned, err);
+    if (s == FERRY_OK && b) s = ferry_cpu_constant_f32(heap, b, &bias, &bias_owned, err);
+    float *scratch = s == FERRY_OK ? ferry_heap_alloc_array(heap, room, sizeof *scratch) : NULL;
+    float *packed = s == FERRY_OK ? ferry_heap_alloc_uninit(heap, floats * sizeof *packed) : NULL;
+    if (s == FERRY_OK && (!scratch || !packed)) s = ferry_fail_memory(err, "packed weights");
+    if (s == FERRY_OK) {
+        pack_phases(row, &f, weights, bias, scratch + f.m_each, scratch, packed);
+        *out_data = packed;
+        *out_bytes = floats * sizeof *packed;
+    } else {
+        ferry_heap_free(heap, packed, floats * sizeof *packed);
+    }
+    ferry_heap_free(heap, scratch, room * sizeof *scratch);
+    ferry_cpu_constant_free(heap, weights, weights_owned);
+    ferry_cpu_constant_free(heap, bias, bias_owned);
+    return s;
+}
+
+// --- Preparing -------------------------------------------------------------------------------------------------------
+
+static bool fill_phase(const transpose_kernel *k, size_t index, phase_part *p, size_t *end)
+{
+    ferry_conv_shape conv;
+    p->at = *end;
+    ferry_transpose_phase_conv(&k->filter, &k->shape, index, &conv, p->places);
+    if (!phase_floats(k->row, &k->filter, index, &p->group_floats, end)) return false;
+    if (!ferry_row_source_conv(&conv, sizeof(float), k->row->mr, 0, &p->source)) return false;
+    p->source.kind = FERRY_ROWS_TAPS; // a phase need not have an output for every position
+    p->source.zeros = k->zeros;
+    return true;
+}
+
+static ferry_status fill_kernel(transpose_kernel *k, ferry_cpu_device *device, const ferry_region *region,
+                                const char *tactic, const ferry_tensor_desc *in, const ferry_tensor_desc *y,
+                                size_t packed_bytes, ferry_error *err)
+{
+    const ferry_node *node = &region->graph->nodes[region->nodes[0]];
+    const ferry_cpu_operand w = ferry_cpu_input(region, in, 1);
+    size_t bytes = 0, end = 0;
+    k->x = ferry_cpu_input(region, in, 0);
+    if (!k->x.present || !w.data || k->x.desc.dtype != FERRY_F32 || y->dtype != FERRY_F32 ||
+        !ferry_tensor_desc_is_dense(&k->x.desc, FERRY_LAYOUT_CHANNELS_LAST) ||
+        !ferry_tensor_desc_is_dense(y, FERRY_LAYOUT_CHANNELS_LAST) || !ferry_tensor_desc_bytes(&k->x.desc, &bytes) ||
+        !ferry_tensor_desc_bytes(y, &bytes) ||
+        !ferry_transpose_filter_read(node, w.desc.rank, w.desc.dims, &k->filter) ||
+        !ferry_transpose_shape_read(node, &k->filter, &k->x.desc, y, &k->shape))
+        return ferry_cpu_misfit(tactic, "input, weights and output that do not fit together", err);
+    k->row = ferry_gemm_f32_pick(device->isa);
+    k->n_phases = ferry_transpose_phase_count(&k->filter);
+    k->phases = ferry_heap_alloc_array(device->base.heap, k->n_phases, sizeof *k->phases);
+    k->zeros_bytes = (size_t)k->filter.c_each * sizeof(float);
+    k->zeros = ferry_heap_alloc(device->base.heap, k->zeros_bytes);
+    if (!k->phases || !k->zeros) return ferry_fail_memory(err, "a transposed convolution");
+    for (size_t i = 0; i < k->n_phases; i++)
+        if (!fill_phase(k, i, &k->phases[i], &end))
+            return ferry_cpu_misfit(tactic, "a filter of more taps than it can take", err);
+    return end * sizeof(float) == packed_bytes ? FERRY_OK
+                                               : ferry_cpu_misfit(tactic, "packed weights of another size", err);
+}
+
+static ferry_status prepare(ferry_cpu_device *device, const ferry_region *region, const char *tactic,
+                            const ferry_tensor_desc *in, const ferry_tensor_desc *out, const void *packed,
+                            size_t packed_bytes, ferry_kernel **out_kernel, ferry_error *err)
+{
+    FERRY_TRY(ferry_cpu_check_region(region, tactic, in, out, err));
+    transpose_kernel *k = ferry_cpu_kernel_new(device, sizeof *k, run);
+    if (!k) return ferry_fail_memory(err, "a transposed convolution");
+    k->base.deinit = deinit;
+    k->packed = packed;
+    const ferry_status s = fill_kernel(k, device, region, tactic, in, &out[0], packed_bytes, err);
+    if (s == FERRY_OK)
+        *out_kernel = &k->base.base;
+    else
+        device->base.backend->release(&k->base.base);
+    return s;
+}
+
+static ferry_status offer(ferry_cpu_device *device, const ferry_graph_view *view, ferry_node_id root,
+                          const ferry_offer_sink *sink, ferry_error *err)
+{
+    const ferry_graph *g = view->graph;
+    const ferry_node *node = &g->nodes[root];
+    const ferry_gemm_f32_row *row = ferry_gemm_f32_pick(device->isa);
+    if (!ferry_node_is(node, "ConvTranspose") || !ferry_cpu_is_plain_node(view, root) ||
+        ferry_cpu_is_constant(g, node, 0) || !ferry_cpu_is_constant(g, node, 1) ||
+        (ferry_cpu_value(g, node, 2) && !ferry_cpu_is_constant(g, node, 2)))
+        return FERRY_OK;
+    const ferry_value *x = ferry_cpu_value(g, node, 0), *w = ferry_cpu_value(g, node, 1);
+    const ferry_value *y = ferry_cpu_result(g, node);
+    const ferry_tensor_desc in = ferry_cpu_describe(x, FERRY_LAYOUT_CHANNELS_LAST);
+    const ferry_tensor_desc out = ferry_cpu_describe(y, FERRY_LAYOUT_CHANNELS_LAST);
+    ferry_transpose_filter f;
+    ferry_transpose_shape shape;
+    if (!ferry_cpu_is_float(x->dtype) || !ferry_cpu_is_float(w->dtype) ||
+        !ferry_transpose_filter_read(node, w->shape.rank, w->shape.dims, &f) ||
+        !ferry_transpose_shape_read(node, &f, &in, &out, &shape))
+        return FERRY_OK;
+    double macs = 0;
+    for (size_t p = 0; p < ferry_transpose_phase_count(&f); p++) {
+        const size_t depth = ferry_transpose_phase_depth(&f, p);
+        if (depth / (size_t)f.c_each > FERRY_ROWS_POINTERS / row->mr) return FERRY_OK;
+        macs += (double)depth / (double)ferry_transpose_phase_count(&f);
+    }
+    // A panel that is not full costs as much as a full one.
+    const size_t padded = ((size_t)f.m_each + row->vec - 1) / row->vec * row->vec;
+    macs *= ferry_cpu_elements(y) * (double)padded / (double)f.m_each;
+    return ferry_cpu_offer_node(
+        sink, tactic_name, root, FERRY_LAYOUT_CHANNELS_LAST, FERRY_LAYOUT_CHANNELS_LAST, 0,
+        ferry_cpu_cost_us(device, FERRY_F32, macs, ferry_cpu_bytes(x) + ferry_cpu_bytes(w) + ferry_cpu_bytes(y)), err);
+}
+
+extern const ferry_cpu_family ferry_cpu_family_conv_transpose_f32;
+const ferry_cpu_family ferry_cpu_family_conv_transpose_f32 = {
+    .name = "conv_transpose_f32",
+    .via_f32 = true,
+    .offer = offer,
+    .owns = owns,
+    .pack = pack,
+    .prepare = prepare,
+};
