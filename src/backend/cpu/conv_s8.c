@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// QConv as an int8 matrix product, channels last. Any window, stride, pad, dilation and group; the input may come in
-// plain layout, since it is brought into the kernels' form anyway.
+// QConv as an int8 matrix product, channels last. Any window, stride, pad, dilation and group; inputs of few channels
+// may come in plain layout, since they are brought into the kernels' form anyway.
 #include <string.h>
 
 #include "backend/cpu/conv_node.h"
@@ -16,6 +16,8 @@ typedef struct conv_kernel {
     ferry_product_s8 product;
     const char *packed; // borrowed
     ferry_cpu_operand x, residual;
+    int8_t *zeros; // owned: what a tap in the padding points to; NULL: the input is formed
+    size_t zeros_bytes;
 } conv_kernel;
 
 static ferry_status run(const ferry_cpu_kernel *kernel, const ferry_cpu_run *r, ferry_error *err)
@@ -26,6 +28,12 @@ static ferry_status run(const ferry_cpu_kernel *kernel, const ferry_cpu_run *r, 
                          k->residual.present ? ferry_cpu_operand_data(&k->residual, r) : NULL, r->out[0].data,
                          r->workspace);
     return FERRY_OK;
+}
+
+static void deinit(ferry_cpu_kernel *kernel)
+{
+    conv_kernel *k = (conv_kernel *)kernel;
+    ferry_heap_free(kernel->base.device->heap, k->zeros, k->zeros_bytes);
 }
 
 static bool owns(const char *tactic)
@@ -42,7 +50,7 @@ static bool group_bytes(const ferry_gemm_s8_row *row, const ferry_window *window
     for (int32_t i = 0; i < 3; i++)
         if (window->kernel[i] < 1 || !ferry_mul_size(depth, (size_t)window->kernel[i], &depth)) return false;
     if (!ferry_mul_size(depth, (size_t)w_dims[1], &depth) || depth > FERRY_INT8_MAX_SUM) return false;
-    *shape = ferry_product_s8_taps(group, window, w_dims);
+    *shape = ferry_product_s8_taps(row, group, window, w_dims);
     return ferry_gemm_s8_packed_bytes(row, shape, out) && ferry_mul_size(*out, (size_t)group, &all);
 }
 
@@ -122,8 +130,14 @@ static ferry_status fill_kernel(conv_kernel *k, ferry_cpu_device *device, const 
         p->group_bytes * p->groups != packed_bytes)
         return ferry_cpu_misfit(tactic, "packed weights of another size", err);
     k->packed = packed;
-    if (p->formed) k->base.base.workspace_bytes = p->form.bytes;
-    return FERRY_OK;
+    if (p->formed) {
+        k->base.base.workspace_bytes = p->form.bytes;
+        return FERRY_OK;
+    }
+    k->zeros_bytes = p->source.kc;
+    k->zeros = ferry_heap_alloc(device->base.heap, k->zeros_bytes);
+    p->source.zeros = k->zeros;
+    return k->zeros ? FERRY_OK : ferry_fail_memory(err, "a convolution");
 }
 
 static ferry_status prepare(ferry_cpu_device *device, const ferry_region *region, const char *tactic,
@@ -132,6 +146,7 @@ static ferry_status prepare(ferry_cpu_device *device, const ferry_region *region
 {
     conv_kernel *k = ferry_cpu_kernel_new(device, sizeof *k, run);
     if (!k) return ferry_fail_memory(err, "a convolution");
+    k->base.deinit = deinit;
     const ferry_status s = fill_kernel(k, device, region, tactic, in, out, packed, packed_bytes, err);
     if (s == FERRY_OK)
         *out_kernel = &k->base.base;

@@ -88,7 +88,7 @@ bool ferry_form_matrix(ferry_form_type type, size_t rows, size_t k, size_t k_mul
 
 static void fill_zeros(ferry_form_type type, void *to, int64_t elements)
 {
-    memset(to, type == FERRY_FORM_S8_BIASED ? 0x80 : 0, (size_t)elements * out_bytes(type));
+    memset(to, 0, (size_t)elements * out_bytes(type));
 }
 
 static void convert(ferry_form_type type, const void *x, void *to, size_t n)
@@ -100,13 +100,6 @@ static void convert(ferry_form_type type, const void *x, void *to, size_t n)
     case FERRY_FORM_S8:
         memcpy(to, x, n);
         break;
-    case FERRY_FORM_S8_BIASED: {
-        const uint8_t *from = x;
-        uint8_t *y = to;
-        FERRY_VECTORS
-        for (size_t i = 0; i < n; i++) y[i] = from[i] ^ 0x80;
-        break;
-    }
     case FERRY_FORM_S8_WIDE: {
         const int8_t *from = x;
         int16_t *y = to;
@@ -128,9 +121,6 @@ static inline __attribute__((always_inline)) void spread(ferry_form_type type, c
         break;
     case FERRY_FORM_S8:
         for (int64_t i = 0; i < n; i++) ((int8_t *)to)[i * to_step] = from[i * step];
-        break;
-    case FERRY_FORM_S8_BIASED:
-        for (int64_t i = 0; i < n; i++) ((uint8_t *)to)[i * to_step] = (uint8_t)from[i * step] ^ 0x80;
         break;
     case FERRY_FORM_S8_WIDE:
         for (int64_t i = 0; i < n; i++) ((int16_t *)to)[i * to_step] = from[i * step];

@@ -79,7 +79,7 @@ void ferry_gemm_s8_pack(const ferry_gemm_s8_row *row, const ferry_gemm_s8_shape 
                     to[at / row->kq * width * row->kq + c * row->kq + at % row->kq] = w;
                     sum += w;
                 }
-            // A row's elements are 128 too large, all taps and padding alike. At most 131071 weights: no overflow.
+            // The kernel's elements are 128 too large, all taps and padding alike. At most 131071 weights: no overflow.
             const int32_t start = row->form == FERRY_S8_BIASED ? -128 * sum : 0;
             memcpy(panel + c * sizeof start, &start, sizeof start);
             memcpy(panel + width * sizeof start + c * sizeof(float), &weights->mult[first + c], sizeof(float));

@@ -12,7 +12,7 @@
 /// How a kernel wants the elements of its rows.
 typedef enum ferry_s8_form {
     FERRY_S8_PLAIN = 0,  // as they are
-    FERRY_S8_BIASED = 1, // plus 128, unsigned: vpdpbusd multiplies unsigned by signed
+    FERRY_S8_BIASED = 1, // as they are; the kernel adds 128, since vpdpbusd multiplies unsigned by signed
     FERRY_S8_WIDE = 2    // as int16
 } ferry_s8_form;
 

@@ -4,16 +4,31 @@
 #include "backend/cpu/product_f32.h"
 
 static const ferry_form_type forms[] = {
-    [FERRY_S8_PLAIN] = FERRY_FORM_S8, [FERRY_S8_BIASED] = FERRY_FORM_S8_BIASED, [FERRY_S8_WIDE] = FERRY_FORM_S8_WIDE};
+    [FERRY_S8_PLAIN] = FERRY_FORM_S8, [FERRY_S8_BIASED] = FERRY_FORM_S8, [FERRY_S8_WIDE] = FERRY_FORM_S8_WIDE};
+
+#define MOST_TAPS 64 // whose pointers are looked up for each row
 
 static size_t round_up(size_t n, size_t to)
 {
     return (n + to - 1) / to * to;
 }
 
-ferry_gemm_s8_shape ferry_product_s8_taps(int64_t group, const ferry_window *window, const int64_t *w_dims)
+static bool reads_in_place(const ferry_gemm_s8_row *row, size_t k)
 {
-    const size_t width = ferry_form_merges(group, window) ? (size_t)window->kernel[2] : 1;
+    return row->form != FERRY_S8_WIDE && k % row->kq == 0;
+}
+
+// Whether a window's row becomes one tap. Only a formed input has its padding in memory, as that needs.
+static bool merges(const ferry_gemm_s8_row *row, int64_t group, const ferry_window *window, int64_t c_each)
+{
+    const size_t taps = (size_t)(window->kernel[0] * window->kernel[1] * window->kernel[2]);
+    return ferry_form_merges(group, window) && (!reads_in_place(row, (size_t)c_each) || taps > MOST_TAPS);
+}
+
+ferry_gemm_s8_shape ferry_product_s8_taps(const ferry_gemm_s8_row *row, int64_t group, const ferry_window *window,
+                                          const int64_t *w_dims)
+{
+    const size_t width = merges(row, group, window, w_dims[1]) ? (size_t)window->kernel[2] : 1;
     const size_t taps = (size_t)(window->kernel[0] * window->kernel[1] * window->kernel[2]);
     return (ferry_gemm_s8_shape){
         .taps = taps / width, .kc = (size_t)w_dims[1] * width, .columns = (size_t)(w_dims[0] / group)};
@@ -23,7 +38,7 @@ bool ferry_product_s8_matrix(ferry_product_s8 *p, size_t rows, size_t k, size_t 
 {
     const size_t kq = p->row->kq, full = round_up(k, kq);
     p->groups = 1;
-    p->formed = p->row->form != FERRY_S8_PLAIN || full != k;
+    p->formed = !reads_in_place(p->row, k);
     p->shape = (ferry_gemm_s8_shape){.taps = 1, .kc = k, .columns = columns};
     p->source = (ferry_row_source){.kind = FERRY_ROWS_DENSE,
                                    .elem_bytes = ferry_s8_form_bytes(p->row->form),
@@ -37,14 +52,12 @@ bool ferry_product_s8_matrix(ferry_product_s8 *p, size_t rows, size_t k, size_t 
 bool ferry_product_s8_conv(ferry_product_s8 *p, const ferry_conv_shape *shape)
 {
     const size_t kq = p->row->kq;
-    const bool merge = ferry_form_merges(shape->group, &shape->window);
+    const bool merge = merges(p->row, shape->group, &shape->window, shape->c_each);
     const int64_t w_dims[2] = {shape->c_out, shape->c_each};
     ferry_conv_shape seen = *shape;
     p->groups = (size_t)shape->group;
-    p->shape = ferry_product_s8_taps(shape->group, &shape->window, w_dims);
-    // A pointwise convolution can do with the input as it is, where the kernels can.
-    p->formed = p->row->form != FERRY_S8_PLAIN || p->shape.kc % kq != 0 || shape->x_channel != 1 ||
-                !ferry_conv_shape_is_pointwise(shape);
+    p->shape = ferry_product_s8_taps(p->row, shape->group, &shape->window, w_dims);
+    p->formed = merge || !reads_in_place(p->row, (size_t)shape->c_each) || shape->x_channel != 1;
     if (p->formed && !ferry_form_make(forms[p->row->form], shape, kq, merge, &p->form, &seen)) return false;
     return ferry_row_source_conv(&seen, ferry_s8_form_bytes(p->row->form), p->row->mr, round_up(p->shape.kc, kq),
                                  &p->source);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A whole int8 matrix product, or convolution: the input is brought into the form that the kernels want, then rows are
-// multiplied in parallel tiles.
+// A whole int8 matrix product, or convolution. Rows are read where they lie whenever the kernels can; else the input is
+// first brought into the form that they want. Then rows are multiplied in parallel tiles.
 #ifndef FERRY_SRC_BACKEND_CPU_PRODUCT_S8_H_
 #define FERRY_SRC_BACKEND_CPU_PRODUCT_S8_H_
 
@@ -11,7 +11,7 @@
 
 typedef struct ferry_product_s8 {
     const ferry_gemm_s8_row *row;
-    ferry_row_source source; // over the formed input
+    ferry_row_source source; // over the formed input; source.zeros is the caller's to set where not formed
     bool formed;             // else the kernels read the input itself
     ferry_form form;
     ferry_gemm_s8_shape shape; // of one group's weights
@@ -24,8 +24,9 @@ typedef struct ferry_product_s8 {
 bool ferry_product_s8_conv(ferry_product_s8 *product, const ferry_conv_shape *shape);
 /// The same for a matrix of `rows` x k.
 bool ferry_product_s8_matrix(ferry_product_s8 *product, size_t rows, size_t k, size_t columns);
-/// How a convolution's weights are cut into taps, which the weights and attributes alone decide.
-ferry_gemm_s8_shape ferry_product_s8_taps(int64_t group, const ferry_window *window, const int64_t *w_dims);
+/// How a convolution's weights are cut into taps, which the kernels, the weights and the attributes alone decide.
+ferry_gemm_s8_shape ferry_product_s8_taps(const ferry_gemm_s8_row *row, int64_t group, const ferry_window *window,
+                                          const int64_t *w_dims);
 
 /// y[row][group * columns + column]; r likewise, or NULL.
 void ferry_product_s8_run(const ferry_product_s8 *product, ferry_thread_pool *pool, const int8_t *x, const char *packed,

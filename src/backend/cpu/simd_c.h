@@ -80,6 +80,10 @@ static inline vf vf_load_s8(const int8_t *p, size_t n)
 {
     VF_MAP((size_t)i < n ? p[i] : 0);
 }
+static inline void vf_store_s8(int8_t *p, vf t, size_t n)
+{
+    for (size_t i = 0; i < n; i++) p[i] = (int8_t)nearbyintf(t.v[i]);
+}
 static inline void vf_store_sat8(int8_t *p, vf t, size_t n)
 {
     for (size_t i = 0; i < n; i++) p[i] = ferry_sat8(t.v[i]);

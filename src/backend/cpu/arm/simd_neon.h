@@ -67,12 +67,15 @@ static inline vf vf_load_s32(const int32_t *p)
 }
 static inline vf vf_load_s8(const int8_t *p, size_t n)
 {
-    int32_t all[4] = {0, 0, 0, 0};
-    for (size_t i = 0; i < n; i++) all[i] = p[i];
-    return vcvtq_f32_s32(vld1q_s32(all));
+    int32_t four = 0;
+    if (n == VEC)
+        memcpy(&four, p, VEC);
+    else
+        for (size_t i = 0; i < n; i++) four |= (int32_t)((uint32_t)(uint8_t)p[i] << (8 * i));
+    const int16x8_t words = vmovl_s8(vreinterpret_s8_s32(vdup_n_s32(four)));
+    return vcvtq_f32_s32(vmovl_s16(vget_low_s16(words)));
 }
-// The conversion turns NaN into 0 and saturates, the narrowing moves saturate too.
-static inline void vf_store_sat8(int8_t *p, vf t, size_t n)
+static inline void vf_store_s8(int8_t *p, vf t, size_t n)
 {
     const int16x4_t words = vqmovn_s32(vcvtnq_s32_f32(t));
     int8_t bytes[8];
@@ -81,6 +84,11 @@ static inline void vf_store_sat8(int8_t *p, vf t, size_t n)
         memcpy(p, bytes, VEC);
     else
         for (size_t i = 0; i < n; i++) p[i] = bytes[i];
+}
+// The conversion turns NaN into 0 and saturates, and the narrowing moves saturate too.
+static inline void vf_store_sat8(int8_t *p, vf t, size_t n)
+{
+    vf_store_s8(p, t, n);
 }
 
 #endif // FERRY_SRC_BACKEND_CPU_ARM_SIMD_NEON_H_

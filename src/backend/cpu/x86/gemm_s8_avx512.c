@@ -4,9 +4,9 @@
 
 #include <string.h>
 
-#define MR 12
+#define MR 14
 #define NV 2
-#define KERNEL ferry_gemm_s8_12x32__avx512
+#define KERNEL ferry_gemm_s8_14x32__avx512
 #define WIDTH 16
 #define KQ 2
 

@@ -74,10 +74,8 @@ static inline vf vf_load_s8(const int8_t *p, size_t n)
         for (size_t i = 0; i < n; i++) eight |= (int64_t)((uint64_t)(uint8_t)p[i] << (8 * i));
     return _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_cvtsi64_si128(eight)));
 }
-static inline void vf_store_sat8(int8_t *p, vf t, size_t n)
+static inline void vf_store_s8(int8_t *p, vf t, size_t n)
 {
-    t = _mm256_and_ps(t, _mm256_cmp_ps(t, t, _CMP_ORD_Q));
-    t = _mm256_min_ps(_mm256_max_ps(t, _mm256_set1_ps(-128)), _mm256_set1_ps(127));
     const __m256i whole = _mm256_cvtps_epi32(t);
     const __m128i words = _mm_packs_epi32(_mm256_castsi256_si128(whole), _mm256_extracti128_si256(whole, 1));
     const int64_t bytes = _mm_cvtsi128_si64(_mm_packs_epi16(words, words));
@@ -86,6 +84,11 @@ static inline void vf_store_sat8(int8_t *p, vf t, size_t n)
         return;
     }
     for (size_t i = 0; i < n; i++) p[i] = (int8_t)((uint64_t)bytes >> (8 * i));
+}
+static inline void vf_store_sat8(int8_t *p, vf t, size_t n)
+{
+    t = _mm256_and_ps(t, _mm256_cmp_ps(t, t, _CMP_ORD_Q));
+    vf_store_s8(p, _mm256_min_ps(_mm256_max_ps(t, _mm256_set1_ps(-128)), _mm256_set1_ps(127)), n);
 }
 
 #endif // FERRY_SRC_BACKEND_CPU_X86_SIMD_AVX2_H_

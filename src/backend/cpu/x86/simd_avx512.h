@@ -69,14 +69,23 @@ static inline vf vf_load_s32(const int32_t *p)
 // n <= VEC elements; the others are 0.
 static inline vf vf_load_s8(const int8_t *p, size_t n)
 {
+    if (n == VEC) return _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128((const __m128i *)(const void *)p)));
     return _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_maskz_loadu_epi8((__mmask16)((1u << n) - 1), p)));
+}
+// n <= VEC elements from -128 to 127, rounded half to even.
+static inline void vf_store_s8(int8_t *p, vf t, size_t n)
+{
+    const __m128i bytes = _mm512_cvtepi32_epi8(_mm512_cvtps_epi32(t));
+    if (n == VEC)
+        _mm_storeu_si128((__m128i *)(void *)p, bytes);
+    else
+        _mm_mask_storeu_epi8(p, (__mmask16)((1u << n) - 1), bytes);
 }
 // sat8 of docs/INT8.md: NaN becomes 0, clamped, rounded half to even.
 static inline void vf_store_sat8(int8_t *p, vf t, size_t n)
 {
     t = _mm512_maskz_mov_ps(_mm512_cmp_ps_mask(t, t, _CMP_ORD_Q), t);
-    t = _mm512_min_ps(_mm512_max_ps(t, _mm512_set1_ps(-128)), _mm512_set1_ps(127));
-    _mm_mask_storeu_epi8(p, (__mmask16)((1u << n) - 1), _mm512_cvtepi32_epi8(_mm512_cvtps_epi32(t)));
+    vf_store_s8(p, _mm512_min_ps(_mm512_max_ps(t, _mm512_set1_ps(-128)), _mm512_set1_ps(127)), n);
 }
 
 #endif // FERRY_SRC_BACKEND_CPU_X86_SIMD_AVX512_H_
