@@ -48,7 +48,9 @@ function(ferry_set_isa_flags sources)
       if(source MATCHES "_${isa}\\.c$")
         string(TOUPPER ${isa} ISA)
         set(keep ${FERRY_COMPILER_HAS_${ISA}})
-        set_source_files_properties(${source} PROPERTIES COMPILE_OPTIONS "${FERRY_ISA_${ISA}_FLAGS}")
+        # Loops become vectors at -O3 only, and kernels are what optimised builds of every kind are for.
+        set_source_files_properties(${source} PROPERTIES COMPILE_OPTIONS
+          "${FERRY_ISA_${ISA}_FLAGS};$<$<NOT:$<CONFIG:Debug>>:-O3>")
       endif()
     endforeach()
     if(keep)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Chooses regions and layouts from costs.
 //
-// Covering: from the last node back, the region that saves most against running its nodes one by one. Layouts: sweeps
+// Covering: from the last node back, the region that saves most against running its parts. Layouts: sweeps
 // in which each region takes its best candidate given its neighbours' layouts, conversions counted. A tie takes the
 // producer's layout, so that a needed conversion moves down a chain until it meets another and both vanish.
 #include <math.h>
@@ -9,6 +9,7 @@
 #include "plan/select.h"
 
 #define SWEEPS 6
+#define MOST_PARTS 16 // nodes of a region whose parts are compared with it
 
 double ferry_reformat_cost_us(const ferry_graph *graph, ferry_value_id value)
 {
@@ -31,6 +32,47 @@ static double best_single(const ferry_planner *p, ferry_node_id node)
     return best;
 }
 
+// Which of the nodes of `whole` candidate `c` runs, a bit each; 0 when it runs others too.
+static uint64_t part_of(const ferry_candidate *whole, const ferry_candidate *c)
+{
+    uint64_t bits = 0;
+    int32_t at = 0;
+    for (int32_t i = 0; i < c->n_nodes; i++, at++) {
+        while (at < whole->n_nodes && whole->nodes[at] != c->nodes[i]) at++;
+        if (at == whole->n_nodes) return 0;
+        bits |= (uint64_t)1 << at;
+    }
+    return bits;
+}
+
+// The least that those nodes of `whole` cost that `left` has a bit for, in regions smaller than `whole`.
+static double cost_of_parts(const ferry_planner *p, const ferry_candidate *whole, uint64_t left)
+{
+    if (!left) return 0;
+    int32_t last = whole->n_nodes - 1;
+    while (!(left >> last & 1)) last--;
+    const ferry_node_id node = whole->nodes[last];
+    if (ferry_planner_is_view(p, node)) return cost_of_parts(p, whole, left & ~((uint64_t)1 << last));
+    const ferry_candidate_list *list = &p->candidates[node];
+    double least = INFINITY;
+    for (size_t i = 0; i < list->count; i++) {
+        const ferry_candidate *c = &list->items[i];
+        if (c->dropped || c->n_nodes >= whole->n_nodes) continue;
+        const uint64_t part = part_of(whole, c);
+        if (!part || (part & ~left)) continue;
+        const double cost = c->cost_us + cost_of_parts(p, whole, left & ~part);
+        if (cost < least) least = cost;
+    }
+    return least;
+}
+
+// What running the candidate's nodes costs without it. Regions of more nodes than there are bits have no rival.
+static double cost_without(const ferry_planner *p, const ferry_candidate *c)
+{
+    if (c->n_nodes == 1) return best_single(p, c->nodes[0]);
+    return c->n_nodes > MOST_PARTS ? INFINITY : cost_of_parts(p, c, ((uint64_t)1 << c->n_nodes) - 1);
+}
+
 static bool is_free(const ferry_planner *p, const ferry_candidate *c)
 {
     for (int32_t i = 0; i < c->n_nodes; i++)
@@ -51,11 +93,8 @@ static ferry_status cover(ferry_planner *p, ferry_error *err)
         for (size_t i = 0; i < list->count; i++) {
             const ferry_candidate *c = &list->items[i];
             if (c->dropped || !is_free(p, c)) continue;
-            double saved = -c->cost_us;
-            for (int32_t k = 0; k < c->n_nodes; k++) {
-                const double single = best_single(p, c->nodes[k]);
-                saved += isfinite(single) ? single : 1e9;
-            }
+            const double without = cost_without(p, c);
+            const double saved = (isfinite(without) ? without : 1e9) - c->cost_us;
             if (saved > most) {
                 most = saved;
                 p->chosen[id] = (int32_t)i;

@@ -85,12 +85,44 @@ static void fused_conv_f32__matches_reference_for_every_epilogue(void **unused)
     KERNEL_CASES_RUN(cases);
 }
 
+// Regions of two and three nodes: an activation that is no epilogue, and a residual behind it.
+static void conv_f32__takes_activations_into_its_store(void **unused)
+{
+    (void)unused;
+    static const kernel_case cases[] = {
+        {CONV, .inputs = "f32:1x16x7x7 =f32:33x16x1x1 =f32:33", .then = "ferry:Silu"},
+        {CONV, .inputs = "f32:2x17x5x3 =f32:64x17x3x3", .then = "HardSwish"},
+        {CONV, .inputs = "f32:1x24x6x6 =f32:32x24x1x1", .attrs = "strides=2,2", .then = "Gelu"},
+        {CONV, .inputs = "f32:1x3x9x9 =f32:16x3x3x3 =f32:16", .attrs = "strides=2,2", .then = "Mish"},
+        {CONV, .inputs = "f32:1x32x6x6 =f32:48x8x3x3 =f32:48", .attrs = "group=4", .then = "Elu alpha=0.5"},
+        {CONV, .inputs = "f32:1x16x7x7 =f32:33x16x1x1 =f32:33", .then = "ferry:Silu", .plus = "f32:1x33x7x7"},
+        {CONV, .inputs = "f32:2x16x5x5 =f32:32x16x3x3", .then = "Sigmoid", .plus = "f32:2x32x3x3"},
+        {FUSED, .inputs = "f32:1x16x7x7 =f32:40x16x1x1 =f32:40", .then = "Tanh"},
+        {FUSED, .inputs = "f32:1x16x7x7 =f32:40x16x1x1 =f32:40 f32:1x40x7x7", .then = "HardSwish"},
+        {FUSED, .inputs = "f32:1x16x7x7 =f32:33x16x1x1 -", .then = "LeakyRelu alpha=0.2", .plus = "f32:1x33x7x7"},
+        {.domain = "ferry",
+         .op = "FusedConv",
+         .inputs = "bf16:1x16x7x7 =bf16:33x16x3x3 =bf16:33",
+         .then = "ferry:Silu",
+         .plus = "bf16:1x33x5x5",
+         .of_each = 1e-2,
+         .of_largest = 8e-3},
+        {DEPTHWISE, .inputs = "f32:1x50x12x25 =f32:50x1x5x5 =f32:50", .attrs = "group=50 pads=2,2,2,2",
+         .then = "ferry:Silu"},
+        {DEPTHWISE, .inputs = "f32:2x33x9x10 =f32:33x1x3x3", .attrs = "group=33 strides=2,2", .then = "HardSwish"},
+        {FUSED_DEPTHWISE, .inputs = "f32:1x35x8x7 =f32:35x1x3x3 =f32:35 f32:1x35x8x7",
+         .attrs = "group=35 pads=1,1,1,1 r_mult=0.5", .then = "HardSigmoid alpha=0.3"},
+    };
+    KERNEL_CASES_RUN(cases);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(conv_f32__matches_reference_for_every_geometry),
         cmocka_unit_test(depthwise_f32__matches_reference_at_every_border),
         cmocka_unit_test(fused_conv_f32__matches_reference_for_every_epilogue),
+        cmocka_unit_test(conv_f32__takes_activations_into_its_store),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

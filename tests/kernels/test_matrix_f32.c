@@ -43,11 +43,30 @@ static void matmul_f32__matches_reference_for_batches(void **unused)
     KERNEL_CASES_RUN(cases);
 }
 
+static void matrix_f32__takes_activations_into_its_store(void **unused)
+{
+    (void)unused;
+    static const kernel_case cases[] = {
+        {GEMM, .inputs = "f32:13x37 =f32:37x33 =f32:33", .then = "Gelu"},
+        {GEMM, .inputs = "f32:1x64 =f32:64x10 =f32:10", .then = "Sigmoid", .plus = "f32:1x10"},
+        {FUSED, .inputs = "f32:2x5x24 =f32:24x40 =f32:40", .then = "Gelu approximate=tanh", .plus = "f32:2x5x40"},
+        {FUSED, .inputs = "f32:9x24 =f32:31x24 - f32:9x31", .attrs = "transB=1", .then = "ferry:Silu"},
+        {.domain = "",
+         .op = "MatMul",
+         CLOSE,
+         .tactics = "matrix_f32",
+         .inputs = "f32:2x3x10 =f32:10x20",
+         .then = "Softplus"},
+    };
+    KERNEL_CASES_RUN(cases);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(matrix_f32__matches_reference_for_constant_weights),
         cmocka_unit_test(matmul_f32__matches_reference_for_batches),
+        cmocka_unit_test(matrix_f32__takes_activations_into_its_store),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -32,7 +32,11 @@ typedef struct state {
     const ferry_op *op;
     ferry_value_id values[MOST];
     int32_t n_values;
-    ferry_tensor in[MOST], out[MOST]; // of the node; out: expected
+    ferry_tensor in[MOST], out[MOST]; // of all nodes; out: expected
+    ferry_value_id results[MOST];     // the values of `out`
+    int32_t n_results;
+    ferry_node_id nodes[MOST];
+    int32_t n_nodes;
     ferry_attr attrs[MOST];
     int32_t n_attrs;
     ferry_region region;
@@ -170,49 +174,101 @@ static void take_input(state *s, char *word)
     add_input(s, word);
 }
 
+// A node that reads those values, with the attributes that wait in the state.
+static void add_node(state *s, const ferry_value_id *inputs, int32_t n_inputs, int32_t n_out)
+{
+    const ferry_shape unknown = ferry_shape_unknown();
+    ferry_value_id *outs = &s->results[s->n_results];
+    for (int32_t o = 0; o < n_out; o++)
+        assert_int_equal(ferry_graph_add_value(&s->graph, NULL, FERRY_DTYPE_NONE, &unknown, &outs[o], NULL), FERRY_OK);
+    assert_int_equal(ferry_graph_add_node(&s->graph, s->op, NULL, inputs, n_inputs, outs, n_out, s->attrs, s->n_attrs,
+                                          &s->nodes[s->n_nodes++], NULL),
+                     FERRY_OK);
+    s->n_results += n_out;
+    s->n_attrs = 0;
+}
+
+static void find_op(state *s, const char *domain, const char *name)
+{
+    s->op = ferry_op_find(domain, name);
+    if (!s->op) fail_msg("no operator '%s'", name);
+}
+
+// The first word of kernel_case.then, or an attribute.
+static void take_then(state *s, char *word)
+{
+    if (strchr(word, '='))
+        add_attr(s, word);
+    else if (strncmp(word, "ferry:", 6) == 0)
+        find_op(s, "ferry", word + 6);
+    else
+        find_op(s, "", word);
+}
+
+static void add_followers(state *s)
+{
+    if (!s->test->then) return;
+    each_word(s, s->test->then, take_then);
+    add_node(s, &s->results[0], 1, 1);
+    if (!s->test->plus) return;
+    const bool swapped = s->seed & 1;
+    each_word(s, s->test->plus, take_input);
+    ferry_value_id terms[] = {s->results[1], s->values[s->n_values - 1]};
+    if (swapped) terms[0] = terms[1], terms[1] = s->results[1];
+    find_op(s, "", "Add");
+    add_node(s, terms, 2, 1);
+}
+
+static const ferry_tensor *tensor_of(const state *s, ferry_value_id value)
+{
+    for (int32_t i = 0; i < s->n_values; i++)
+        if (s->values[i] == value) return &s->in[i];
+    for (int32_t o = 0; o < s->n_results; o++)
+        if (s->results[o] == value) return &s->out[o];
+    return NULL;
+}
+
+// What the reference kernels make of it, node by node.
+static void expect(state *s)
+{
+    for (int32_t n = 0, made = 0; n < s->n_nodes; n++) {
+        const ferry_node *node = &s->graph.nodes[s->nodes[n]];
+        ferry_error err = {.text = ""};
+        ferry_tensor in[MOST] = {{0}};
+        for (int32_t i = 0; i < node->n_inputs; i++)
+            if (node->inputs[i] != FERRY_NO_VALUE) in[i] = *tensor_of(s, node->inputs[i]);
+        if (ferry_node_eval(&s->graph, node, in, &s->out[made], &s->arena, &err) != FERRY_OK)
+            fail_msg("%s %s: reference: %s", s->test->op, s->test->inputs, err.text);
+        made += node->n_outputs;
+    }
+}
+
 static void build(state *s)
 {
     const kernel_case *test = s->test;
     ferry_error err = {.text = ""};
     ferry_graph_init(&s->graph, ferry_heap_default());
     ferry_arena_init(&s->arena, ferry_heap_default());
-    s->op = ferry_op_find(test->domain, test->op);
-    if (!s->op) fail_msg("no operator '%s'", test->op);
+    find_op(s, test->domain, test->op);
     each_word(s, test->inputs, take_input);
     each_word(s, test->attrs, add_attr);
     const int32_t n_out = test->outputs ? test->outputs : 1;
-    ferry_value_id outs[MOST];
-    const ferry_shape unknown = ferry_shape_unknown();
-    for (int32_t o = 0; o < n_out; o++) {
-        assert_int_equal(ferry_graph_add_value(&s->graph, NULL, FERRY_DTYPE_NONE, &unknown, &outs[o], NULL), FERRY_OK);
-        assert_int_equal(ferry_graph_mark_output(&s->graph, outs[o], NULL), FERRY_OK);
-    }
-    ferry_node_id id = FERRY_NO_NODE;
-    assert_int_equal(ferry_graph_add_node(&s->graph, s->op, NULL, s->values, s->n_values, outs, n_out, s->attrs,
-                                          s->n_attrs, &id, NULL),
-                     FERRY_OK);
+    add_node(s, s->values, s->n_values, n_out);
+    add_followers(s);
+    for (int32_t o = s->n_nodes == 1 ? 0 : s->n_results - 1; o < s->n_results; o++)
+        assert_int_equal(ferry_graph_mark_output(&s->graph, s->results[o], NULL), FERRY_OK);
     ferry_report report;
     ferry_report_init(&report, ferry_heap_default());
     if (ferry_graph_infer(&s->graph, NULL, 0, true, &report, &err) != FERRY_OK)
         fail_msg("%s %s: %s", test->op, test->inputs, err.text);
     ferry_report_deinit(&report);
-    if (ferry_node_eval(&s->graph, &s->graph.nodes[id], s->in, s->out, &s->arena, &err) != FERRY_OK)
-        fail_msg("%s %s: reference: %s", test->op, test->inputs, err.text);
+    expect(s);
     int32_t *offsets = NULL;
     ferry_node_id *users = NULL;
     assert_int_equal(ferry_graph_users(&s->graph, &s->arena, &offsets, &users, NULL), FERRY_OK);
-    assert_int_equal(ferry_region_make(&s->graph, offsets, users, &id, 1, &s->arena, &s->region, NULL), FERRY_OK);
+    assert_int_equal(ferry_region_make(&s->graph, offsets, users, s->nodes, s->n_nodes, &s->arena, &s->region, NULL),
+                     FERRY_OK);
     s->view = (ferry_graph_view){.graph = &s->graph, .user_offsets = offsets, .users = users};
-}
-
-static const ferry_tensor *tensor_of(const state *s, ferry_value_id value)
-{
-    const ferry_node *node = &s->graph.nodes[0];
-    for (int32_t i = 0; i < s->n_values; i++)
-        if (s->values[i] == value) return &s->in[i];
-    for (int32_t o = 0; o < node->n_outputs; o++)
-        if (node->outputs[o] == value) return &s->out[o];
-    return NULL;
 }
 
 static ferry_tensor_desc describe(const state *s, ferry_value_id value, ferry_tensor_layout layout)
@@ -533,7 +589,7 @@ static ferry_status take_offer(void *user, const ferry_offer *offer, ferry_error
 {
     (void)err;
     taken *t = user;
-    if (offer->flags & FERRY_OFFER_REFERENCE) return FERRY_OK;
+    if ((offer->flags & FERRY_OFFER_REFERENCE) || offer->n_nodes != t->s->n_nodes) return FERRY_OK;
     if (!t->s->test->tactics || strncmp(offer->tactic, t->s->test->tactics, strlen(t->s->test->tactics)) == 0)
         t->s->matching++;
     try_offer(t->s, t->device, offer);
@@ -551,7 +607,7 @@ static void run_isas(state *s)
         taken t = {s, device};
         s->matching = 0;
         const ferry_offer_sink sink = {take_offer, &t};
-        assert_int_equal(ferry_backend_cpu.offer(device, &s->view, 0, &sink, NULL), FERRY_OK);
+        assert_int_equal(ferry_backend_cpu.offer(device, &s->view, s->nodes[s->n_nodes - 1], &sink, NULL), FERRY_OK);
         if (!s->matching && !s->test->may_lack)
             fail_msg("%s '%s' '%s', %s: no tactic '%s' is offered", s->test->op, s->test->inputs,
                      s->test->attrs ? s->test->attrs : "", s->isa, s->test->tactics ? s->test->tactics : "");

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// One node run by every tactic that the CPU offers for it, for every instruction set that this CPU has, and compared
-// with the operator's reference kernel. Buffers end at a page that may not be touched and begin behind guard bytes.
+// One node, or a product and what follows it, run by every tactic that the CPU offers for it, for every instruction set
+// that this CPU has, and compared with the operator's reference kernel. Buffers end at a page that may not be touched
+// and begin behind guard bytes.
 #ifndef FERRY_TESTS_SUPPORT_KERNEL_CASE_H_
 #define FERRY_TESTS_SUPPORT_KERNEL_CASE_H_
 
@@ -14,6 +15,9 @@ typedef struct kernel_case {
     const char *inputs;
     const char *attrs; // "strides=2,2 act=relu alpha=0.1"; kinds are those of the operator's schema. NULL: none
     int outputs;       // 0: 1
+    /// Nodes behind it, which belong to the same region: the operator of an activation, with its attributes
+    /// ("ferry:Silu", "Gelu approximate=tanh"), and an input that is added to its result. NULL: none
+    const char *then, *plus;
     /// Differences allowed: times the largest expected magnitude, and times the expected element. 0: none at all.
     double of_largest, of_each;
     const char *tactics; // fails unless a tactic whose name begins so was offered; NULL: any but the reference

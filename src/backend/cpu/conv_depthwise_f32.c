@@ -6,6 +6,7 @@
 #include "backend/cpu/isa.h"
 #include "backend/cpu/node.h"
 #include "backend/cpu/conv_node.h"
+#include "backend/cpu/tail.h"
 #include "ops/op.h"
 
 static const char tactic_name[] = "conv_f32_depthwise";
@@ -136,10 +137,11 @@ static ferry_status prepare(ferry_cpu_device *device, const ferry_region *region
                             size_t packed_bytes, ferry_kernel **out_kernel, ferry_error *err)
 {
     ferry_conv_node node;
-    FERRY_TRY(ferry_conv_node_read(region, tactic, in, out, &node, err));
+    FERRY_TRY(ferry_conv_node_read(device, region, tactic, in, out, &node, err));
     size_t padded = 0, floats = 0;
     if (!ferry_conv_is_depthwise(&node.shape) || !node.x_channels_last || node.x.desc.dtype != FERRY_F32 ||
-        out[0].dtype != FERRY_F32 || (node.residual.present && node.residual.desc.dtype != FERRY_F32))
+        out[0].dtype != FERRY_F32 || region->n_nodes > 2 ||
+        (node.residual.present && node.residual.desc.dtype != FERRY_F32))
         return ferry_cpu_misfit(tactic, "not a depthwise convolution of floats", err);
     if (!packed_floats(node.w.desc.dims, node.w.desc.rank, &padded, &floats) || floats * sizeof(float) != packed_bytes)
         return ferry_cpu_misfit(tactic, "packed weights of another size", err);
@@ -160,16 +162,19 @@ static ferry_status offer(ferry_cpu_device *device, const ferry_graph_view *view
                           const ferry_offer_sink *sink, ferry_error *err)
 {
     const ferry_graph *g = view->graph;
-    const ferry_node *node = &g->nodes[root];
+    ferry_tail tail;
+    ferry_tail_find(view, root, &tail);
+    const ferry_node *node = &g->nodes[tail.nodes[0]];
     ferry_conv_shape shape;
-    if (!ferry_node_is(node, "Conv") && !ferry_node_is(node, "FusedConv")) return FERRY_OK;
-    if (!ferry_conv_node_is_offered(view, root, &shape) || !ferry_conv_is_depthwise(&shape)) return FERRY_OK;
+    if (tail.n_nodes == 3 || (!ferry_node_is(node, "Conv") && !ferry_node_is(node, "FusedConv"))) return FERRY_OK;
+    if (!ferry_conv_node_is_offered(view, tail.nodes[0], &shape) || !ferry_conv_is_depthwise(&shape)) return FERRY_OK;
     const ferry_value *x = ferry_cpu_value(g, node, 0), *y = ferry_cpu_result(g, node);
     if (!ferry_cpu_is_float(x->dtype)) return FERRY_OK;
     const double macs = ferry_cpu_elements(y) * (double)shape.taps;
-    const double cost = ferry_cpu_cost_us(device, FERRY_F32, 2 * macs, ferry_cpu_bytes(x) + ferry_cpu_bytes(y));
-    return ferry_cpu_offer_node(sink, tactic_name, root, FERRY_LAYOUT_CHANNELS_LAST, FERRY_LAYOUT_CHANNELS_LAST, 0,
-                                cost, err);
+    const double cost =
+        ferry_cpu_cost_us(device, FERRY_F32, 2 * macs + tail.macs, ferry_cpu_bytes(x) + ferry_cpu_bytes(y));
+    return ferry_tail_offer(sink, tactic_name, &tail, FERRY_LAYOUT_CHANNELS_LAST, FERRY_LAYOUT_CHANNELS_LAST, cost,
+                            err);
 }
 
 extern const ferry_cpu_family ferry_cpu_family_conv_depthwise_f32;

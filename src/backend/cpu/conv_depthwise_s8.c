@@ -133,7 +133,7 @@ static ferry_status prepare(ferry_cpu_device *device, const ferry_region *region
                             size_t packed_bytes, ferry_kernel **out_kernel, ferry_error *err)
 {
     ferry_conv_node node;
-    FERRY_TRY(ferry_conv_node_read(region, tactic, in, out, &node, err));
+    FERRY_TRY(ferry_conv_node_read(device, region, tactic, in, out, &node, err));
     const ferry_depthwise_s8_row *row = ferry_depthwise_s8_pick(device->isa);
     size_t taps = 0, bytes = 0;
     if (!ferry_conv_is_depthwise(&node.shape) || !node.x_channels_last || node.x.desc.dtype != FERRY_S8 ||

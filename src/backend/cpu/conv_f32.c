@@ -8,6 +8,7 @@
 #include "backend/cpu/depthwise_shape.h"
 #include "backend/cpu/form.h"
 #include "backend/cpu/product_f32.h"
+#include "backend/cpu/tail.h"
 #include "ops/op.h"
 
 static const char tactic_name[] = "conv_f32_gemm";
@@ -114,7 +115,7 @@ static ferry_status fill_kernel(conv_kernel *k, ferry_cpu_device *device, const 
 {
     ferry_product_f32 *p = &k->product;
     ferry_conv_node node;
-    FERRY_TRY(ferry_conv_node_read(region, tactic, in, out, &node, err));
+    FERRY_TRY(ferry_conv_node_read(device, region, tactic, in, out, &node, err));
     if (node.x.desc.dtype != FERRY_F32 || out[0].dtype != FERRY_F32 ||
         (node.residual.present && node.residual.desc.dtype != FERRY_F32))
         return ferry_cpu_misfit(tactic, "tensors that are not f32", err);
@@ -163,12 +164,14 @@ static ferry_status offer(ferry_cpu_device *device, const ferry_graph_view *view
                           const ferry_offer_sink *sink, ferry_error *err)
 {
     const ferry_graph *g = view->graph;
-    const ferry_node *node = &g->nodes[root];
+    ferry_tail tail;
+    ferry_tail_find(view, root, &tail);
+    const ferry_node *node = &g->nodes[tail.nodes[0]];
     ferry_conv_shape shape;
     ferry_row_source source;
     const ferry_gemm_f32_row *row = ferry_gemm_f32_pick(device->isa);
     if (!ferry_node_is(node, "Conv") && !ferry_node_is(node, "FusedConv")) return FERRY_OK;
-    if (!ferry_conv_node_is_offered(view, root, &shape)) return FERRY_OK;
+    if (!ferry_conv_node_is_offered(view, tail.nodes[0], &shape)) return FERRY_OK;
     // The rows of a formed input have fewer taps: a vision transformer's patches of 16x16 fit.
     ferry_form form;
     ferry_conv_shape formed = shape;
@@ -184,11 +187,12 @@ static ferry_status offer(ferry_cpu_device *device, const ferry_graph_view *view
     const size_t columns = ((size_t)shape.m_each + row->vec - 1) / row->vec * row->vec * (size_t)shape.group;
     const double macs = (double)source.rows * (double)(source.taps * source.kc) * (double)columns;
     const double bytes = ferry_cpu_bytes(x) * (is_formed(&shape) ? 4 : 1) + ferry_cpu_bytes(w) + ferry_cpu_bytes(y);
-    const double cost = ferry_cpu_cost_us(device, FERRY_F32, macs, bytes);
-    FERRY_TRY(ferry_cpu_offer_node(sink, tactic_name, root, FERRY_LAYOUT_CHANNELS_LAST, FERRY_LAYOUT_CHANNELS_LAST, 0,
-                                   cost, err));
-    if (!is_formed(&shape) || ferry_cpu_value(g, node, 3)) return FERRY_OK; // a residual has its channels last
-    return ferry_cpu_offer_node(sink, tactic_name, root, FERRY_LAYOUT_PLAIN, FERRY_LAYOUT_CHANNELS_LAST, 0, cost, err);
+    const double cost = ferry_cpu_cost_us(device, FERRY_F32, macs + tail.macs, bytes + tail.bytes);
+    FERRY_TRY(
+        ferry_tail_offer(sink, tactic_name, &tail, FERRY_LAYOUT_CHANNELS_LAST, FERRY_LAYOUT_CHANNELS_LAST, cost, err));
+    // A residual has its channels last.
+    if (!is_formed(&shape) || ferry_cpu_value(g, node, 3) || tail.n_nodes == 3) return FERRY_OK;
+    return ferry_tail_offer(sink, tactic_name, &tail, FERRY_LAYOUT_PLAIN, FERRY_LAYOUT_CHANNELS_LAST, cost, err);
 }
 
 extern const ferry_cpu_family ferry_cpu_family_conv_f32;

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "backend/cpu/tail.h"
+
 bool ferry_tensor_desc_is_dense(const ferry_tensor_desc *desc, ferry_tensor_layout layout)
 {
     ferry_tensor_desc dense = *desc;
@@ -21,15 +23,22 @@ int32_t ferry_conv_residual_index(const ferry_node *node)
     return ferry_node_is(node, "QConv") ? 4 : ferry_node_is(node, "FusedConv") ? 3 : -1;
 }
 
-ferry_status ferry_conv_node_read(const ferry_region *region, const char *tactic, const ferry_tensor_desc *in,
-                                  const ferry_tensor_desc *out, ferry_conv_node *c, ferry_error *err)
+ferry_status ferry_conv_node_read(const ferry_cpu_device *device, const ferry_region *region, const char *tactic,
+                                  const ferry_tensor_desc *in, const ferry_tensor_desc *out, ferry_conv_node *c,
+                                  ferry_error *err)
 {
-    FERRY_TRY(ferry_cpu_check_region(region, tactic, in, out, err));
+    FERRY_TRY(ferry_cpu_check_border(region, tactic, in, out, err));
     const ferry_node *node = &region->graph->nodes[region->nodes[0]];
     const int32_t residual = ferry_conv_residual_index(node);
     *c = (ferry_conv_node){.x = ferry_cpu_input(region, in, 0), .w = ferry_cpu_input(region, in, 1)};
     c->residual.at = -1;
-    if (residual > 0) c->residual = ferry_cpu_input(region, in, residual);
+    ferry_epilogue epilogue = {.r_mult = 1};
+    if (residual > 0) {
+        c->residual = ferry_cpu_input(region, in, residual);
+        FERRY_TRY(ferry_epilogue_read(node, &epilogue, err));
+    }
+    c->finish = ferry_finish_of(&epilogue);
+    FERRY_TRY(ferry_tail_read(device, region, tactic, in, out, &c->finish, &c->residual, err));
     if (!c->x.present || !c->w.data) return ferry_cpu_misfit(tactic, "an input is missing", err);
     FERRY_TRY(ferry_conv_shape_read(node, &c->x.desc, c->w.desc.rank, c->w.desc.dims, &out[0], &c->shape, err));
     c->x_channels_last = ferry_tensor_desc_is_dense(&c->x.desc, FERRY_LAYOUT_CHANNELS_LAST);
@@ -40,9 +49,6 @@ ferry_status ferry_conv_node_read(const ferry_region *region, const char *tactic
     if (c->residual.present && (!ferry_tensor_desc_same_dims(&c->residual.desc, &out[0]) ||
                                 !ferry_tensor_desc_is_dense(&c->residual.desc, FERRY_LAYOUT_CHANNELS_LAST)))
         return ferry_cpu_misfit(tactic, "a residual unlike its output", err);
-    ferry_epilogue epilogue = {.r_mult = 1};
-    if (residual > 0) FERRY_TRY(ferry_epilogue_read(node, &epilogue, err));
-    c->finish = ferry_finish_of(&epilogue);
     return FERRY_OK;
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Reading a convolution node, float or integer, for the families that run it: operands, geometry, epilogue.
+// Reading a convolution node, float or integer, for the families that run it: operands, geometry, epilogue, tail.
 #ifndef FERRY_SRC_BACKEND_CPU_CONV_NODE_H_
 #define FERRY_SRC_BACKEND_CPU_CONV_NODE_H_
 
@@ -14,9 +14,11 @@ typedef struct ferry_conv_node {
     bool x_channels_last; // the output always is, and the residual too
 } ferry_conv_node;
 
-/// For prepare: checks everything but element types and packed weights. Conv, FusedConv and QConv.
-ferry_status ferry_conv_node_read(const ferry_region *region, const char *tactic, const ferry_tensor_desc *in,
-                                  const ferry_tensor_desc *out, ferry_conv_node *node, ferry_error *err);
+/// For prepare: checks everything but element types and packed weights. Conv, FusedConv and QConv, the former two with
+/// a tail (tail.h).
+ferry_status ferry_conv_node_read(const ferry_cpu_device *device, const ferry_region *region, const char *tactic,
+                                  const ferry_tensor_desc *in, const ferry_tensor_desc *out, ferry_conv_node *node,
+                                  ferry_error *err);
 
 /// For offers: the node's shapes are known, weights, biases and multipliers constant, a residual is not. Fills in the
 /// geometry for inputs with channels last.

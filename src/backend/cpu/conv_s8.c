@@ -115,7 +115,7 @@ static ferry_status fill_kernel(conv_kernel *k, ferry_cpu_device *device, const 
     ferry_product_s8 *p = &k->product;
     ferry_conv_node node;
     ferry_gemm_s8_shape shape;
-    FERRY_TRY(ferry_conv_node_read(region, tactic, in, out, &node, err));
+    FERRY_TRY(ferry_conv_node_read(device, region, tactic, in, out, &node, err));
     if (node.x.desc.dtype != FERRY_S8 || node.w.desc.dtype != FERRY_S8 || !s8_or_f32(out[0].dtype) ||
         (node.residual.present && !s8_or_f32(node.residual.desc.dtype)))
         return ferry_cpu_misfit(tactic, "types it does not know", err);

@@ -63,6 +63,8 @@ static ALWAYS_INLINE void all_channels(const ferry_depthwise_f32_strip *s, size_
         c += VEC;
     }
     if (c < s->channels) block(s, x, y, r, c, positions, 1, s->channels - c);
+    // Over what was just stored, while it is near: one long loop, where a block's sums would be many short ones.
+    if (s->finish->kind == FERRY_FINISH_LOOP) s->finish->loop(y, y, positions * s->channels, s->finish->parameters);
 }
 
 void KERNEL(const ferry_depthwise_f32_strip *s);

@@ -3,12 +3,14 @@
 #ifndef FERRY_SRC_BACKEND_CPU_FINISH_H_
 #define FERRY_SRC_BACKEND_CPU_FINISH_H_
 
+#include "backend/cpu/elementwise_f32.h"
 #include "ops/epilogue.h"
 
 typedef enum ferry_finish_kind {
-    FERRY_FINISH_CLAMP = 0,       // none, relu and clip: between low and high, which may be infinite
-    FERRY_FINISH_LEAKY = 1,       // t < 0 ? t * alpha : t
-    FERRY_FINISH_HARD_SIGMOID = 2 // fma(t, alpha, beta), then clamped
+    FERRY_FINISH_CLAMP = 0,        // none, relu and clip: between low and high, which may be infinite
+    FERRY_FINISH_LEAKY = 1,        // t < 0 ? t * alpha : t
+    FERRY_FINISH_HARD_SIGMOID = 2, // fma(t, alpha, beta), then clamped
+    FERRY_FINISH_LOOP = 3          // `loop` over sums that lie in memory; for one vector it is a clamp without bounds
 } ferry_finish_kind;
 
 typedef struct ferry_finish {
@@ -16,6 +18,8 @@ typedef struct ferry_finish {
     float low, high, alpha, beta;
     float r_mult;
     bool act_first; // the residual is added after the activation
+    ferry_unary_f32_loop loop;
+    float parameters[FERRY_UNARY_PARAMETERS]; // of `loop`
 } ferry_finish;
 
 static inline ferry_finish ferry_finish_of(const ferry_epilogue *e)

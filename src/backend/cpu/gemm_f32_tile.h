@@ -1,35 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // The tile of gemm_f32.h, written once: a file per instruction set includes it after its simd header, with MR, the
 // number of vectors NV of a panel, and KERNEL, the function's name.
-#include "backend/cpu/finish_vf.h"
+#include "backend/cpu/finish_rows.h"
 #include "backend/cpu/gemm_f32.h"
 
 #define ALWAYS_INLINE inline __attribute__((always_inline))
 #define UNROLL _Pragma("GCC unroll 16")
 #define CACHE_LINE 64
-
-// The store with everything: residual, odd activations, a narrow last vector.
-static __attribute__((noinline)) void finish_tile(const ferry_gemm_f32_tile *t, const float *sums, size_t width)
-{
-    const ferry_finish f = *t->finish;
-    for (size_t m = 0; m < t->rows; m++) {
-        for (size_t n = 0; n < t->cols; n += VEC) {
-            const size_t left = t->cols - n;
-            vf v = vf_load(sums + m * width + n);
-            float *y = t->y + m * t->y_stride + n;
-            if (t->r) {
-                const float *r = t->r + m * t->r_stride + n;
-                v = vf_act_residual(&f, v, left >= VEC ? vf_load(r) : vf_load_part(r, left));
-            } else {
-                v = vf_act(&f, v);
-            }
-            if (left >= VEC)
-                vf_store(y, v);
-            else
-                vf_store_part(y, v, left);
-        }
-    }
-}
 
 static ALWAYS_INLINE void tile_of(const ferry_gemm_f32_tile *t, const size_t mr, const size_t nv)
 {
@@ -79,7 +56,8 @@ static ALWAYS_INLINE void tile_of(const ferry_gemm_f32_tile *t, const size_t mr,
         UNROLL
         for (size_t n = 0; n < nv; n++) vf_store(sums + (m * nv + n) * VEC, acc[m][n]);
     }
-    finish_tile(t, sums, nv * VEC);
+    const vf_rows to = {t->finish, t->rows, t->cols, t->y, t->r, t->y_stride, t->r_stride};
+    vf_finish_rows(&to, sums, nv * VEC);
 }
 
 static __attribute__((noinline)) void tile_rows_1(const ferry_gemm_f32_tile *t)

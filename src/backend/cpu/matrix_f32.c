@@ -5,6 +5,7 @@
 #include "backend/cpu/conv_node.h"
 #include "backend/cpu/node.h"
 #include "backend/cpu/product_f32.h"
+#include "backend/cpu/tail.h"
 #include "ops/op.h"
 
 static const char tactic_name[] = "matrix_f32";
@@ -146,7 +147,7 @@ static ferry_status prepare(ferry_cpu_device *device, const ferry_region *region
                             const ferry_tensor_desc *in, const ferry_tensor_desc *out, const void *packed,
                             size_t packed_bytes, ferry_kernel **out_kernel, ferry_error *err)
 {
-    FERRY_TRY(ferry_cpu_check_region(region, tactic, in, out, err));
+    FERRY_TRY(ferry_cpu_check_border(region, tactic, in, out, err));
     const ferry_node *node = &region->graph->nodes[region->nodes[0]];
     const ferry_gemm_f32_row *row = ferry_gemm_f32_pick(device->isa);
     const ferry_cpu_operand x = ferry_cpu_input(region, in, 0);
@@ -157,6 +158,7 @@ static ferry_status prepare(ferry_cpu_device *device, const ferry_region *region
         floats * sizeof(float) != packed_bytes)
         return ferry_cpu_misfit(tactic, "packed weights of another size", err);
     if (is_fused(node)) residual = ferry_cpu_input(region, in, 3);
+    FERRY_TRY(ferry_tail_read(device, region, tactic, in, out, &m.finish, &residual, err));
     if (!x.present || !count_rows(&x.desc, m.k, &rows) || !count_rows(&out[0], m.n, &y_rows) || rows != y_rows ||
         (residual.present && (!count_rows(&residual.desc, m.n, &r_rows) || r_rows != rows)))
         return ferry_cpu_misfit(tactic, "operands that do not fit together", err);
@@ -184,17 +186,19 @@ static ferry_status offer(ferry_cpu_device *device, const ferry_graph_view *view
                           const ferry_offer_sink *sink, ferry_error *err)
 {
     const ferry_graph *g = view->graph;
-    const ferry_node *node = &g->nodes[root];
+    ferry_tail tail;
+    ferry_tail_find(view, root, &tail);
+    const ferry_node *node = &g->nodes[tail.nodes[0]];
     matrix m;
-    if (!read_matrix(g, node, &m) || !ferry_cpu_is_plain_node(view, root)) return FERRY_OK;
+    if (!read_matrix(g, node, &m) || !ferry_cpu_is_plain_node(view, tail.nodes[0])) return FERRY_OK;
     const ferry_value *x = ferry_cpu_value(g, node, 0), *y = ferry_cpu_result(g, node);
     if (!ferry_cpu_is_float(x->dtype) || ferry_value_is_constant(x) || x->shape.rank < 1 ||
         (is_fused(node) && ferry_cpu_is_constant(g, node, 3)))
         return FERRY_OK;
     const double macs = ferry_cpu_elements(y) * (double)m.k;
     const double bytes = ferry_cpu_bytes(x) + (double)(m.k * m.n * sizeof(float)) + ferry_cpu_bytes(y);
-    return ferry_cpu_offer_node(sink, tactic_name, root, FERRY_LAYOUT_PLAIN, FERRY_LAYOUT_PLAIN, 0,
-                                ferry_cpu_cost_us(device, FERRY_F32, macs, bytes), err);
+    return ferry_tail_offer(sink, tactic_name, &tail, FERRY_LAYOUT_PLAIN, FERRY_LAYOUT_PLAIN,
+                            ferry_cpu_cost_us(device, FERRY_F32, macs + tail.macs, bytes + tail.bytes), err);
 }
 
 extern const ferry_cpu_family ferry_cpu_family_matrix_f32;

@@ -9,7 +9,12 @@
 
 ferry_cpu_operand ferry_cpu_input(const ferry_region *region, const ferry_tensor_desc *in, int32_t i)
 {
-    const ferry_node *node = &region->graph->nodes[region->nodes[0]];
+    return ferry_cpu_node_input(region, in, 0, i);
+}
+
+ferry_cpu_operand ferry_cpu_node_input(const ferry_region *region, const ferry_tensor_desc *in, int32_t at, int32_t i)
+{
+    const ferry_node *node = &region->graph->nodes[region->nodes[at]];
     ferry_cpu_operand operand = {.at = -1};
     if (i >= node->n_inputs || node->inputs[i] == FERRY_NO_VALUE) return operand;
     const ferry_value *value = &region->graph->values[node->inputs[i]];
@@ -38,8 +43,31 @@ ferry_status ferry_cpu_check_region(const ferry_region *region, const char *tact
                                     const ferry_tensor_desc *out, ferry_error *err)
 {
     if (region->n_nodes != 1) return ferry_cpu_misfit(tactic, "it runs one node, not several", err);
-    const ferry_node *node = &region->graph->nodes[region->nodes[0]];
-    if (region->n_outputs < 1 || node->n_outputs < 1 || region->outputs[0] != node->outputs[0])
+    return ferry_cpu_check_border(region, tactic, in, out, err);
+}
+
+// Whether every input of the region's node `at` is there: absent, constant, bound, or made by a node before it.
+static bool has_inputs(const ferry_region *region, const ferry_tensor_desc *in, int32_t at)
+{
+    const ferry_graph *g = region->graph;
+    const ferry_node *node = &g->nodes[region->nodes[at]];
+    for (int32_t i = 0; i < node->n_inputs; i++) {
+        const ferry_cpu_operand operand = ferry_cpu_node_input(region, in, at, i);
+        bool found = !operand.present || operand.at >= 0 || operand.data;
+        for (int32_t k = 0; !found && k < at; k++) found = g->values[node->inputs[i]].producer == region->nodes[k];
+        if (!found) return false;
+    }
+    return true;
+}
+
+ferry_status ferry_cpu_check_border(const ferry_region *region, const char *tactic, const ferry_tensor_desc *in,
+                                    const ferry_tensor_desc *out, ferry_error *err)
+{
+    const int32_t n = region->n_nodes;
+    if (n < 1) return ferry_cpu_misfit(tactic, "no node", err);
+    const ferry_node *last = &region->graph->nodes[region->nodes[n - 1]];
+    if (region->n_outputs < 1 || (n > 1 && region->n_outputs > 1) || last->n_outputs < 1 ||
+        region->outputs[0] != last->outputs[0])
         return ferry_cpu_misfit(tactic, "output 0 of the node is not used", err);
     for (int32_t i = 0; i < region->n_inputs + region->n_outputs; i++) {
         const ferry_tensor_desc *desc = i < region->n_inputs ? &in[i] : &out[i - region->n_inputs];
@@ -48,11 +76,8 @@ ferry_status ferry_cpu_check_region(const ferry_region *region, const char *tact
         if (desc->rank < 0 || desc->rank > FERRY_MAX_RANK || !ferry_tensor_desc_bytes(desc, &bytes))
             return ferry_cpu_misfit(tactic, "a tensor without a size", err);
     }
-    for (int32_t i = 0; i < node->n_inputs; i++) {
-        const ferry_cpu_operand operand = ferry_cpu_input(region, in, i);
-        if (operand.present && operand.at < 0 && !operand.data)
-            return ferry_cpu_misfit(tactic, "an input is not bound", err);
-    }
+    for (int32_t i = 0; i < n; i++)
+        if (!has_inputs(region, in, i)) return ferry_cpu_misfit(tactic, "an input is not bound", err);
     return FERRY_OK;
 }
 

@@ -13,8 +13,10 @@ typedef struct ferry_cpu_operand {
     bool present;
 } ferry_cpu_operand;
 
-/// Input `i` of the region's only node; `in` are the descriptions given to prepare.
+/// Input `i` of the region's first node; `in` are the descriptions given to prepare.
 ferry_cpu_operand ferry_cpu_input(const ferry_region *region, const ferry_tensor_desc *in, int32_t i);
+/// The same of its node `at`. What a node of the region makes is not bound.
+ferry_cpu_operand ferry_cpu_node_input(const ferry_region *region, const ferry_tensor_desc *in, int32_t at, int32_t i);
 
 static inline const void *ferry_cpu_operand_data(const ferry_cpu_operand *operand, const ferry_cpu_run *run)
 {
@@ -23,6 +25,9 @@ static inline const void *ferry_cpu_operand_data(const ferry_cpu_operand *operan
 
 /// Refuses what no family of single nodes can run: several nodes, sizes that only the data decides, a missing binding.
 ferry_status ferry_cpu_check_region(const ferry_region *region, const char *tactic, const ferry_tensor_desc *in,
+                                    const ferry_tensor_desc *out, ferry_error *err);
+/// The same for regions of several nodes, whose only result is what the last one makes.
+ferry_status ferry_cpu_check_border(const ferry_region *region, const char *tactic, const ferry_tensor_desc *in,
                                     const ferry_tensor_desc *out, ferry_error *err);
 /// The answer to shapes, types or packed data that do not fit the tactic: FERRY_ERR_BAD_ENGINE.
 ferry_status ferry_cpu_misfit(const char *tactic, const char *what, ferry_error *err);
