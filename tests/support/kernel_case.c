@@ -598,8 +598,8 @@ static ferry_status take_offer(void *user, const ferry_offer *offer, ferry_error
 
 static void run_isas(state *s)
 {
-    static const char *const isas[] = {"none", "avx2",     "avx512",  "avx512vnni", "avx512bf16",
-                                       "neon", "neonfp16", "neondot", "neoni8mm"};
+    static const char *const isas[] = {"none",       "avx2", "avx512",   "avx512vnni", "avx512bf16",
+                                       "avx512vbmi", "neon", "neonfp16", "neondot",    "neoni8mm"};
     for (size_t i = 0; i < sizeof isas / sizeof *isas; i++) {
         ferry_device *device = NULL;
         s->isa = isas[i];

@@ -25,11 +25,10 @@ static ferry_status cpu_open(const char *selector, const ferry_heap *heap, const
     if (selector[0]) {
         const uint32_t mask = ferry_isa_parse(selector);
         if (mask == UINT32_MAX)
-            return ferry_fail(
-                err, FERRY_ERR_INVALID_ARGUMENT,
-                "'%s' is no instruction set; after 'cpu:' comes none, avx2, avx512, avx512vnni, avx512bf16, "
-                "neon, neonfp16, neondot or neoni8mm",
-                selector);
+            return ferry_fail(err, FERRY_ERR_INVALID_ARGUMENT,
+                              "'%s' is no instruction set; after 'cpu:' comes none, avx2, avx512, avx512vnni, "
+                              "avx512bf16, avx512vbmi, neon, neonfp16, neondot or neoni8mm",
+                              selector);
         if ((mask & ~isa) != 0) return ferry_fail(err, FERRY_ERR_UNAVAILABLE, "this CPU does not have %s", selector);
         isa &= mask;
     }
