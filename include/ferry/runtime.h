@@ -166,9 +166,6 @@ FERRY_API ferry_status ferry_context_prepare(ferry_context *context, ferry_error
 /// run, the true size after it.
 FERRY_API ferry_status ferry_context_binding_shape(ferry_context *context, int32_t index, int32_t *out_rank,
                                                    int64_t *out_dims, ferry_error *error);
-/// Whether each run's data decides the size of a binding anew: its shape need not be asked for after a run otherwise.
-FERRY_API ferry_status ferry_context_binding_varies(ferry_context *context, int32_t index, bool *out_varies,
-                                                    ferry_error *error);
 /// Bytes of memory that the prepared context holds for activations and scratch; 0 before prepare.
 FERRY_API size_t ferry_context_memory_bytes(const ferry_context *context);
 
@@ -181,7 +178,6 @@ FERRY_API ferry_status ferry_context_bind(ferry_context *context, int32_t index,
 /// the earlier run has finished.
 FERRY_API ferry_status ferry_context_enqueue(ferry_context *context, ferry_stream *stream, ferry_error *error);
 /// Runs one inference on host memory and waits: `inputs` and `outputs` are host pointers in binding order.
-/// FERRY_ERR_INVALID_ARGUMENT on the stream's own thread, which would wait for itself; nothing is queued then.
 FERRY_API ferry_status ferry_context_run(ferry_context *context, ferry_stream *stream, const void *const *inputs,
                                          void *const *outputs, ferry_error *error);
 
@@ -216,8 +212,6 @@ FERRY_API ferry_status ferry_stream_create(ferry_runtime *runtime, const ferry_s
                                            ferry_stream **out, ferry_error *error);
 FERRY_API void ferry_stream_release(ferry_stream *stream); ///< NULL accepted; waits for what is queued
 /// Waits until everything queued has finished; returns the first failure since the last wait.
-/// FERRY_ERR_INVALID_ARGUMENT on the stream's own thread (in a call, a profiler, an observer): it would wait for
-/// itself.
 FERRY_API ferry_status ferry_stream_wait(ferry_stream *stream, ferry_error *error);
 /// FERRY_OK when nothing is left to do, else FERRY_ERR_NOT_READY.
 FERRY_API ferry_status ferry_stream_query(ferry_stream *stream, ferry_error *error);
