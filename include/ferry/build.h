@@ -64,6 +64,8 @@ typedef struct ferry_build_options {
     size_t n_disabled_passes;
     const ferry_logger *logger;     ///< NULL: the runtime's
     const ferry_progress *progress; ///< NULL: none; a callback that returns non-zero cancels
+    bool no_winograd;               ///< 3x3 convolutions in float as plain sums everywhere, also where the engine is
+                                    ///< planned anew: slower, with a few times less rounding error
 } ferry_build_options;
 
 /// Builds an engine for the runtime's device. Takes seconds to minutes and reports progress.

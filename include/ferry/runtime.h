@@ -125,7 +125,8 @@ FERRY_API ferry_status ferry_engine_binding(const ferry_engine *engine, int32_t 
 FERRY_API int32_t ferry_engine_find_binding(const ferry_engine *engine, const char *name);
 
 /// A text stored in the engine: "preprocess", "decoder" (JSON each), "labels" (one a line), "task", "name",
-/// "numeric_plan", "build" (JSON), or a metadata key as "metadata:KEY". NULL when there is none. Owned by the engine.
+/// "numeric_plan", "build" (JSON), "winograd" ("off" when built with no_winograd), or a metadata key as "metadata:KEY".
+/// NULL when there is none. Owned by the engine.
 FERRY_API const char *ferry_engine_text(const ferry_engine *engine, const char *what);
 
 /// Stores a text (copied) in place of the engine's own, before it is saved. Not while another thread uses the engine.
@@ -166,6 +167,9 @@ FERRY_API ferry_status ferry_context_prepare(ferry_context *context, ferry_error
 /// run, the true size after it.
 FERRY_API ferry_status ferry_context_binding_shape(ferry_context *context, int32_t index, int32_t *out_rank,
                                                    int64_t *out_dims, ferry_error *error);
+/// Whether each run's data decides the size of a binding anew: its shape need not be asked for after a run otherwise.
+FERRY_API ferry_status ferry_context_binding_varies(ferry_context *context, int32_t index, bool *out_varies,
+                                                    ferry_error *error);
 /// Bytes of memory that the prepared context holds for activations and scratch; 0 before prepare.
 FERRY_API size_t ferry_context_memory_bytes(const ferry_context *context);
 
@@ -178,6 +182,7 @@ FERRY_API ferry_status ferry_context_bind(ferry_context *context, int32_t index,
 /// the earlier run has finished.
 FERRY_API ferry_status ferry_context_enqueue(ferry_context *context, ferry_stream *stream, ferry_error *error);
 /// Runs one inference on host memory and waits: `inputs` and `outputs` are host pointers in binding order.
+/// FERRY_ERR_INVALID_ARGUMENT on the stream's own thread, which would wait for itself; nothing is queued then.
 FERRY_API ferry_status ferry_context_run(ferry_context *context, ferry_stream *stream, const void *const *inputs,
                                          void *const *outputs, ferry_error *error);
 
@@ -212,6 +217,8 @@ FERRY_API ferry_status ferry_stream_create(ferry_runtime *runtime, const ferry_s
                                            ferry_stream **out, ferry_error *error);
 FERRY_API void ferry_stream_release(ferry_stream *stream); ///< NULL accepted; waits for what is queued
 /// Waits until everything queued has finished; returns the first failure since the last wait.
+/// FERRY_ERR_INVALID_ARGUMENT on the stream's own thread (in a call, a profiler, an observer): it would wait for
+/// itself.
 FERRY_API ferry_status ferry_stream_wait(ferry_stream *stream, ferry_error *error);
 /// FERRY_OK when nothing is left to do, else FERRY_ERR_NOT_READY.
 FERRY_API ferry_status ferry_stream_query(ferry_stream *stream, ferry_error *error);

@@ -1,130 +1,24 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How arrays become the addresses that one inference reads and writes: checked, in place, with little work a call."""
+"""How arrays become the addresses that one inference reads and writes: checked, and in place."""
 import ctypes
 import warnings
-from typing import Any, List, Sequence, Tuple
+from typing import Any, Tuple
 
 import numpy
 
-from ferry import _structs
-from ferry._errors import CopyWarning, InvalidArgumentError, error_of
-from ferry._library import integer, lib
+from ferry._errors import CopyWarning, InvalidArgumentError
+from ferry._library import integer
 from ferry._memory import DeviceArray, DeviceMemory, device_array_of
-from ferry._types import Binding, Shape, binding_shape
+from ferry._types import Binding, Shape
 
-_ndarray = numpy.ndarray
-_empty = numpy.empty
-_binding_shape = lib.raw.context_binding_shape
-
+_first_byte = ctypes.c_char.from_buffer
 
 def address_in_place(array: numpy.ndarray) -> int:
     """Where an array's first element lies."""
-    return array.__array_interface__["data"][0]
-
-
-class Plan:
-    """What stays the same from run to run at one choice of shapes: shapes, types, and the memory of the C call's own
-    arguments. An input that is the same array object as the last time has the same address.
-
-    After an inference of some milliseconds nothing of Python is left in the processor's caches, and each object that
-    is touched costs some hundred nanoseconds: take() and give() touch few."""
-
-    def __init__(self, engine: Any, box: Any) -> None:
-        self.engine = engine
-        self.shapes = [binding_shape(box, b.index) for b in engine.bindings]
-        self.inputs = engine.inputs
-        n = len(self.inputs)
-        # An array with these has the shape and type, and is contiguous.
-        self.wants = [(shape, b.dtype, _strides(shape, b.dtype.itemsize))
-                      for shape, b in zip(self.shapes, self.inputs)]
-        self.makes = [(shape, b.dtype) for shape, b in zip(self.shapes[n:], engine.outputs)]
-        self.names = [b.name for b in engine.outputs]
-        # An output may turn out smaller than its bound, where the data decides; the engine does not say which may.
-        self.sizes = [(i, b.index, bytes(_structs.Dims(*self.shapes[b.index])))
-                      for i, b in enumerate(engine.outputs) if self.shapes[b.index]]
-        self.rank, self.dims = ctypes.c_int(), _structs.Dims()
-        self.rank_at, self.dims_at = ctypes.byref(self.rank), ctypes.byref(self.dims)
-        self.ins, self.outs = (ctypes.c_void_p * max(n, 1))(), (ctypes.c_void_p * max(len(self.makes), 1))()
-        self.in_at, self.out_at = ctypes.addressof(self.ins), ctypes.addressof(self.outs)
-        self.error = _structs.Error()
-        self.error_at = ctypes.byref(self.error)
-        self.last: List[Any] = [None] * n
-
-    def take(self, given: Sequence[Any]) -> bool:
-        """Writes the inputs' addresses into the call's argument and keeps the arrays; False where one does not fit as
-        it is."""
-        last = self.last
-        if len(given) != len(last):
-            return False
-        i = 0
-        for array in given:
-            shape, dtype, strides = self.wants[i]
-            if type(array) is not _ndarray or array.shape != shape or array.strides != strides or \
-                    array.dtype is not dtype and array.dtype != dtype:
-                return False
-            # The same object could have been given other memory only while nobody else held it: we do.
-            if array is not last[i]:
-                if not array.flags.aligned:
-                    return False
-                self.ins[i] = array.__array_interface__["data"][0]
-                last[i] = array
-            i += 1
-        return True
-
-    def fits(self, given: Sequence[numpy.ndarray]) -> bool:
-        """Whether the arrays have the shapes that the context is prepared for."""
-        return all(array.shape == want[0] for array, want in zip(given, self.wants))
-
-    def take_any(self, given: Sequence[numpy.ndarray]) -> None:
-        """The same as take() for arrays of the right shapes that may have to be copied, or refused."""
-        for i, array in enumerate(given):
-            array = array_for_input(array, self.inputs[i], self.engine.runtime)
-            self.ins[i] = address_in_place(array)
-            self.last[i] = array
-
-    def give(self) -> List[numpy.ndarray]:
-        """New arrays for the outputs."""
-        arrays, i = [], 0
-        for shape, dtype in self.makes:
-            array = _empty(shape, dtype)
-            self.outs[i] = array.__array_interface__["data"][0]
-            arrays.append(array)
-            i += 1
-        return arrays
-
-    def take_outputs(self, arrays: Sequence[numpy.ndarray]) -> None:
-        """Writes the outputs' addresses into the call's argument."""
-        for i, array in enumerate(arrays):
-            self.outs[i] = address_in_place(array)
-
-    def raise_error(self, status: int) -> None:
-        """Raises what the call answered."""
-        if status:
-            raise error_of(status, self.error.text)
-
-    def finish(self, box: Any, arrays: List[numpy.ndarray]) -> Any:
-        """The outputs by name; those whose size the data decided are cut to it."""
-        for i, index, bound in self.sizes:
-            _binding_shape(box._as_parameter_, index, self.rank_at, self.dims_at, None)
-            if bytes(self.dims) != bound:
-                arrays[i] = _cut(arrays[i], tuple(self.dims[:self.rank.value]))
-        return dict(zip(self.names, arrays))
-
-
-def _strides(shape: Shape, itemsize: int) -> Shape:
-    """Of a contiguous array, as numpy computes them."""
-    strides, step = [], itemsize
-    for d in reversed(shape):
-        strides.insert(0, step)
-        step *= max(d, 1)
-    return tuple(strides)
-
-
-def _cut(array: numpy.ndarray, shape: Shape) -> numpy.ndarray:
-    count = 1
-    for d in shape:
-        count *= d
-    return array.reshape(-1)[:count].reshape(shape)
+    try:
+        return ctypes.addressof(_first_byte(array))  # half the work of describing the whole array
+    except (TypeError, ValueError, BufferError):  # it may only be read, is empty, or of a type that buffers don't know
+        return array.__array_interface__["data"][0]
 
 
 def array_for_input(value: Any, binding: Binding, runtime: Any = None) -> numpy.ndarray:

@@ -26,6 +26,7 @@ class BuilderConfig:
     preprocess, decoder, labels, task, metadata, name: stored in the engine, for whoever runs it.
     workspace, memory: most bytes for one tactic's scratch, and for a context; 0 is no cap.
     timing_cache: file of measured times. threads: 0 is one for each core.
+    no_winograd: convolutions in float as plain sums, with a few times less rounding error.
     progress: None shows it on a terminal, True always, False never; or a function of a ferry.ProgressReport, which may
     return False to cancel. logger: None is the runtime's."""
 
@@ -45,6 +46,7 @@ class BuilderConfig:
         self.timing_cache: Any = None
         self.threads = 0
         self.no_fusion = False
+        self.no_winograd = False
         self.strip_portable = False
         self.disabled_passes: List[str] = []
         self.logger: Any = None
@@ -132,7 +134,7 @@ class BuilderConfig:
             memory_bytes=integer(self.memory, "memory", 0, U64),
             timing_cache=None if self.timing_cache is None else encode_path(self.timing_cache, "timing_cache"),
             threads=integer(self.threads, "threads", 0, I32), no_fusion=bool(self.no_fusion),
-            strip_portable=bool(self.strip_portable),
+            strip_portable=bool(self.strip_portable), no_winograd=bool(self.no_winograd),
             disabled_passes=(ctypes.c_char_p * len(passes))(*passes), n_disabled_passes=len(passes), **self._texts())
 
     def sample_shapes(self, network: Network) -> List[Sample]:

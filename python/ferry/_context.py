@@ -9,17 +9,18 @@ from typing import Any, Callable, Dict, List, Optional, Sequence, Union
 import numpy
 
 from ferry import _structs
-from ferry._arrays import Plan, address_of, array_for_input, check_output
+from ferry._arrays import address_of, array_for_input, check_output
 from ferry._callbacks import Guard, guarded
 from ferry._errors import InvalidArgumentError
 from ferry._handles import Exclusive, Handle, box_of_engine, off_stream_threads
 from ferry._library import I64, encode, integer, lib
 from ferry._observe import LayerTime, Observer, Profiler
+from ferry._plan import FREE, Plan, count_references
 from ferry._stream import Stream
 from ferry._types import Binding, Shape, binding_shape, shape_of
 
 Outputs = Dict[str, numpy.ndarray]
-_run = lib.raw.context_run
+_run = lib.untyped("context_run")
 
 
 class Context(Handle):
@@ -42,6 +43,7 @@ class Context(Handle):
         self._bound: Dict[int, Any] = {}
         self._callbacks: Dict[str, Any] = {}
         self._executor: Optional[concurrent.futures.Executor] = None
+        self.stream._contexts.add(self)
 
     # --- Shapes --------------------------------------------------------------------------------------------------
 
@@ -73,7 +75,7 @@ class Context(Handle):
     def _prepared(self) -> Plan:
         if self._plan is None:
             guarded(self._guards, lib.context_prepare, self._use())
-            self._plan = Plan(self.engine, self._use())
+            self._plan = Plan(self)
         return self._plan
 
     @property
@@ -95,30 +97,74 @@ class Context(Handle):
         inputs: arrays in the engine's order, or one dict by name. They are used in place; a ferry.CopyWarning says
         where one had to be copied for not being contiguous, and another element type is an error, for converting it
         may change its meaning. The shape of a dynamic input is set to the array's.
-        out: arrays to write into, by name or in order; those left out are made. Never copied."""
-        box = self._use()
-        with self._exclusive:
+        out: arrays to write into, by name or in order; those left out are made. Never copied.
+
+        The outputs are the caller's. Memory of earlier ones is used again once no array refers to it any more."""
+        # What a usual call needs stands here, in one function, and not where it would look better: _plan.py says why.
+        turn = self._exclusive
+        if turn.busy or not turn.acquire(False):
+            self._use()
+            turn.wait()
+        turn.busy = True
+        try:
             plan = self._plan
-            if plan is None or not plan.take(inputs):
+            if plan is None or plan.stream is not self.stream or len(inputs) != plan.n_inputs:
                 plan = self._plan_for(inputs)
-            arrays = plan.give() if out is None else self._outputs(out, plan)
-            status = _run(box._as_parameter_, self.stream._outside()._as_parameter_, plan.in_at, plan.out_at,
-                          plan.error_at)
-            if status or self._guard.pending or self._logger_guard.pending:
-                guarded(self._guards + self.stream._lasting_guards, plan.raise_error, status)
-            return plan.finish(box, arrays)
+            else:
+                i = 0
+                for array in inputs:
+                    fit = plan.fits[i]
+                    if array is not fit.last and not fit.take(array) or array.shape != fit.shape or \
+                            array.strides != fit.strides or array.dtype is not fit.dtype:
+                        plan = self._plan_for(inputs)
+                        break
+                    i += 1
+            if out is None:
+                for room in plan.rooms:
+                    outputs = {}
+                    for name, array in room.named:
+                        if count_references(array) != FREE:
+                            break
+                        outputs[name] = array.view()
+                    else:
+                        break
+                else:
+                    room = plan.add_room()
+                    outputs = {name: array.view() for name, array in room.named}
+            else:
+                room = plan.given
+                outputs = room.take(out) or room.put(self._outputs(out, plan))
+            status = _run(plan.context_at, plan.stream_at, plan.in_at, room.at, plan.error_at)
+            if status or plan.raised or plan.logger_raised:
+                self._raise(plan, status)
+            if plan.varying:
+                plan.cut(outputs)
+            return outputs
+        finally:
+            turn.busy = False
+            turn.release()
 
     __call__ = run
 
+    def _raise(self, plan: Plan, status: int) -> None:
+        """Raises what a callback raised, else what the run answered; C words it for people who don't use Python."""
+        if status:
+            self._use()
+            self.stream._outside()
+        guarded(self._guards + self.stream._lasting_guards, plan.raise_error, status)
+
     def _plan_for(self, inputs: Sequence[Any]) -> Plan:
         """For inputs that are not what the last run had: other shapes, by name, to be made arrays of."""
+        self._use()
+        self.stream._outside()
         given = [v if isinstance(v, numpy.ndarray) else array_for_input(v, b, self.engine.runtime)
                  for v, b in zip(self._in_order(inputs), self.engine.inputs)]
+        if self._plan is not None and self._plan.stream is not self.stream:
+            self._plan = None
         plan = self._prepared()
-        if not plan.fits(given):
+        if not plan.have_shapes(given):
             plan = self._adapt(given)
-        if not plan.take(given):
-            plan.take_any(given)
+        plan.take_any(given)
         return plan
 
     def _in_order(self, inputs: Sequence[Any]) -> Sequence[Any]:
@@ -153,10 +199,8 @@ class Context(Handle):
         for name in out:
             if self.engine.binding(name).is_input:
                 raise InvalidArgumentError("out names '%s', which is an input" % name)
-        arrays = [check_output(out[b.name], b, shape) if out.get(b.name) is not None else numpy.empty(shape, dtype)
-                  for b, (shape, dtype) in zip(self.engine.outputs, plan.makes)]
-        plan.take_outputs(arrays)
-        return arrays
+        return [check_output(out[b.name], b, shape) if out.get(b.name) is not None else numpy.empty(shape, dtype)
+                for b, (shape, dtype) in zip(self.engine.outputs, plan.makes)]
 
     async def run_async(self, *inputs: Any, out: Any = None) -> Outputs:
         """run() for asyncio: the event loop goes on meanwhile. Runs of one context follow each other in order."""

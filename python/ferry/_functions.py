@@ -170,6 +170,7 @@ FUNCTIONS = {
     "ferry_context_set_input_shape": (S, [P, T, I, R(L)]),
     "ferry_context_prepare": (S, [P]),
     "ferry_context_binding_shape": (S, [P, I, P, P]),
+    "ferry_context_binding_varies": (S, [P, I, R(B)]),
     "ferry_context_memory_bytes": (Z, [P]),
     "ferry_context_bind": (S, [P, I, P]),
     "ferry_context_enqueue": (S, [P, P]),

@@ -146,24 +146,36 @@ def off_stream_threads(release: Callable[[int], None]) -> Callable[[int], None]:
 
 
 class Exclusive:
-    """One thread at a time. Others wait, but a callback that comes back to what is calling it gets an error."""
+    """One thread at a time. Others wait, but a callback that comes back to what is calling it gets an error.
 
-    __slots__ = ("_lock", "_owner", "_what")
+    Context.run() does the work of `with` by itself: `busy` tells whether somebody is inside, and the lock, which its
+    own thread gets again, whether that is this thread."""
+
+    __slots__ = ("acquire", "release", "busy", "_what")
 
     def __init__(self, what: str) -> None:
-        self._lock = threading.Lock()
-        self._owner: Optional[int] = None
+        lock = threading.RLock()
+        self.acquire, self.release = lock.acquire, lock.release
+        self.busy = False
         self._what = what
 
     def __enter__(self) -> None:
-        me = threading.get_ident()
-        if not self._lock.acquire(False):
-            if self._owner == me or me in stream_threads:
-                raise InvalidArgumentError("a callback can't use the %s that is at work: it would wait for itself"
-                                           % self._what)
-            self._lock.acquire()
-        self._owner = me
+        self.wait()
+        self.busy = True
 
     def __exit__(self, *_exception: Any) -> None:
-        self._owner = None
-        self._lock.release()
+        self.busy = False
+        self.release()
+
+    def wait(self) -> None:
+        """Returns with the lock."""
+        if not self.acquire(False):
+            if threading.get_ident() in stream_threads:
+                raise self._refusal()
+            self.acquire()
+        if self.busy:
+            self.release()
+            raise self._refusal()
+
+    def _refusal(self) -> InvalidArgumentError:
+        return InvalidArgumentError("a callback can't use the %s that is at work: it would wait for itself" % self._what)

@@ -59,6 +59,7 @@ class Library(_Namespace):
 
     def __init__(self, cdll: ctypes.CDLL) -> None:
         self.path = cdll._name
+        self._cdll = cdll
         self.raw = _Namespace()
         for symbol, (returns, takes) in FUNCTIONS.items():
             name = symbol[len("ferry_"):]
@@ -71,6 +72,14 @@ class Library(_Namespace):
             function.restype = ctypes.c_int if returns is S else returns
             setattr(self.raw, name, function)
             setattr(self, name, _checked(function) if returns is S else function)
+
+    def untyped(self, name: str) -> Any:
+        """The bare C function once more, returning an int and without types for what it takes: for arguments that
+        argument() has made, which are passed on as they are."""
+        return self._cdll["ferry_" + name]
+
+
+argument = ctypes.c_void_p.from_param  # an address, or None, as an argument made once for many calls
 
 
 def _missing(symbol: str, path: str) -> Any:

@@ -78,6 +78,7 @@ class Stream(Handle):
         self._adopt(out, off_stream_threads(_releaser(self._thread)), owner)
         self._borrowed = collections.deque(maxlen=_MOST_QUEUED + 1)
         self._lock = threading.Lock()
+        self._contexts: Any = weakref.WeakSet()  # those whose runs don't ask each time whether this is closed
         self.call(_noter(self._thread))
         self.wait()
         _streams.add(self)
@@ -184,6 +185,8 @@ class Stream(Handle):
         if self._box is not None and self._box.pid == os.getpid():
             self.wait()
         super().close()
+        for context in list(self._contexts):
+            context._plan = None
 
     def __repr__(self) -> str:
         return "<ferry.Stream%s>" % (", closed" if self.closed else "")

@@ -59,6 +59,8 @@ enum {
     FERRY_OFFER_REFERENCE = 1 << 0,
     /// out[0] may lie in the memory of in[0] (same bytes, same layout).
     FERRY_OFFER_IN_PLACE = 1 << 1,
+    /// Multiplies in a transformed domain (Winograd): fewer products, more rounding. Left out where that is not wanted.
+    FERRY_OFFER_TRANSFORMS = 1 << 2,
 };
 
 /// One way to run a region. Borrowed for the call to the sink only.
@@ -69,6 +71,7 @@ typedef struct ferry_offer {
     ferry_tensor_layout in_layout, out_layout; // of all inputs / outputs of rank >= 3
     uint32_t flags;                            // FERRY_OFFER_*
     double cost_us;                            // by the backend's cost model, on the device the offer was made for
+    uint64_t extra_bytes;                      // of packed constants, beyond about what the region's own have
 } ferry_offer;
 
 typedef struct ferry_offer_sink {

@@ -22,6 +22,12 @@ static ferry_status add_profiles(ferry_building *b, ferry_engine_image *image, f
     return FERRY_OK;
 }
 
+// An engine for finding faults computes as plainly as it can.
+static bool no_transforms(const ferry_building *b)
+{
+    return b->options.no_winograd || b->options.no_fusion;
+}
+
 static ferry_status make_plan(ferry_building *b, ferry_engine_image *image, bool time_tactics,
                               ferry_timing_cache *timings, ferry_error *err)
 {
@@ -37,6 +43,7 @@ static ferry_status make_plan(ferry_building *b, ferry_engine_image *image, bool
         .time_tactics = time_tactics,
         .timings = timings,
         .single_nodes = b->options.no_fusion,
+        .no_transforms = no_transforms(b),
         .workspace_bytes = b->options.workspace_bytes,
         .threads = b->options.threads > 0 ? b->options.threads : (int32_t)ferry_processor_count(),
         .logger = b->options.logger,
@@ -76,6 +83,7 @@ static ferry_status add_texts(ferry_building *b, ferry_engine_image *image, cons
         {"decoder", o->decoder_json},
         {"labels", o->labels_json},
         {"numeric_plan", plan_text},
+        {FERRY_ENGINE_TEXT_WINOGRAD, no_transforms(b) ? "off" : NULL},
     };
     for (size_t i = 0; i < FERRY_COUNT_OF(texts); i++)
         if (texts[i].value) FERRY_TRY(ferry_engine_image_set_text(image, texts[i].key, texts[i].value, err));

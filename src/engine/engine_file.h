@@ -7,10 +7,13 @@
 #include "plan/plan.h"
 
 /// A text of the engine by key: "name", "task", "preprocess", "decoder", "labels", "numeric_plan", "build",
-/// "metadata:KEY".
+/// "winograd", "metadata:KEY".
 typedef struct ferry_engine_text_entry {
     const char *key, *value;
 } ferry_engine_text_entry;
+
+/// "off": planning anew leaves out tactics that multiply in a transformed domain.
+#define FERRY_ENGINE_TEXT_WINOGRAD "winograd"
 
 /// Shapes of one input that contexts may choose: min <= chosen <= max.
 typedef struct ferry_engine_profile {

@@ -40,6 +40,7 @@ static ferry_status take(void *user, const ferry_offer *offer, ferry_error *err)
     taker *t = user;
     ferry_candidate_list *list = &t->planner->candidates[t->root];
     if (t->planner->options->single_nodes && offer->n_nodes > 1) return FERRY_OK;
+    if (t->planner->options->no_transforms && (offer->flags & FERRY_OFFER_TRANSFORMS)) return FERRY_OK;
     void *items = list->items;
     const ferry_node_id *nodes =
         ferry_arena_copy(&t->planner->scratch, offer->nodes, (size_t)offer->n_nodes * sizeof *offer->nodes);
@@ -55,6 +56,7 @@ static ferry_status take(void *user, const ferry_offer *offer, ferry_error *err)
         .out_layout = offer->out_layout,
         .flags = offer->flags,
         .cost_us = offer->cost_us,
+        .extra_bytes = offer->extra_bytes,
     };
     return FERRY_OK;
 }

@@ -75,7 +75,10 @@ typedef struct ferry_plan_options {
     bool time_tactics;           // measure on the device where there is a choice; else the backends' cost models decide
     ferry_timing_cache *timings; // read and added to; may be NULL
     bool single_nodes;           // no region of several nodes: every tensor of the graph exists
+    bool no_transforms;          // no tactic that multiplies in a transformed domain (FERRY_OFFER_TRANSFORMS)
     uint64_t workspace_bytes;    // most scratch of one kernel; 0: no cap
+    uint64_t packed_budget;      // most bytes by which packed constants may outgrow the graph's own, as far as offers
+                                 // leave a choice; 0: 7/16 of the graph's own; UINT64_MAX: no cap
     int32_t threads;             // host threads of the measurements
     const ferry_logger *logger;
     const ferry_progress *progress;

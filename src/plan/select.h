@@ -14,7 +14,8 @@ typedef struct ferry_candidate {
     ferry_tensor_layout in_layout, out_layout;
     uint32_t flags;
     double cost_us;
-    bool measured, dropped; // dropped: breaks the workspace cap, or could not be prepared
+    uint64_t extra_bytes;
+    bool measured, dropped; // dropped: breaks a cap, or could not be prepared
 } ferry_candidate;
 
 typedef struct ferry_candidate_list {
@@ -51,6 +52,8 @@ ferry_status ferry_planner_cap_workspace(ferry_planner *planner, ferry_error *er
 ferry_status ferry_planner_time(ferry_planner *planner, ferry_error *err);
 /// select.c: covers the graph with regions, then settles layouts.
 ferry_status ferry_planner_select(ferry_planner *planner, ferry_error *err);
+/// packed_budget.c: the same, again and again, until the packed constants of what is chosen keep to the budget.
+ferry_status ferry_planner_select_in_budget(ferry_planner *planner, ferry_error *err);
 /// assemble.c: buffers, steps, reformats, copies and aliases from the choice.
 ferry_status ferry_planner_assemble(ferry_planner *planner, ferry_plan *out, ferry_error *err);
 

@@ -327,16 +327,30 @@ ferry_status ferry_context_prepare(ferry_context *context, ferry_error *error)
     return FERRY_OK;
 }
 
+static ferry_status check_index(const ferry_context *context, int32_t index, ferry_error *err)
+{
+    const int32_t n = ferry_engine_binding_count(context->engine);
+    if (index >= 0 && index < n) return FERRY_OK;
+    return ferry_fail(err, FERRY_ERR_INVALID_ARGUMENT, "binding %d of %d", index, n);
+}
+
 ferry_status ferry_context_binding_shape(ferry_context *context, int32_t index, int32_t *out_rank, int64_t *out_dims,
                                          ferry_error *error)
 {
-    if (index < 0 || index >= ferry_engine_binding_count(context->engine))
-        return ferry_fail(error, FERRY_ERR_INVALID_ARGUMENT, "binding %d of %d", index,
-                          ferry_engine_binding_count(context->engine));
+    FERRY_TRY(check_index(context, index, error));
     FERRY_TRY(ferry_context_prepare(context, error));
     const ferry_value_id v = ferry_engine_binding_value(context->engine, index);
     *out_rank = context->shapes[v].rank;
     memcpy(out_dims, context->dims[v], (size_t)*out_rank * sizeof *out_dims);
+    return FERRY_OK;
+}
+
+ferry_status ferry_context_binding_varies(ferry_context *context, int32_t index, bool *out_varies, ferry_error *error)
+{
+    *out_varies = false;
+    FERRY_TRY(check_index(context, index, error));
+    FERRY_TRY(ferry_context_prepare(context, error));
+    *out_varies = context->bounded[ferry_engine_binding_value(context->engine, index)];
     return FERRY_OK;
 }
 
@@ -386,9 +400,7 @@ ferry_status ferry_engine_memory_bytes(ferry_engine *engine, size_t *out_bytes, 
 
 ferry_status ferry_context_bind(ferry_context *context, int32_t index, void *address, ferry_error *error)
 {
-    if (index < 0 || index >= ferry_engine_binding_count(context->engine))
-        return ferry_fail(error, FERRY_ERR_INVALID_ARGUMENT, "binding %d of %d", index,
-                          ferry_engine_binding_count(context->engine));
+    FERRY_TRY(check_index(context, index, error));
     FERRY_TRY(ferry_check_process(context->process, "context", error));
     context->addresses[index] = address;
     return FERRY_OK;

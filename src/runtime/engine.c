@@ -33,7 +33,10 @@ static ferry_status plan_anew(ferry_engine *e, ferry_error *err)
     ferry_plan *plan = ferry_arena_alloc(&image->arena, (image->n_tuned + 1) * sizeof *plan);
     if (!plan) return ferry_fail_memory(err, "planning anew");
     ferry_graph shaped = {0};
-    const ferry_plan_options options = {.logger = &e->runtime->logger};
+    const ferry_plan_options options = {
+        .no_transforms = ferry_engine_image_text(image, FERRY_ENGINE_TEXT_WINOGRAD) != NULL,
+        .logger = &e->runtime->logger,
+    };
     ferry_report report;
     ferry_report_init(&report, image->heap);
     ferry_status s = ferry_engine_shaped_graph(e, &shaped, err);

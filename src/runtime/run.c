@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The convenience call: one inference on host memory, waited for.
-#include "runtime/internal.h"
+#include "runtime/stream_internal.h"
 
 // Copies host memory to and from the device around the run, on devices whose memory the host can't reach.
 static ferry_status run_staged(ferry_context *c, ferry_stream *stream, const void *const *inputs, void *const *outputs,
@@ -40,6 +40,7 @@ static ferry_status run_on_device(ferry_context *c, ferry_stream *stream, const 
 ferry_status ferry_context_run(ferry_context *context, ferry_stream *stream, const void *const *inputs,
                                void *const *outputs, ferry_error *error)
 {
+    FERRY_TRY(ferry_stream_check_outside(stream, error));
     if (!context->engine->runtime->infos[0].host_memory) return run_on_device(context, stream, inputs, outputs, error);
     const int32_t n = ferry_engine_binding_count(context->engine);
     const int32_t n_in = (int32_t)context->engine->image.graph.n_inputs;

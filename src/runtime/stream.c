@@ -154,9 +154,16 @@ void ferry_stream_push(ferry_stream *stream, const ferry_command *command)
     pthread_mutex_unlock(&stream->mutex);
 }
 
+ferry_status ferry_stream_check_outside(const ferry_stream *stream, ferry_error *err)
+{
+    FERRY_TRY(ferry_check_process(stream->process, "stream", err));
+    if (!pthread_equal(pthread_self(), stream->thread)) return FERRY_OK;
+    return ferry_fail(err, FERRY_ERR_INVALID_ARGUMENT, "the stream's own thread would wait for itself");
+}
+
 ferry_status ferry_stream_wait(ferry_stream *stream, ferry_error *error)
 {
-    FERRY_TRY(ferry_check_process(stream->process, "stream", error));
+    FERRY_TRY(ferry_stream_check_outside(stream, error));
     pthread_mutex_lock(&stream->mutex);
     while (stream->count > 0) pthread_cond_wait(&stream->done, &stream->mutex);
     const ferry_status status = stream->failure;

@@ -50,6 +50,9 @@ struct ferry_stream {
     ferry_error failure_text;
 };
 
+/// FERRY_ERR_INVALID_ARGUMENT on the stream's own thread: what waits for the stream there waits for itself.
+ferry_status ferry_stream_check_outside(const ferry_stream *stream, ferry_error *err);
+
 /// Queues a command; waits while the ring is full.
 void ferry_stream_push(ferry_stream *stream, const ferry_command *command);
 

@@ -13,9 +13,21 @@
 #include "support/engine_case.h"
 #include "support/mock_device.h"
 
-static const char *const devices[] = {"cpu:none", "cpu:avx2",     "cpu:avx512",  "cpu:avx512vnni", "cpu:avx512bf16",
-                                      "cpu:neon", "cpu:neonfp16", "cpu:neondot", "cpu:neoni8mm",   "cpu",
-                                      "cuda",     "dla",          "mock",        "mock:smash+slow"};
+static const char *const devices[] = {"cpu:none",
+                                      "cpu:avx2",
+                                      "cpu:avx512",
+                                      "cpu:avx512vnni",
+                                      "cpu:avx512bf16",
+                                      "cpu:avx512vbmi",
+                                      "cpu:neon",
+                                      "cpu:neonfp16",
+                                      "cpu:neondot",
+                                      "cpu:neoni8mm",
+                                      "cpu",
+                                      "cuda",
+                                      "dla",
+                                      "mock",
+                                      "mock:smash+slow"};
 enum { DEVICES = sizeof devices / sizeof *devices };
 
 // NULL, with a line in the log, when the device is absent from this machine.

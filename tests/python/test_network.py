@@ -210,6 +210,8 @@ class Building(unittest.TestCase):
             self.assertTrue(os.path.getsize(path))
         stripped = case.build(net, strip_portable=True)
         self.assertLess(len(stripped.serialize()), len(case.build(net).serialize()))
+        self.assertIsNone(case.build(net).text("winograd"))
+        self.assertEqual(case.build(net, no_winograd=True).text("winograd"), "off")
         names = [name for name, _what in ferry.passes()]
         case.build(net, disabled_passes=names)
         with self.assertRaises(ferry.Error):

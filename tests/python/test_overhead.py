@@ -15,10 +15,13 @@ import python_overhead  # noqa: E402
 class Overhead(unittest.TestCase):
     def test_both_ways_are_measured(self):
         times = python_overhead.measure(rounds=3, calls=50)
-        print("C %.2f us, run() %+.2f us, run(out=) %+.2f us" % (times["c"], times["over_c"], times["over_c_out"]))
-        self.assertEqual(sorted(times), ["c", "over_c", "over_c_out"])
+        print(times)
+        self.assertEqual(sorted(times), ["c", "run", "run_out", "run_turns"])
         self.assertGreater(times["c"], 0)
-        self.assertGreater(times["c"] + times["over_c"], 0)
+        for way in ("run", "run_out", "run_turns"):
+            self.assertGreater(times["c"] + times[way]["over_c"], 0)
+            # Python does something between two calls, and C nothing.
+            self.assertGreater(times[way]["between"], 0)
 
 
 if __name__ == "__main__":

@@ -158,6 +158,9 @@ static void bindings__are_checked(void **state)
     assert_int_equal(ferry_engine_binding(s.engine, 3, &info, &why), FERRY_ERR_INVALID_ARGUMENT);
     assert_int_equal(ferry_engine_binding(s.engine, -1, &info, &why), FERRY_ERR_INVALID_ARGUMENT);
     assert_int_equal(ferry_context_binding_shape(s.context, 3, &rank, dims, &why), FERRY_ERR_INVALID_ARGUMENT);
+    bool varies;
+    assert_int_equal(ferry_context_binding_varies(s.context, 3, &varies, &why), FERRY_ERR_INVALID_ARGUMENT);
+    assert_string_equal(why.text, "binding 3 of 3");
     assert_int_equal(ferry_context_bind(s.context, 3, &io, &why), FERRY_ERR_INVALID_ARGUMENT);
     assert_int_equal(ferry_context_bind(s.context, -1, &io, &why), FERRY_ERR_INVALID_ARGUMENT);
     test_io_open(&io, s.context, 1);
@@ -289,6 +292,11 @@ static void data_shapes__are_known_after_the_run(void **state)
     MUST(ferry_context_binding_shape(s.context, ferry_engine_find_binding(s.engine, "kept"), &rank, dims, err));
     assert_int_equal(rank, 2);
     assert_int_equal(dims[0], 6); // an upper bound
+    bool varies;
+    MUST(ferry_context_binding_varies(s.context, ferry_engine_find_binding(s.engine, "kept"), &varies, err));
+    assert_true(varies);
+    MUST(ferry_context_binding_varies(s.context, ferry_engine_find_binding(s.engine, "mask"), &varies, err));
+    assert_false(varies);
     for (int64_t ones = 0; ones <= 6; ones += 3) {
         test_io io;
         test_io_open(&io, s.context, (uint64_t)ones);

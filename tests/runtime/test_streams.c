@@ -195,6 +195,49 @@ static void stream__refuses_what_makes_no_sense(void **state)
     build_end(&b);
 }
 
+typedef struct insider {
+    ferry_context *context;
+    ferry_stream *stream;
+    test_io *io;
+    ferry_status waited, ran;
+    ferry_error why;
+} insider;
+
+static void wait_inside(void *user)
+{
+    insider *i = user;
+    i->waited = ferry_stream_wait(i->stream, NULL);
+    i->ran =
+        ferry_context_run(i->context, i->stream, (const void *const *)i->io->data, &i->io->data[i->io->n_in], &i->why);
+}
+
+static void stream__is_not_waited_for_on_its_own_thread(void **state)
+{
+    (void)state;
+    graph_builder b;
+    build_conv_net(&b, "1");
+    ferry_runtime *runtime = test_runtime(NULL, "cpu", false, NULL);
+    ferry_engine *engine = test_engine(runtime, &b.graph, NULL);
+    ferry_context *context = NULL;
+    MUST(ferry_context_create(engine, NULL, &context, err));
+    ferry_stream *stream = open_stream(runtime);
+    test_io io;
+    test_io_open(&io, context, 1);
+    insider inside = {.context = context, .stream = stream, .io = &io};
+    MUST(ferry_stream_call(stream, wait_inside, &inside, err));
+    MUST(ferry_stream_wait(stream, err));
+    assert_int_equal(inside.waited, FERRY_ERR_INVALID_ARGUMENT);
+    assert_int_equal(inside.ran, FERRY_ERR_INVALID_ARGUMENT);
+    assert_string_equal(inside.why.text, "the stream's own thread would wait for itself");
+    assert_int_equal(((unsigned char *)io.data[io.n_in])[0], 0x77); // nothing was queued
+    test_io_close(&io);
+    ferry_stream_release(stream);
+    ferry_context_release(context);
+    ferry_engine_release(engine);
+    ferry_runtime_release(runtime);
+    build_end(&b);
+}
+
 static void copies__reach_a_device_and_come_back(void **state)
 {
     (void)state;
@@ -354,6 +397,7 @@ int main(void)
         cmocka_unit_test(enqueue__keeps_the_addresses_of_each_run),
         cmocka_unit_test(stream__takes_more_than_its_ring_in_order),
         cmocka_unit_test(stream__refuses_what_makes_no_sense),
+        cmocka_unit_test(stream__is_not_waited_for_on_its_own_thread),
         cmocka_unit_test(copies__reach_a_device_and_come_back),
         cmocka_unit_test(event__orders_two_streams),
         cmocka_unit_test(event__measures_time_between_two),

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 # 64-bit ARM, cross-compiled and emulated: every C test on the plainest processor, the kernels on newer ones too, so that
-# each instruction set's code runs and none leaks into the code for an older one; and the Python package.
+# each instruction set's code runs and none leaks into the code for an older one; and the Python package, its wheel included.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 source tools/ci/lib.sh
@@ -82,6 +82,35 @@ python_tests() {
     return $status
 }
 
+# The wheel for this machine, as users get it: built with the cross compiler, installed by the target's own pip into a
+# virtual environment, and used. Runs after python_tests, whose Python it takes.
+wheel() {
+    local folder=$PWD/build/arm64-python work=$PWD/build/arm64-wheel python got
+    local emulate=("$(command -v qemu-aarch64 || command -v qemu-aarch64-static)" -L "$folder")
+    local pip=(-m pip --disable-pip-version-check --no-input --quiet)
+    python=$(echo "$folder"/usr/bin/python3.*)
+    [ -x "$work/tools/bin/python" ] || python3 -m venv "$work/tools" || return 1
+    "$work/tools/bin/python" "${pip[@]}" install setuptools wheel || return 1
+    rm -f "$work"/pip-*.whl
+    "$work/tools/bin/python" "${pip[@]}" download --no-deps -d "$work" pip || return 1
+    rm -rf "$work"/ferry-*.whl "$folder/venv"
+    CMAKE_ARGS="-DCMAKE_TOOLCHAIN_FILE=$PWD/cmake/toolchains/aarch64-linux-gnu.cmake -DFERRY_SYSROOT=$root
+        $(command -v ccache >/dev/null && echo -DCMAKE_C_COMPILER_LAUNCHER=ccache)" \
+        "$work/tools/bin/python" setup.py -q build -b "$work/build" bdist_wheel --plat-name linux_aarch64 -d "$work" \
+        >"$work/wheel.log" 2>&1 || { tail -n 50 "$work/wheel.log"; return 1; }
+    "${emulate[@]}" "$python" -m venv --without-pip "$folder/venv" || return 1
+    "${emulate[@]}" "$folder/venv/bin/python" "$(echo "$work"/pip-*.whl)/pip" --disable-pip-version-check --no-input \
+        install --quiet --no-compile "$work"/ferry-*.whl 'numpy<2.3' || return 1
+    got=$(cd "$work" && env -u PYTHONPATH -u FERRY_LIBRARY "${emulate[@]}" "$folder/venv/bin/python" -c '
+import ferry, numpy, platform
+net = ferry.Network()
+net.mark_output(net.add("Relu", net.add_input("x", numpy.float32, [1, 3]), outputs=["y"]))
+y = ferry.Builder().build(net, progress=False).create_context().run(numpy.array([[1, -2, 3]], numpy.float32))["y"]
+print(platform.machine(), "site-packages" in ferry._lib.path, y.tolist())') || return 1
+    echo "$got"
+    [ "$got" = "aarch64 True [[1.0, 0.0, 3.0]]" ]
+}
+
 command -v aarch64-linux-gnu-gcc >/dev/null || { echo "no arm64 cross compiler (tools/setup.sh --slow)"; exit 1; }
 command -v qemu-aarch64 >/dev/null || command -v qemu-aarch64-static >/dev/null ||
     { echo "no qemu-aarch64 (tools/setup.sh --slow)"; exit 1; }
@@ -98,4 +127,5 @@ for QEMU_CPU in $others; do
 done
 export QEMU_CPU=cortex-a76
 step "python" python_tests || status=1
+step "wheel" wheel || status=1
 exit $status

@@ -129,6 +129,7 @@ int cli_build_request_open(cli_build_request *r, const cli_settings *s, ferry_ru
         .timing_cache = s->timing_cache,
         .threads = s->threads,
         .no_fusion = s->no_fusion,
+        .no_winograd = s->no_winograd,
         .strip_portable = s->strip_portable,
         .disabled_passes = s->disabled_passes,
         .n_disabled_passes = s->n_disabled_passes,

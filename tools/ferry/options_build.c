@@ -40,6 +40,7 @@ CLI_TAKE(take_ram)
 CLI_TAKE_TEXT(take_timing_cache, timing_cache)
 CLI_TAKE_FLAG(take_strip, strip_portable)
 CLI_TAKE_FLAG(take_no_fusion, no_fusion)
+CLI_TAKE_FLAG(take_no_winograd, no_winograd)
 CLI_TAKE(take_disable_pass)
 {
     bool known = false;
@@ -90,6 +91,8 @@ static const cli_option build_options[] = {
      "Leave out what only planning for another device needs: a smaller file that runs here only.", take_strip},
     {"no-fusion", 0, NULL, "Run the graph as the model has it, in FP32, every tensor on its own: for finding faults.",
      take_no_fusion},
+    {"no-winograd", 0, NULL, "Convolutions in float as plain sums: slower, with a few times less rounding error.",
+     take_no_winograd},
     {"disable-pass", 0, "PASS", "Leave out one rewrite (they are listed by 'ferry inspect --passes'). May be repeated.",
      take_disable_pass},
     {0},

@@ -25,11 +25,10 @@ static ferry_status cpu_open(const char *selector, const ferry_heap *heap, const
     if (selector[0]) {
         const uint32_t mask = ferry_isa_parse(selector);
         if (mask == UINT32_MAX)
-            return ferry_fail(
-                err, FERRY_ERR_INVALID_ARGUMENT,
-                "'%s' is no instruction set; after 'cpu:' comes none, avx2, avx512, avx512vnni, avx512bf16, "
-                "neon, neonfp16, neondot or neoni8mm",
-                selector);
+            return ferry_fail(err, FERRY_ERR_INVALID_ARGUMENT,
+                              "'%s' is no instruction set; after 'cpu:' comes none, avx2, avx512, avx512vnni, "
+                              "avx512bf16, avx512vbmi, neon, neonfp16, neondot or neoni8mm",
+                              selector);
         if ((mask & ~isa) != 0) return ferry_fail(err, FERRY_ERR_UNAVAILABLE, "this CPU does not have %s", selector);
         isa &= mask;
     }
@@ -64,8 +63,7 @@ static void cpu_describe(const ferry_device *device, ferry_device_info *out)
     snprintf(out->fingerprint, sizeof out->fingerprint, "cpu/%s/%s", arch, isa);
     const long pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE);
     out->memory_bytes = pages > 0 && page > 0 ? (size_t)pages * (size_t)page : 0;
-    // f16 is computed in f32 (via_f32.c), and so is bf16 where there are no instructions for its products.
-    if (cpu->isa & FERRY_ISA_AVX512BF16) out->fast_dtypes |= 1u << FERRY_BF16;
+    // Of the half floats no kernel makes use yet, whatever the CPU can do: they are computed in f32 (via_f32.c).
     if (cpu->isa & (FERRY_ISA_AVX512VNNI | FERRY_ISA_NEONDOT | FERRY_ISA_AVX2 | FERRY_ISA_NEON))
         out->fast_dtypes |= 1u << FERRY_S8;
 }

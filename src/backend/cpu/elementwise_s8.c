@@ -6,11 +6,11 @@
 #include "base/size.h"
 
 #define ROW(isa, suffix) extern const ferry_elementwise_s8_row ferry_elementwise_s8__##suffix;
-#include "backend/cpu/basic_rows.inc"
+#include "backend/cpu/elementwise_s8.inc"
 
 static const ferry_elementwise_s8_row *const rows[] = {
 #define ROW(isa, suffix) &ferry_elementwise_s8__##suffix,
-#include "backend/cpu/basic_rows.inc"
+#include "backend/cpu/elementwise_s8.inc"
 };
 
 const ferry_elementwise_s8_row *ferry_elementwise_s8_at(size_t index)

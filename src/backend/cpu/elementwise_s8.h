@@ -3,16 +3,18 @@
 #ifndef FERRY_SRC_BACKEND_CPU_ELEMENTWISE_S8_H_
 #define FERRY_SRC_BACKEND_CPU_ELEMENTWISE_S8_H_
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "backend/cpu/finish.h"
 
-/// An operand is one element for all where its `many` is 0. Exactly one of y and real is not NULL; y may be an operand
-/// that is many.
+/// Rows lie so many elements apart. An operand is one element for the whole row where its `many` is false. Exactly one
+/// of y and real is not NULL; y may be an operand that is many.
 typedef struct ferry_pair_s8 {
     const int8_t *a, *b;
-    int a_many, b_many;
+    size_t a_row, b_row, y_row;
+    bool a_many, b_many;
     float a_mult, b_mult; // of QMul: a_mult is that of the product
     const ferry_finish *finish;
     int8_t *y;
@@ -22,8 +24,8 @@ typedef struct ferry_pair_s8 {
 typedef struct ferry_elementwise_s8_row {
     const char *name; // of the instruction set
     uint32_t isa;
-    void (*add)(const ferry_pair_s8 *pair, size_t n);
-    void (*mul)(const ferry_pair_s8 *pair, size_t n);
+    void (*add)(const ferry_pair_s8 *pair, size_t rows, size_t n);
+    void (*mul)(const ferry_pair_s8 *pair, size_t rows, size_t n);
     /// x / scale rounded half to even (NaN: 0), plus zero, clamped to [low, high]: int8 or uint8 in y's bytes
     void (*quantise)(const float *x, float scale, int32_t zero, int32_t low, int32_t high, uint8_t *y, size_t n);
     void (*dequantise_s8)(const int8_t *x, float scale, int32_t zero, float *y, size_t n); // (x - zero) * scale

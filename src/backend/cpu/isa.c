@@ -20,6 +20,7 @@ static uint32_t detect(void)
         isa |= FERRY_ISA_AVX512;
         if (__builtin_cpu_supports("avx512vnni")) isa |= FERRY_ISA_AVX512VNNI;
         if (__builtin_cpu_supports("avx512bf16")) isa |= FERRY_ISA_AVX512BF16;
+        if (__builtin_cpu_supports("avx512vbmi")) isa |= FERRY_ISA_AVX512VBMI;
     }
     return isa;
 }
@@ -60,6 +61,9 @@ static uint32_t built(void)
 #ifdef FERRY_HAVE_AVX512BF16
     isa |= FERRY_ISA_AVX512BF16;
 #endif
+#ifdef FERRY_HAVE_AVX512VBMI
+    isa |= FERRY_ISA_AVX512VBMI;
+#endif
 #ifdef FERRY_HAVE_NEON
     isa |= FERRY_ISA_NEON;
 #endif
@@ -89,6 +93,8 @@ static const struct {
     {FERRY_ISA_AVX512VNNI, FERRY_ISA_AVX2 | FERRY_ISA_AVX512 | FERRY_ISA_AVX512VNNI, "avx512vnni"},
     {FERRY_ISA_AVX512BF16, FERRY_ISA_AVX2 | FERRY_ISA_AVX512 | FERRY_ISA_AVX512VNNI | FERRY_ISA_AVX512BF16,
      "avx512bf16"},
+    {FERRY_ISA_AVX512VBMI, FERRY_ISA_AVX2 | FERRY_ISA_AVX512 | FERRY_ISA_AVX512VNNI | FERRY_ISA_AVX512VBMI,
+     "avx512vbmi"},
     {FERRY_ISA_NEON, FERRY_ISA_NEON, "neon"},
     {FERRY_ISA_NEONFP16, FERRY_ISA_NEON | FERRY_ISA_NEONFP16, "neonfp16"},
     {FERRY_ISA_NEONDOT, FERRY_ISA_NEON | FERRY_ISA_NEONFP16 | FERRY_ISA_NEONDOT, "neondot"},

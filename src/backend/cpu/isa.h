@@ -12,6 +12,7 @@ enum {
     FERRY_ISA_AVX512 = 1 << 1,     ///< F, BW, DQ, VL, CD; implies AVX2
     FERRY_ISA_AVX512VNNI = 1 << 2, ///< implies AVX512
     FERRY_ISA_AVX512BF16 = 1 << 3, ///< implies AVX512
+    FERRY_ISA_AVX512VBMI = 1 << 4, ///< implies AVX512
     FERRY_ISA_NEON = 1 << 8,
     FERRY_ISA_NEONFP16 = 1 << 9,
     FERRY_ISA_NEONDOT = 1 << 10,

@@ -35,47 +35,58 @@ typedef struct job {
     const void *a, *b;
     void *y;
     int64_t pieces, piece; // of a run
+    bool together;         // runs are whole, and their elements need no gathering
 } job;
 
-static void run_pair(const job *j, const int8_t *a, const int8_t *b, int64_t y_at, int64_t n)
+// Rows of n elements; several only where nothing is gathered.
+static void run_pair(const job *j, const int8_t *a, const int8_t *b, int64_t y_at, int64_t rows, int64_t n)
 {
     const quantised_kernel *k = j->k;
     const ferry_nd *w = &k->walk;
+    const int32_t last = w->rank - 1;
     const int8_t *from[2] = {a, b};
     int8_t gathered[2][PIECE];
     for (int i = 0; i < 2; i++) {
-        const int64_t step = w->strides[1 + i][w->rank - 1];
+        const int64_t step = w->strides[1 + i][last];
         if (step == 0 || step == 1) continue;
         for (int64_t e = 0; e < n; e++) gathered[i][e] = from[i][e * step];
         from[i] = gathered[i];
     }
-    const ferry_pair_s8 pair = {.a = from[0],
-                                .b = from[1],
-                                .a_many = w->strides[1][w->rank - 1] != 0,
-                                .b_many = w->strides[2][w->rank - 1] != 0,
-                                .a_mult = k->mults[0],
-                                .b_mult = k->mults[1],
-                                .finish = &k->finish,
-                                .y = k->real ? NULL : (int8_t *)j->y + y_at,
-                                .real = k->real ? (float *)j->y + y_at : NULL};
-    (k->kind == KIND_ADD ? k->row->add : k->row->mul)(&pair, (size_t)n);
+    ferry_pair_s8 pair = {.a = from[0],
+                          .b = from[1],
+                          .a_many = w->strides[1][last] != 0,
+                          .b_many = w->strides[2][last] != 0,
+                          .a_mult = k->mults[0],
+                          .b_mult = k->mults[1],
+                          .finish = &k->finish,
+                          .y = k->real ? NULL : (int8_t *)j->y + y_at,
+                          .real = k->real ? (float *)j->y + y_at : NULL};
+    if (rows > 1) {
+        pair.y_row = (size_t)w->strides[0][last - 1];
+        pair.a_row = (size_t)w->strides[1][last - 1];
+        pair.b_row = (size_t)w->strides[2][last - 1];
+    }
+    (k->kind == KIND_ADD ? k->row->add : k->row->mul)(&pair, (size_t)rows, (size_t)n);
 }
 
-// An item is a piece of a run.
+// An item is a piece of a run. Whole runs of one line of runs are done together.
 static void run_pairs(void *context, size_t begin, size_t count)
 {
     const job *j = context;
     const ferry_nd *w = &j->k->walk;
-    const int64_t row = w->dims[w->rank - 1];
-    ferry_nd_cursor c;
-    ferry_nd_seek(w, begin / (size_t)j->pieces, &c);
-    for (size_t item = begin; item < begin + count; item++) {
+    const int32_t last = w->rank - 1;
+    const int64_t row = w->dims[last];
+    for (size_t item = begin; item < begin + count;) {
         const int64_t first = (int64_t)(item % (size_t)j->pieces) * j->piece;
-        const int64_t n = row - first < j->piece ? row - first : j->piece;
-        const int8_t *a = (const int8_t *)j->a + c.at[1] + first * w->strides[1][w->rank - 1];
-        const int8_t *b = (const int8_t *)j->b + c.at[2] + first * w->strides[2][w->rank - 1];
-        run_pair(j, a, b, c.at[0] + first, n);
-        if (first + n == row) ferry_nd_next(w, &c);
+        const int64_t n = row - first < j->piece ? row - first : j->piece, left = (int64_t)(begin + count - item);
+        ferry_nd_cursor c;
+        ferry_nd_seek(w, item / (size_t)j->pieces, &c);
+        int64_t rows = last > 0 && j->together ? w->dims[last - 1] - c.index[last - 1] : 1;
+        if (rows > left) rows = left;
+        const int8_t *a = (const int8_t *)j->a + c.at[1] + first * w->strides[1][last];
+        const int8_t *b = (const int8_t *)j->b + c.at[2] + first * w->strides[2][last];
+        run_pair(j, a, b, c.at[0] + first, rows, n);
+        item += (size_t)rows;
     }
 }
 
@@ -111,10 +122,11 @@ static ferry_status run(const ferry_cpu_kernel *kernel, const ferry_cpu_run *r, 
     const ferry_nd *w = &k->walk;
     const int64_t row = w->dims[w->rank - 1];
     if (w->runs == 0 || row == 0) return FERRY_OK;
-    j.piece = TASK;
-    for (int i = 1; i <= 2; i++)
-        if (w->strides[i][w->rank - 1] != 0 && w->strides[i][w->rank - 1] != 1) j.piece = PIECE;
+    bool gathers = false;
+    for (int i = 1; i <= 2; i++) gathers |= w->strides[i][w->rank - 1] != 0 && w->strides[i][w->rank - 1] != 1;
+    j.piece = gathers ? PIECE : TASK;
     j.pieces = (row + j.piece - 1) / j.piece;
+    j.together = !gathers && j.pieces == 1;
     const int64_t each = row < j.piece ? row : j.piece;
     ferry_parallel_1d(r->pool, run_pairs, &j, w->runs * (size_t)j.pieces, (size_t)(each >= TASK ? 1 : TASK / each));
     return FERRY_OK;

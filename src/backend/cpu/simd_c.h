@@ -55,6 +55,10 @@ static inline vf vf_add(vf a, vf b)
 {
     VF_MAP(a.v[i] + b.v[i]);
 }
+static inline vf vf_sub(vf a, vf b)
+{
+    VF_MAP(a.v[i] - b.v[i]);
+}
 static inline vf vf_mul(vf a, vf b)
 {
     VF_MAP(a.v[i] * b.v[i]);

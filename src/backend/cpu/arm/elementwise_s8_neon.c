@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Loops over INT8 elements for NEON. A table of 256 is four look-ups of 64 entries each.
-#include <arm_neon.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "backend/cpu/arm/simd_neon.h"
 
 static void look_up(const int8_t *x, const int8_t *table, int8_t *y, size_t n)
 {

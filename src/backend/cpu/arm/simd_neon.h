@@ -43,6 +43,10 @@ static inline vf vf_add(vf a, vf b)
 {
     return vaddq_f32(a, b);
 }
+static inline vf vf_sub(vf a, vf b)
+{
+    return vsubq_f32(a, b);
+}
 static inline vf vf_mul(vf a, vf b)
 {
     return vmulq_f32(a, b);

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Loops over INT8 elements for AVX2 and FMA. A table of 256 is 16 shuffles of 16 entries each.
-#include <immintrin.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "backend/cpu/x86/simd_avx2.h"
 
 static void look_up(const int8_t *x, const int8_t *table, int8_t *y, size_t n)
 {

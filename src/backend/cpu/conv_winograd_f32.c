@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: Apache-2.0
+// 3x3 convolutions in float by Winograd's filtering, channels last, with bias, activation and residual in the store.
+// Weights grow 1.8 or 4 times, and rounding errors too: winograd_f32.h has the bounds.
+#include <string.h>
+
+#include "backend/cpu/conv_node.h"
+#include "backend/cpu/tail.h"
+#include "backend/cpu/winograd_product.h"
+#include "ops/op.h"
+
+static const char *const tactic_names[] = {"conv_f32_winograd2", "conv_f32_winograd4"};
+
+typedef struct winograd_kernel {
+    ferry_cpu_kernel base;
+    ferry_winograd_product product;
+    const float *packed; // borrowed
+    ferry_cpu_operand x, residual;
+    float *zeros; // owned
+    size_t zeros_bytes;
+} winograd_kernel;
+
+static ferry_status run(const ferry_cpu_kernel *kernel, const ferry_cpu_run *r, ferry_error *err)
+{
+    (void)err;
+    const winograd_kernel *k = (const winograd_kernel *)kernel;
+    ferry_winograd_product_run(&k->product, r->pool, ferry_cpu_operand_data(&k->x, r), k->packed,
+                               k->residual.present ? ferry_cpu_operand_data(&k->residual, r) : NULL, r->out[0].data,
+                               r->workspace);
+    return FERRY_OK;
+}
+
+static void deinit(ferry_cpu_kernel *kernel)
+{
+    winograd_kernel *k = (winograd_kernel *)kernel;
+    ferry_heap_free(kernel->base.device->heap, k->zeros, k->zeros_bytes);
+}
+
+// m of F(m x m, 3 x 3); 0: not a tactic of this family.
+static size_t tile_of(const char *tactic)
+{
+    for (size_t i = 0; i < FERRY_COUNT_OF(tactic_names); i++)
+        if (strcmp(tactic, tactic_names[i]) == 0) return 2 * (i + 1);
+    return 0;
+}
+
+static bool owns(const char *tactic)
+{
+    return tile_of(tactic) != 0;
+}
+
+static ferry_status pack(ferry_cpu_device *device, const ferry_region *region, const char *tactic, void **out_data,
+                         size_t *out_bytes, ferry_error *err)
+{
+    const ferry_node *node = &region->graph->nodes[region->nodes[0]];
+    const ferry_value *w = ferry_cpu_value(region->graph, node, 1), *b = ferry_cpu_value(region->graph, node, 2);
+    const ferry_gemm_f32_row *gemm = ferry_gemm_f32_pick(device->isa);
+    const ferry_heap *heap = device->base.heap;
+    const size_t m = tile_of(tactic);
+    size_t floats = 0;
+    if (!w || !w->data || w->shape.rank != 4 || w->shape.dims[2] != 3 || w->shape.dims[3] != 3 ||
+        !ferry_winograd_packed_floats(gemm, m, (size_t)w->shape.dims[1], (size_t)w->shape.dims[0], &floats))
+        return ferry_cpu_misfit(tactic, "weights that cannot be packed", err);
+    const size_t c_out = (size_t)w->shape.dims[0], c_in = (size_t)w->shape.dims[1];
+    const size_t scratch_floats = ferry_winograd_pack_scratch(gemm, m, c_in);
+    const float *weights = NULL, *bias = NULL;
+    size_t weights_owned = 0, bias_owned = 0;
+    float *packed = NULL, *scratch = NULL;
+    ferry_status s = ferry_cpu_constant_f32(heap, w, &weights, &weights_owned, err);
+    if (s == FERRY_OK && b) s = ferry_cpu_constant_f32(heap, b, &bias, &bias_owned, err);
+    if (s == FERRY_OK) {
+        packed = ferry_heap_alloc_uninit(heap, floats * sizeof *packed);
+        scratch = ferry_heap_alloc_array(heap, scratch_floats, sizeof *scratch);
+        if (!packed || !scratch) s = ferry_fail_memory(err, "packed weights");
+    }
+    if (s == FERRY_OK) ferry_winograd_pack(gemm, m, c_in, c_out, weights, bias, scratch, packed);
+    ferry_heap_free(heap, scratch, scratch_floats * sizeof *scratch);
+    ferry_cpu_constant_free(heap, weights, weights_owned);
+    ferry_cpu_constant_free(heap, bias, bias_owned);
+    if (s != FERRY_OK) {
+        ferry_heap_free(heap, packed, floats * sizeof *packed);
+        return s;
+    }
+    *out_data = packed;
+    *out_bytes = floats * sizeof *packed;
+    return FERRY_OK;
+}
+
+static ferry_status fill_kernel(winograd_kernel *k, ferry_cpu_device *device, const ferry_region *region,
+                                const char *tactic, const ferry_tensor_desc *in, const ferry_tensor_desc *out,
+                                const void *packed, size_t packed_bytes, ferry_error *err)
+{
+    ferry_winograd_product *p = &k->product;
+    ferry_conv_node node;
+    FERRY_TRY(ferry_conv_node_read(device, region, tactic, in, out, &node, err));
+    if (node.x.desc.dtype != FERRY_F32 || out[0].dtype != FERRY_F32 ||
+        (node.residual.present && node.residual.desc.dtype != FERRY_F32))
+        return ferry_cpu_misfit(tactic, "tensors that are not f32", err);
+    if (!node.x_channels_last) return ferry_cpu_misfit(tactic, "an input without channels last", err);
+    if (!ferry_winograd_suits(&node.shape)) return ferry_cpu_misfit(tactic, "another window than 3x3", err);
+    *p = (ferry_winograd_product){.row = ferry_winograd_f32_pick(device->isa),
+                                  .gemm = ferry_gemm_f32_pick(device->isa),
+                                  .m = tile_of(tactic),
+                                  .shape = node.shape,
+                                  .finish = node.finish};
+    size_t floats = 0;
+    if (!ferry_winograd_product_plan(p)) return ferry_cpu_misfit(tactic, "an input too large", err);
+    if (!ferry_winograd_packed_floats(p->gemm, p->m, (size_t)node.shape.c_in, (size_t)node.shape.c_out, &floats) ||
+        floats * sizeof(float) != packed_bytes)
+        return ferry_cpu_misfit(tactic, "packed weights of another size", err);
+    k->packed = packed;
+    k->x = node.x;
+    k->residual = node.residual;
+    k->base.base.workspace_bytes = p->workspace_bytes;
+    k->zeros_bytes = (size_t)node.shape.c_in * sizeof *k->zeros;
+    k->zeros = ferry_heap_alloc(device->base.heap, k->zeros_bytes);
+    if (!k->zeros) return ferry_fail_memory(err, "a convolution");
+    p->zeros = k->zeros;
+    return FERRY_OK;
+}
+
+static ferry_status prepare(ferry_cpu_device *device, const ferry_region *region, const char *tactic,
+                            const ferry_tensor_desc *in, const ferry_tensor_desc *out, const void *packed,
+                            size_t packed_bytes, ferry_kernel **out_kernel, ferry_error *err)
+{
+    winograd_kernel *k = ferry_cpu_kernel_new(device, sizeof *k, run);
+    if (!k) return ferry_fail_memory(err, "a convolution");
+    k->base.deinit = deinit;
+    const ferry_status s = fill_kernel(k, device, region, tactic, in, out, packed, packed_bytes, err);
+    if (s == FERRY_OK)
+        *out_kernel = &k->base.base;
+    else
+        device->base.backend->release(&k->base.base);
+    return s;
+}
+
+// Transforms cost about as much as so many multiply-adds for each channel of a tile, and weights that come from far
+// away cannot be hidden behind few tiles.
+static double cost_us(const ferry_cpu_device *device, const ferry_winograd_product *p, const ferry_tail *tail,
+                      size_t packed_floats)
+{
+    const double points = (double)((p->m + 2) * (p->m + 2));
+    const double tiles = (double)((p->tiles + p->gemm->mr - 1) / p->gemm->mr * p->gemm->mr);
+    const double c_in = (double)p->v_row, c_out = (double)ferry_align_size((size_t)p->shape.c_out, p->gemm->vec);
+    const double macs = points * tiles * (c_in * c_out + 8 * (c_in + c_out)) + tail->macs;
+    const double bytes = (double)packed_floats * sizeof(float) * (double)p->blocks / 2 + tail->bytes;
+    return ferry_cpu_cost_us(device, FERRY_F32, macs, bytes);
+}
+
+static ferry_status offer(ferry_cpu_device *device, const ferry_graph_view *view, ferry_node_id root,
+                          const ferry_offer_sink *sink, ferry_error *err)
+{
+    const ferry_graph *g = view->graph;
+    ferry_tail tail;
+    ferry_tail_find(view, root, &tail);
+    const ferry_node *node = &g->nodes[tail.nodes[0]];
+    ferry_winograd_product p = {.row = ferry_winograd_f32_pick(device->isa), .gemm = ferry_gemm_f32_pick(device->isa)};
+    if (!ferry_node_is(node, "Conv") && !ferry_node_is(node, "FusedConv")) return FERRY_OK;
+    if (!ferry_conv_node_is_offered(view, tail.nodes[0], &p.shape) || !ferry_winograd_suits(&p.shape)) return FERRY_OK;
+    const ferry_value *x = ferry_cpu_value(g, node, 0), *w = ferry_cpu_value(g, node, 1);
+    if (!ferry_cpu_is_float(x->dtype) || !ferry_cpu_is_float(w->dtype) || p.shape.c_in < 8) return FERRY_OK;
+    for (size_t i = 0; i < FERRY_COUNT_OF(tactic_names); i++) {
+        const size_t own_bytes = (size_t)ferry_cpu_bytes(w);
+        size_t floats = 0;
+        p.m = tile_of(tactic_names[i]);
+        if (!ferry_winograd_product_plan(&p) ||
+            !ferry_winograd_packed_floats(p.gemm, p.m, (size_t)p.shape.c_in, (size_t)p.shape.c_out, &floats))
+            continue;
+        const ferry_offer offer = {.tactic = tactic_names[i],
+                                   .nodes = tail.nodes,
+                                   .n_nodes = tail.n_nodes,
+                                   .in_layout = FERRY_LAYOUT_CHANNELS_LAST,
+                                   .out_layout = FERRY_LAYOUT_CHANNELS_LAST,
+                                   .flags = FERRY_OFFER_TRANSFORMS,
+                                   .cost_us = cost_us(device, &p, &tail, floats),
+                                   .extra_bytes = (uint64_t)(floats * sizeof(float) - own_bytes)};
+        FERRY_TRY(sink->take(sink->user, &offer, err));
+    }
+    return FERRY_OK;
+}
+
+extern const ferry_cpu_family ferry_cpu_family_conv_winograd_f32;
+const ferry_cpu_family ferry_cpu_family_conv_winograd_f32 = {
+    .name = "conv_winograd_f32",
+    .via_f32 = true,
+    .offer = offer,
+    .owns = owns,
+    .pack = pack,
+    .prepare = prepare,
+};

@@ -1,0 +1,8 @@
+// SPDX-License-Identifier: Apache-2.0
+// Winograd's transforms for AVX-512.
+#include "backend/cpu/x86/simd_avx512.h"
+
+#define ROW ferry_winograd_f32__avx512
+#define ISA_NAME "avx512"
+#define ISA_BITS FERRY_ISA_AVX512
+#include "backend/cpu/winograd_f32_tile.h"

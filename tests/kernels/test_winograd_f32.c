@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+// Winograd's filtering against the reference: borders, tiles that are not whole, tails of channels, blocks, epilogues.
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "support/kernel_case.h"
+
+// Sums of up to some hundred products a point, and the transforms' own rounding; the reference sums in float, too.
+#define F2(op_domain, op_name) .domain = op_domain, .op = op_name, .of_largest = 2e-6, .tactics = "conv_f32_winograd2"
+#define F4(op_domain, op_name) .domain = op_domain, .op = op_name, .of_largest = 4e-6, .tactics = "conv_f32_winograd4"
+
+// Both sizes of tile.
+#define BOTH(...)                                                                                                      \
+    {F2("", "Conv"), __VA_ARGS__},                                                                                     \
+    {                                                                                                                  \
+        F4("", "Conv"), __VA_ARGS__                                                                                    \
+    }
+#define FUSED(...)                                                                                                     \
+    {F2("ferry", "FusedConv"), __VA_ARGS__},                                                                           \
+    {                                                                                                                  \
+        F4("ferry", "FusedConv"), __VA_ARGS__                                                                          \
+    }
+
+static void winograd_f32__matches_reference_for_every_geometry(void **unused)
+{
+    (void)unused;
+    static const kernel_case cases[] = {
+        BOTH(.inputs = "f32:1x16x8x8 =f32:32x16x3x3 =f32:32", .attrs = "pads=1,1,1,1"),
+        BOTH(.inputs = "f32:1x8x3x3 =f32:1x8x3x3"),
+        BOTH(.inputs = "f32:1x8x1x1 =f32:5x8x3x3 =f32:5", .attrs = "pads=1,1,1,1"),
+        BOTH(.inputs = "f32:1x9x4x3 =f32:8x9x3x3", .attrs = "pads=1,1,1,1"),
+        BOTH(.inputs = "f32:2x17x5x7 =f32:33x17x3x3 =f32:33", .attrs = "pads=1,1,1,1"),
+        BOTH(.inputs = "f32:3x24x9x6 =f32:20x24x3x3 =f32:20", .attrs = "pads=0,1,2,1"),
+        BOTH(.inputs = "f32:1x12x7x10 =f32:16x12x3x3", .attrs = "auto_pad=SAME_LOWER"),
+        BOTH(.inputs = "f32:1x8x2x11 =f32:9x8x3x3 =f32:9", .attrs = "pads=5,4,4,7"),
+        BOTH(.inputs = "f32:1x31x13x13 =f32:100x31x3x3 =f32:100", .attrs = "pads=1,1,1,1"),
+        BOTH(.inputs = "f32:1x130x6x6 =f32:65x130x3x3 =f32:65", .attrs = "pads=1,1,1,1"),
+        BOTH(.inputs = "f32:1x16x8x8@1000 =f32:32x16x3x3@0.001 =f32:32", .attrs = "pads=1,1,1,1"),
+    };
+    KERNEL_CASES_RUN(cases);
+}
+
+// Enough tiles for several blocks, one after the other and side by side.
+static void winograd_f32__does_not_depend_on_blocks(void **unused)
+{
+    (void)unused;
+    static const kernel_case cases[] = {
+        BOTH(.inputs = "f32:1x64x50x49 =f32:8x64x3x3 =f32:8", .attrs = "pads=1,1,1,1"),
+        BOTH(.inputs = "f32:3x48x21x22 =f32:40x48x3x3 =f32:40", .attrs = "pads=1,1,1,1"),
+    };
+    KERNEL_CASES_RUN(cases);
+}
+
+static void winograd_f32__matches_reference_for_every_epilogue(void **unused)
+{
+    (void)unused;
+    static const kernel_case cases[] = {
+        FUSED(.inputs = "f32:1x16x7x9 =f32:33x16x3x3 =f32:33", .attrs = "pads=1,1,1,1 act=relu"),
+        FUSED(.inputs = "f32:1x16x8x8 =f32:32x16x3x3 =f32:32",
+              .attrs = "pads=1,1,1,1 act=clip act_alpha=-8 act_beta=7"),
+        FUSED(.inputs = "f32:1x16x7x7 =f32:20x16x3x3 =f32:20", .attrs = "act=leaky_relu act_alpha=0.1"),
+        FUSED(.inputs = "f32:1x16x8x8 =f32:32x16x3x3 -",
+              .attrs = "pads=1,1,1,1 act=hard_sigmoid act_alpha=0.2 act_beta=0.5"),
+        FUSED(.inputs = "f32:1x16x7x7 =f32:33x16x3x3 =f32:33 f32:1x33x7x7", .attrs = "pads=1,1,1,1 act=relu"),
+        FUSED(.inputs = "f32:2x16x8x8 =f32:48x16x3x3 - f32:2x48x8x8",
+              .attrs = "pads=1,1,1,1 act=relu act_first=1 r_mult=0.5"),
+        FUSED(.inputs = "f16:1x16x7x7 =f16:33x16x3x3 =f16:33", .of_each = 1e-3, .attrs = "act=relu"),
+        FUSED(.inputs = "bf16:1x16x7x7 =bf16:33x16x3x3 =bf16:33 bf16:1x33x5x5", .of_each = 8e-3),
+    };
+    KERNEL_CASES_RUN(cases);
+}
+
+static void winograd_f32__takes_activations_into_its_store(void **unused)
+{
+    (void)unused;
+    static const kernel_case cases[] = {
+        BOTH(.inputs = "f32:1x16x8x8 =f32:32x16x3x3 =f32:32", .attrs = "pads=1,1,1,1", .then = "ferry:Silu"),
+        BOTH(.inputs = "f32:2x17x7x5 =f32:33x17x3x3", .attrs = "pads=1,1,1,1", .then = "HardSwish"),
+        BOTH(.inputs = "f32:1x16x7x9 =f32:33x16x3x3 =f32:33", .then = "ferry:Silu", .plus = "f32:1x33x5x7"),
+        FUSED(.inputs = "f32:1x16x7x7 =f32:40x16x3x3 =f32:40 f32:1x40x5x5", .then = "HardSwish"),
+    };
+    KERNEL_CASES_RUN(cases);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(winograd_f32__matches_reference_for_every_geometry),
+        cmocka_unit_test(winograd_f32__does_not_depend_on_blocks),
+        cmocka_unit_test(winograd_f32__matches_reference_for_every_epilogue),
+        cmocka_unit_test(winograd_f32__takes_activations_into_its_store),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
