@@ -92,6 +92,13 @@ static json_t *ends_of(const ferry_engine *e, const ferry_shape *shapes, const f
     return list;
 }
 
+static uint64_t macs_of(const ferry_engine *e, const ferry_shape *shapes, const ferry_plan_step *step)
+{
+    uint64_t macs = 0;
+    for (int32_t n = 0; n < step->n_nodes; n++) macs += ferry_node_macs(&e->image.graph.nodes[step->nodes[n]], shapes);
+    return macs;
+}
+
 static json_t *layers_of(const ferry_engine *e, const ferry_shape *shapes)
 {
     static const char *const kinds[] = {"layer", "reformat", "copy"};
@@ -102,10 +109,11 @@ static json_t *layers_of(const ferry_engine *e, const ferry_shape *shapes)
         for (int32_t n = 0; n < s->n_nodes; n++)
             json_array_append_new(ops, json_string(e->image.graph.nodes[s->nodes[n]].op->name));
         json_t *o =
-            json_pack("{s:s, s:s, s:o, s:s, s:s, s:s, s:o, s:o, s:I}", "kind", kinds[s->kind], "name", s->name, "ops",
-                      ops, "precision", precision_of(e, s), "device", e->plan->devices[s->device].backend, "tactic",
-                      s->tactic, "inputs", ends_of(e, shapes, s->inputs, s->n_inputs), "outputs",
-                      ends_of(e, shapes, s->outputs, s->n_outputs), "packed_bytes", (json_int_t)s->packed_bytes);
+            json_pack("{s:s, s:s, s:o, s:s, s:s, s:s, s:o, s:o, s:I, s:I}", "kind", kinds[s->kind], "name", s->name,
+                      "ops", ops, "precision", precision_of(e, s), "device", e->plan->devices[s->device].backend,
+                      "tactic", s->tactic, "inputs", ends_of(e, shapes, s->inputs, s->n_inputs), "outputs",
+                      ends_of(e, shapes, s->outputs, s->n_outputs), "packed_bytes", (json_int_t)s->packed_bytes, "macs",
+                      (json_int_t)macs_of(e, shapes, s));
         if (s->measured_us >= 0) json_object_set_new(o, "measured_us", json_real(s->measured_us));
         json_array_append_new(list, o);
     }
@@ -118,16 +126,32 @@ static void count_in(json_t *object, const char *key)
     json_object_set_new(object, key, json_integer(json_integer_value(n) + 1));
 }
 
-static json_t *summary_of(const ferry_engine *e)
+// Adds the multiply-adds of a layer's nodes under the precision of each.
+static void count_macs(const ferry_engine *e, const ferry_shape *shapes, const ferry_plan_step *step, json_t *object)
 {
-    json_t *precisions = json_object(), *devices = json_object();
+    const ferry_graph *g = &e->image.graph;
+    for (int32_t n = 0; n < step->n_nodes; n++) {
+        const ferry_node *node = &g->nodes[step->nodes[n]];
+        const uint64_t macs = ferry_node_macs(node, shapes);
+        if (!macs) continue;
+        const char *key = ferry_node_precision(g, node);
+        const json_int_t before = json_integer_value(json_object_get(object, key));
+        json_object_set_new(object, key, json_integer(before + (json_int_t)macs));
+    }
+}
+
+static json_t *summary_of(const ferry_engine *e, const ferry_shape *shapes)
+{
+    json_t *precisions = json_object(), *devices = json_object(), *macs = json_object();
     for (size_t i = 0; i < e->plan->n_steps; i++) {
         const ferry_plan_step *s = &e->plan->steps[i];
         if (s->kind != FERRY_STEP_REGION) continue;
         count_in(precisions, precision_of(e, s));
         count_in(devices, e->plan->devices[s->device].backend);
+        count_macs(e, shapes, s, macs);
     }
-    return json_pack("{s:o, s:o}", "layers_by_precision", precisions, "layers_by_device", devices);
+    return json_pack("{s:o, s:o, s:o}", "layers_by_precision", precisions, "layers_by_device", devices,
+                     "macs_by_precision", macs);
 }
 
 static json_t *texts_of(const ferry_engine_image *image)
@@ -189,7 +213,7 @@ ferry_status ferry_engine_describe(const ferry_engine *engine, char **out_text, 
             "fingerprint", engine->plan->devices[0].fingerprint, "portable", (int)engine->image.portable, "replanned",
             (int)engine->replanned, "file_bytes", (json_int_t)engine->image.file_bytes, "weights_bytes",
             (json_int_t)weights, "packed_bytes", (json_int_t)engine->plan->packed_bytes, "threads",
-            (json_int_t)engine->plan->threads, "memory", memory, "summary", summary_of(engine), "bindings",
+            (json_int_t)engine->plan->threads, "memory", memory, "summary", summary_of(engine, shapes), "bindings",
             bindings_of(engine, shapes), "layers", layers_of(engine, shapes), "texts", texts_of(&engine->image));
         s = hand_out(json, out_text, error);
     }

@@ -57,6 +57,12 @@ ferry_status ferry_engine_check_plan(const ferry_engine *engine, const ferry_pla
 /// `out` (zeroed before) is to be freed with ferry_graph_deinit in any case.
 ferry_status ferry_engine_shaped_graph(const ferry_engine *engine, ferry_graph *out, ferry_error *err);
 
+/// Multiply-adds of a node at the given shapes of all values, counted as the plain algorithm does them; 0 for what is
+/// no convolution or matrix product.
+uint64_t ferry_node_macs(const ferry_node *node, const ferry_shape *shapes);
+/// What a node with multiply-adds computes on: "fp32", "fp16", "bf16", "int8" or "other".
+const char *ferry_node_precision(const ferry_graph *graph, const ferry_node *node);
+
 /// The graph value behind a binding index.
 ferry_value_id ferry_engine_binding_value(const ferry_engine *engine, int32_t index);
 

@@ -138,9 +138,14 @@ class Bench(CliCase):
         self.assertIn("=== Performance summary ===", text)
         self.assertIn("Throughput: ", text)
         figures = json.loads(text.strip().split("\n")[-1])
-        for key in ("median_ms", "mean_ms", "min_ms", "p90_ms", "p99_ms", "throughput"):
+        for key in ("median_ms", "mean_ms", "min_ms", "p90_ms", "p99_ms", "throughput", "load_ms", "first_ms"):
             self.assertGreater(figures[key], 0, key)
+        self.assertGreater(figures["rss_peak_mb"], figures["rss_base_mb"])
         self.assertEqual(figures["iterations"], 5)
+
+    def test_takes_a_fraction_of_a_second(self):
+        figures = call_json("bench", self.engine, "--duration", "0.01", "--warmUp", "0", "--iterations", "1")
+        self.assertGreaterEqual(figures["wall_s"], 0.01)
 
     def test_profile_lists_every_layer(self):
         text = call("bench", self.engine, "--duration", "0", "--iterations", "1", "--dumpProfile")[0]
@@ -211,6 +216,16 @@ class Inspect(CliCase):
         self.assertEqual(opened, [])
         for word in ("http", "<script", "src="):
             self.assertNotIn(word, text)
+
+    def test_counts_multiply_adds_by_precision(self):
+        convolution, dense = 32 * 32 * 3 * 27, 9
+        self.assertEqual(call_json("inspect", self.engine)["summary"]["macs_by_precision"],
+                         {"fp32": convolution + dense})
+        mixed = self.path("mixed.engine")
+        call("build", self.model, "-o", mixed, "--int8", "--calib", self.pictures, "--preprocess", "unit",
+             "--layer-precision", "dense=fp32")
+        self.assertEqual(call_json("inspect", mixed)["summary"]["macs_by_precision"],
+                         {"int8": convolution, "fp32": dense})
 
     def test_model_shows_its_own_layers(self):
         layers = call_json("inspect", self.model)["layers"]

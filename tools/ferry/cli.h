@@ -50,7 +50,8 @@ typedef struct cli_settings {
     size_t n_inputs;
     // Measuring.
     int iterations, streams;
-    int warm_up_ms, duration_s; // -1: not given
+    int warm_up_ms;    // -1: not given
+    double duration_s; // -1: not given
     bool dump_profile;
     const char *labels_csv, *images, *coco, *masks, *exclude_calib;
     int count;

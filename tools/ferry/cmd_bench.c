@@ -1,22 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 // ferry bench: inferences on random data, and trtexec's performance summary.
-#include <jansson.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
-#include "cli.h"
+#include "bench.h"
 
 enum { MOST_STREAMS = 64 };
 
-typedef struct lane {
-    ferry_stream *stream;
-    ferry_context *context;
-    void **buffers; // [bindings], device memory
-    size_t *bytes;
-} lane;
+// What one notices before the first result: milliseconds and megabytes.
+typedef struct start_costs {
+    double load_ms, first_ms, base_mb, peak_mb;
+    bool loaded; // from an engine file: building is no loading
+} start_costs;
 
 typedef struct times {
     double *ms;
@@ -35,78 +33,9 @@ static int add_time(times *t, double ms)
     return CLI_OK;
 }
 
-// Random numbers in [-1, 1) for floats and over the whole range for bytes; other integers stay 0, which is a valid
-// index.
-static void fill_random(void *data, size_t bytes, ferry_dtype dtype)
-{
-    uint64_t state = 0x853c49e6748fea9bu;
-    memset(data, 0, bytes);
-    for (size_t i = 0; i < bytes; i += 4) {
-        state = state * 6364136223846793005u + 1442695040888963407u;
-        const uint32_t r = (uint32_t)(state >> 33);
-        const float x = (float)(int32_t)(r & 0xffff) / 32768.0f - 1.0f;
-        if (dtype == FERRY_F32 && i + 4 <= bytes) memcpy((char *)data + i, &x, 4);
-        if (dtype == FERRY_S8 || dtype == FERRY_U8) memcpy((char *)data + i, &r, bytes - i < 4 ? bytes - i : 4);
-    }
-}
-
-static int fill_binding(const cli_session *s, lane *l, int32_t i)
-{
-    ferry_error err = {.text = ""};
-    ferry_binding_info info;
-    int32_t rank = 0;
-    int64_t dims[FERRY_MAX_RANK];
-    if (ferry_engine_binding(s->engine, i, &info, &err) != FERRY_OK ||
-        ferry_context_binding_shape(l->context, i, &rank, dims, &err) != FERRY_OK)
-        return cli_fail("%s", err.text);
-    size_t bytes = ferry_dtype_bytes(info.dtype);
-    for (int32_t d = 0; d < rank; d++) bytes *= (size_t)dims[d];
-    l->bytes[i] = bytes;
-    l->buffers[i] = ferry_memory_alloc(s->runtime, bytes);
-    void *host = ferry_pinned_alloc(s->runtime, bytes);
-    ferry_status status = l->buffers[i] && host ? FERRY_OK : FERRY_ERR_OUT_OF_MEMORY;
-    if (status == FERRY_OK) {
-        fill_random(host, bytes, info.is_input ? info.dtype : FERRY_DTYPE_NONE);
-        status = ferry_stream_copy(l->stream, FERRY_COPY_TO_DEVICE, l->buffers[i], host, bytes, &err);
-    }
-    if (status == FERRY_OK) status = ferry_stream_wait(l->stream, &err);
-    if (status == FERRY_OK) status = ferry_context_bind(l->context, i, l->buffers[i], &err);
-    ferry_pinned_free(s->runtime, host, bytes);
-    return status == FERRY_OK
-               ? CLI_OK
-               : cli_fail("input or output '%s': %s", info.name, err.text[0] ? err.text : "out of memory");
-}
-
-static int open_lane(const cli_settings *settings, const cli_session *s, lane *l)
-{
-    ferry_error err = {.text = ""};
-    const ferry_stream_options stream_options = {.size = sizeof stream_options, .threads = settings->threads};
-    const ferry_context_options context_options = {.size = sizeof context_options, .memory_limit_bytes = settings->ram};
-    const int32_t n = ferry_engine_binding_count(s->engine);
-    l->buffers = calloc((size_t)n, sizeof *l->buffers);
-    l->bytes = calloc((size_t)n, sizeof *l->bytes);
-    if (!l->buffers || !l->bytes) return cli_fail("out of memory");
-    if (ferry_stream_create(s->runtime, &stream_options, &l->stream, &err) != FERRY_OK ||
-        ferry_context_create(s->engine, &context_options, &l->context, &err) != FERRY_OK ||
-        ferry_context_prepare(l->context, &err) != FERRY_OK)
-        return cli_fail("%s", err.text);
-    int status = CLI_OK;
-    for (int32_t i = 0; status == CLI_OK && i < n; i++) status = fill_binding(s, l, i);
-    return status;
-}
-
-static void close_lane(const cli_session *s, lane *l)
-{
-    ferry_context_release(l->context);
-    ferry_stream_release(l->stream);
-    for (int32_t i = 0; l->buffers && l->bytes && i < ferry_engine_binding_count(s->engine); i++)
-        ferry_memory_free(s->runtime, l->buffers[i], l->bytes[i]);
-    free(l->buffers);
-    free(l->bytes);
-}
-
 // One inference on each lane at a time; a lane's latency runs from its own enqueue to its own end.
-static int measure(lane *lanes, int n, double seconds, size_t least, times *latencies, times *enqueues, double *out_s)
+static int measure(cli_bench_lane *lanes, int n, double seconds, size_t least, times *latencies, times *enqueues,
+                   double *out_s)
 {
     ferry_error err = {.text = ""};
     const double begin = cli_now_s();
@@ -116,8 +45,7 @@ static int measure(lane *lanes, int n, double seconds, size_t least, times *late
         if (cli_interrupted()) return cli_fail("interrupted");
         for (int i = 0; i < n; i++) {
             queued[i] = cli_now_s();
-            if (ferry_context_enqueue(lanes[i].context, lanes[i].stream, &err) != FERRY_OK)
-                return cli_fail("%s", err.text);
+            if (cli_bench_lane_enqueue(&lanes[i], &err) != FERRY_OK) return cli_fail("%s", err.text);
             if (enqueues && add_time(enqueues, (cli_now_s() - queued[i]) * 1e3) != CLI_OK) return CLI_FAILED;
         }
         for (int i = 0; i < n; i++) {
@@ -165,7 +93,7 @@ static void print_layer(void *user, const ferry_layer_time *layer)
     printf("  %9.4f ms  %-34s %s\n", layer->ms, layer->tactic, layer->name);
 }
 
-static int profile(lane *l)
+static int profile(cli_bench_lane *l)
 {
     ferry_error err = {.text = ""};
     printf("=== Profile ===\n");
@@ -177,7 +105,8 @@ static int profile(lane *l)
     return CLI_OK;
 }
 
-static void summarise(const cli_settings *settings, times *latencies, times *enqueues, double wall_s)
+static void summarise(const cli_settings *settings, const start_costs *costs, times *latencies, times *enqueues,
+                      double wall_s)
 {
     qsort(latencies->ms, latencies->count, sizeof *latencies->ms, ascending);
     qsort(enqueues->ms, enqueues->count, sizeof *enqueues->ms, ascending);
@@ -187,33 +116,57 @@ static void summarise(const cli_settings *settings, times *latencies, times *enq
     print_times("Latency", latencies);
     print_times("Enqueue Time", enqueues);
     printf("Total Host Walltime: %g s\n", wall_s);
+    if (costs->loaded) printf("Load: %g ms, first inference: %g ms\n", costs->load_ms, costs->first_ms);
+    printf("Memory: %.1f MB at most, %.1f MB before loading\n", costs->peak_mb, costs->base_mb);
     if (!settings->json) return;
     printf("{\"median_ms\":%.6g,\"mean_ms\":%.6g,\"min_ms\":%.6g,\"max_ms\":%.6g,\"p90_ms\":%.6g,\"p95_ms\":%.6g,"
-           "\"p99_ms\":%.6g,\"throughput\":%.6g,\"enqueue_median_ms\":%.6g,\"iterations\":%zu,\"wall_s\":%.6g}\n",
+           "\"p99_ms\":%.6g,\"throughput\":%.6g,\"enqueue_median_ms\":%.6g,\"iterations\":%zu,\"wall_s\":%.6g,"
+           "\"first_ms\":%.6g,\"rss_base_mb\":%.6g,\"rss_peak_mb\":%.6g",
            percentile(latencies, 50), mean(latencies), latencies->ms[0], latencies->ms[latencies->count - 1],
            percentile(latencies, 90), percentile(latencies, 95), percentile(latencies, 99), throughput,
-           percentile(enqueues, 50), latencies->count, wall_s);
+           percentile(enqueues, 50), latencies->count, wall_s, costs->first_ms, costs->base_mb, costs->peak_mb);
+    if (costs->loaded) printf(",\"load_ms\":%.6g", costs->load_ms);
+    printf("}\n");
+}
+
+// Session and lanes, up to the end of their first inferences.
+static int open_all(const cli_settings *settings, const char *path, cli_session *session, cli_bench_lane *lanes, int n,
+                    start_costs *out)
+{
+    double first_s = 0;
+    out->base_mb = cli_bench_memory_mb();
+    const double begin = cli_now_s();
+    int status = cli_session_open(session, settings, path);
+    if (status == CLI_OK) status = cli_bench_lane_open(settings, session, &lanes[0]);
+    out->load_ms = (cli_now_s() - begin) * 1e3;
+    out->loaded = !session->built;
+    for (int i = 1; status == CLI_OK && i < n; i++) status = cli_bench_lane_open(settings, session, &lanes[i]);
+    for (int i = 0; status == CLI_OK && i < n; i++) status = cli_bench_lane_fill(session, &lanes[i]);
+    if (status == CLI_OK) status = measure(lanes, n, 0, 1, NULL, NULL, &first_s);
+    out->first_ms = first_s * 1e3;
+    return status;
 }
 
 int cli_bench(const cli_settings *settings, int argc, char **argv)
 {
     (void)argc;
-    cli_session session;
-    lane lanes[MOST_STREAMS] = {{0}};
+    cli_session session = {0};
+    cli_bench_lane lanes[MOST_STREAMS] = {{0}};
+    start_costs costs = {0};
     const int n = settings->streams ? settings->streams : 1;
     const double warm_up_s = (settings->warm_up_ms >= 0 ? settings->warm_up_ms : 200) / 1e3;
     const double duration_s = settings->duration_s >= 0 ? settings->duration_s : 3;
     times latencies = {0}, enqueues = {0};
     double wall_s = 0;
-    int status = cli_session_open(&session, settings, argv[0]);
-    for (int i = 0; status == CLI_OK && i < n; i++) status = open_lane(settings, &session, &lanes[i]);
+    int status = open_all(settings, argv[0], &session, lanes, n, &costs);
     if (status == CLI_OK) status = measure(lanes, n, warm_up_s, 1, NULL, NULL, &wall_s);
     if (status == CLI_OK)
         status = measure(lanes, n, duration_s, settings->iterations ? (size_t)settings->iterations : 10, &latencies,
                          &enqueues, &wall_s);
+    costs.peak_mb = cli_bench_peak_memory_mb();
     if (status == CLI_OK && settings->dump_profile) status = profile(&lanes[0]);
-    if (status == CLI_OK) summarise(settings, &latencies, &enqueues, wall_s);
-    for (int i = 0; i < n; i++) close_lane(&session, &lanes[i]);
+    if (status == CLI_OK) summarise(settings, &costs, &latencies, &enqueues, wall_s);
+    for (int i = 0; i < n; i++) cli_bench_lane_close(&session, &lanes[i]);
     cli_session_close(&session);
     free(latencies.ms);
     free(enqueues.ms);

@@ -80,6 +80,18 @@ static void print_counts(const char *what, json_t *counts)
     printf("\n");
 }
 
+static void print_macs(json_t *macs)
+{
+    const char *key;
+    json_t *value;
+    double sum = 0;
+    json_object_foreach(macs, key, value) sum += (double)json_integer_value(value);
+    if (sum == 0) return;
+    printf("  %-20s %.1f million:", "multiply-adds", sum / 1e6);
+    json_object_foreach(macs, key, value) printf(" %s %.1f %%", key, 100 * (double)json_integer_value(value) / sum);
+    printf("\n");
+}
+
 static double megabytes(const json_t *object, const char *key)
 {
     return (double)json_integer_value(json_object_get(object, key)) / 1e6;
@@ -98,6 +110,7 @@ static void print_engine(const char *path, const json_t *e, bool is_model)
     printf("\nSummary:\n");
     print_counts("layers by precision", json_object_get(summary, "layers_by_precision"));
     print_counts("layers by device", json_object_get(summary, "layers_by_device"));
+    print_macs(json_object_get(summary, "macs_by_precision"));
     printf("  %-20s %.2f MB", "weights", megabytes(e, "weights_bytes"));
     if (!is_model) printf(", packed for the device %.2f MB", megabytes(e, "packed_bytes"));
     printf("\n  %-20s %.2f MB (%.2f MB without sharing)\n", "memory of a context", megabytes(memory, "context_bytes"),

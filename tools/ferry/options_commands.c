@@ -32,13 +32,13 @@ const cli_group cli_group_run = {"What is run and shown", run_options, false};
 
 CLI_TAKE_INT(take_iterations, iterations, 1, 1000000000)
 CLI_TAKE_INT(take_warm_up, warm_up_ms, 0, 3600000)
-CLI_TAKE_INT(take_duration, duration_s, 0, 86400)
+CLI_TAKE_DOUBLE(take_duration, duration_s, 0, 86400)
 CLI_TAKE_INT(take_streams, streams, 1, 64)
 CLI_TAKE_FLAG(take_dump_profile, dump_profile)
 static const cli_option measure_options[] = {
     {"iterations", 0, "N", "Run at least N inferences (default 10).", take_iterations},
     {"warmUp", 0, "MS", "Run for MS milliseconds before measuring (default 200).", take_warm_up},
-    {"duration", 0, "S", "Measure for at least S seconds (default 3).", take_duration},
+    {"duration", 0, "S", "Measure for at least S seconds (default 3), which may be a fraction.", take_duration},
     {"streams", 0, "N", "Streams that run at the same time (default 1).", take_streams},
     {"dumpProfile", 0, NULL, "Print the time of every layer.", take_dump_profile},
     {0},

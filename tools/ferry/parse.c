@@ -50,7 +50,8 @@ int cli_parse(const cli_command *command, int argc, char **argv, cli_settings *s
     settings->command = command;
     settings->class_offset = -1;
     settings->score_threshold = settings->max_drop = -1;
-    settings->warm_up_ms = settings->duration_s = -1;
+    settings->warm_up_ms = -1;
+    settings->duration_s = -1;
     settings->calibration.size = sizeof settings->calibration;
     opterr = 0;
     optind = 1;

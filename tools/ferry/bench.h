@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the files of `ferry bench` share.
+#ifndef FERRY_TOOLS_BENCH_H_
+#define FERRY_TOOLS_BENCH_H_
+
+#include "cli.h"
+
+/// Sets of inputs that a lane's inferences take in turn, so that they don't find their input in the processor's cache
+/// where a real program's would not be.
+enum { CLI_BENCH_SETS = 8 };
+
+typedef struct cli_bench_lane {
+    ferry_stream *stream;
+    ferry_context *context;
+    void **buffers; // [CLI_BENCH_SETS][n_bindings], device memory; outputs have the first set's only
+    size_t *bytes;  // [n_bindings]
+    int32_t n_bindings, n_inputs;
+    size_t runs;
+} cli_bench_lane;
+
+/// Makes the engine ready to run. cli_bench_lane_close in any case. CLI_OK or an exit status.
+int cli_bench_lane_open(const cli_settings *settings, const cli_session *session, cli_bench_lane *lane);
+/// Makes and binds inputs and outputs.
+int cli_bench_lane_fill(const cli_session *session, cli_bench_lane *lane);
+/// Queues an inference on the next set of inputs.
+ferry_status cli_bench_lane_enqueue(cli_bench_lane *lane, ferry_error *err);
+void cli_bench_lane_close(const cli_session *session, cli_bench_lane *lane);
+
+/// Most memory of this process that was ever resident, or what is now, in MB; 0 where the system doesn't tell.
+double cli_bench_peak_memory_mb(void);
+double cli_bench_memory_mb(void);
+
+#endif // FERRY_TOOLS_BENCH_H_
