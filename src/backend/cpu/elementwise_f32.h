@@ -7,19 +7,19 @@
 #include <stdint.h>
 
 // clang-format off
-/// FUNCTION(name, formula of `float x` and the parameters p0 and p1)
-#define FERRY_UNARY_F32(FUNCTION)                                                     \
+/// FUNCTION(name, formula of `float x` and the parameters p0 and p1), VECTOR(name, the same of vectors)
+#define FERRY_UNARY_F32(FUNCTION, VECTOR)                                             \
     FUNCTION(clip, math_clamp(x, p0, p1)) /* NaN stays */            \
     FUNCTION(leaky_relu, x < 0 ? x * p0 : x)                                        \
     FUNCTION(thresholded_relu, x <= p0 ? 0 : x)                                     \
-    FUNCTION(hard_sigmoid, math_clamp(MADD(x, p0, p1), 0, 1))                     \
-    FUNCTION(hard_swish, x *math_clamp(MADD(x, 1.0f / 6, 0.5f), 0, 1))                \
+    VECTOR(hard_sigmoid, vf_hard_sigmoid(x, p0, p1))                                  \
+    VECTOR(hard_swish, vf_hard_swish(x))                                              \
     FUNCTION(elu, x < 0 ? p0 * math_expm1(x) : x)                                   \
     FUNCTION(selu, p1 * (x <= 0 ? p0 * math_expm1(x) : x))                        \
     FUNCTION(celu, x < 0 ? p0 * math_expm1(x / p0) : x)                           \
-    FUNCTION(sigmoid, math_sigmoid(x))                                                \
-    FUNCTION(silu, x / (1 + math_exp(-x)))                                            \
-    FUNCTION(swish, x / (1 + math_exp(-p0 * x)))                                    \
+    VECTOR(sigmoid, vf_sigmoid(x))                                                    \
+    VECTOR(silu, vf_swish(x, vf_set1(1)))                                             \
+    VECTOR(swish, vf_swish(x, p0))                                                    \
     FUNCTION(tanh, math_tanh(x))                                                      \
     FUNCTION(softplus, math_softplus(x))                                              \
     FUNCTION(softsign, x / (1 + fabsf(x)))                                            \
@@ -27,7 +27,7 @@
     FUNCTION(gelu_tanh, 0.5f * x * (1 + math_tanh(0.797884561f * MADD(0.044715f * x * x, x, x)))) \
     FUNCTION(mish, math_mish(x))                                                      \
     FUNCTION(erf, math_erf(x))                                                        \
-    FUNCTION(exp, math_exp(x))                                                        \
+    VECTOR(exp, vf_exp(x))                                                            \
     FUNCTION(log, math_log(x))                                                        \
     FUNCTION(sqrt, sqrtf(x))                                                          \
     FUNCTION(reciprocal, 1 / x)                                                       \
@@ -53,7 +53,7 @@
 
 typedef enum ferry_unary_f32 {
 #define FUNCTION(name, formula) FERRY_UNARY_F32_##name,
-    FERRY_UNARY_F32(FUNCTION)
+    FERRY_UNARY_F32(FUNCTION, FUNCTION)
 #undef FUNCTION
         FERRY_UNARY_F32_COUNT
 } ferry_unary_f32;

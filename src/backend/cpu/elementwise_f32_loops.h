@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// The loops of elementwise_f32.h: a file per instruction set includes it with MADD and ROW, the name of its tables.
+// The loops of elementwise_f32.h: a file per instruction set includes it after its simd header, with MADD and ROW, the
+// name of its tables.
 #include "backend/cpu/elementwise_f32.h"
 #include "backend/cpu/loops.h"
 #include "backend/cpu/math_f32.h"
+#include "backend/cpu/math_vf.h"
 
 MATH_INLINE float math_clamp(float x, float low, float high)
 {
@@ -22,8 +24,24 @@ MATH_INLINE float math_clamp(float x, float low, float high)
             y[i] = (formula);                                                                                          \
         }                                                                                                              \
     }
-FERRY_UNARY_F32(FUNCTION)
+#define VECTOR(name, formula)                                                                                          \
+    static void unary_##name(const float *from, float *y, size_t n, const float *p)                                    \
+    {                                                                                                                  \
+        const vf p0 = vf_set1(p[0]), p1 = vf_set1(p[1]);                                                               \
+        (void)p0;                                                                                                      \
+        (void)p1;                                                                                                      \
+        size_t i = 0;                                                                                                  \
+        for (; i + VEC <= n; i += VEC) {                                                                               \
+            const vf x = vf_load(from + i);                                                                            \
+            vf_store(y + i, formula);                                                                                  \
+        }                                                                                                              \
+        if (i == n) return;                                                                                            \
+        const vf x = vf_load_part(from + i, n - i);                                                                    \
+        vf_store_part(y + i, formula, n - i);                                                                          \
+    }
+FERRY_UNARY_F32(FUNCTION, VECTOR)
 #undef FUNCTION
+#undef VECTOR
 
 #define FUNCTION(name, formula)                                                                                        \
     static void binary_##name(const float *as, const float *bs, float *y, size_t n, int a_many, int b_many)            \
@@ -62,7 +80,7 @@ FERRY_BINARY_F32(FUNCTION)
 extern const ferry_unary_f32_loop PASTE(ferry_unary_f32__, ROW)[FERRY_UNARY_F32_COUNT];
 const ferry_unary_f32_loop PASTE(ferry_unary_f32__, ROW)[FERRY_UNARY_F32_COUNT] = {
 #define FUNCTION(name, formula) unary_##name,
-    FERRY_UNARY_F32(FUNCTION)
+    FERRY_UNARY_F32(FUNCTION, FUNCTION)
 #undef FUNCTION
 };
 

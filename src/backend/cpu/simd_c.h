@@ -6,6 +6,7 @@
 #include <math.h>
 #include <stddef.h>
 
+#include "base/f16.h"
 #include "ops/epilogue.h"
 
 #define VEC 4
@@ -62,6 +63,26 @@ static inline vf vf_sub(vf a, vf b)
 static inline vf vf_mul(vf a, vf b)
 {
     VF_MAP(a.v[i] * b.v[i]);
+}
+static inline vf vf_div(vf a, vf b)
+{
+    VF_MAP(a.v[i] / b.v[i]);
+}
+// Adding the large number rounds.
+static inline vf vf_round(vf t)
+{
+    VF_MAP((t.v[i] + 0x1.8p23f) - 0x1.8p23f);
+}
+// By two factors, neither of which overflows. A NaN, which stays one, must not be converted.
+static inline vf vf_scale(vf t, vf n)
+{
+    vf to;
+    for (int i = 0; i < VEC; i++) {
+        const int32_t all = n.v[i] == n.v[i] ? (int32_t)n.v[i] : 0, half = all / 2;
+        to.v[i] = t.v[i] * ferry_f32_from_bits((uint32_t)(half + 127) << 23) *
+                  ferry_f32_from_bits((uint32_t)(all - half + 127) << 23);
+    }
+    return to;
 }
 static inline vf vf_at_least(vf bound, vf t)
 {

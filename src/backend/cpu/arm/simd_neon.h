@@ -51,6 +51,22 @@ static inline vf vf_mul(vf a, vf b)
 {
     return vmulq_f32(a, b);
 }
+static inline vf vf_div(vf a, vf b)
+{
+    return vdivq_f32(a, b);
+}
+static inline vf vf_round(vf t)
+{
+    return vrndnq_f32(t);
+}
+// By two factors, neither of which overflows.
+static inline vf vf_scale(vf t, vf n)
+{
+    const int32x4_t all = vcvtq_s32_f32(n), half = vshrq_n_s32(all, 1), bias = vdupq_n_s32(127);
+    const int32x4_t a = vshlq_n_s32(vaddq_s32(half, bias), 23);
+    const int32x4_t b = vshlq_n_s32(vaddq_s32(vsubq_s32(all, half), bias), 23);
+    return vmulq_f32(vmulq_f32(t, vreinterpretq_f32_s32(a)), vreinterpretq_f32_s32(b));
+}
 // The bounds are never NaN.
 static inline vf vf_at_least(vf bound, vf t)
 {

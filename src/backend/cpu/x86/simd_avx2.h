@@ -52,6 +52,22 @@ static inline vf vf_mul(vf a, vf b)
 {
     return _mm256_mul_ps(a, b);
 }
+static inline vf vf_div(vf a, vf b)
+{
+    return _mm256_div_ps(a, b);
+}
+static inline vf vf_round(vf t)
+{
+    return _mm256_round_ps(t, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+}
+// By two factors, neither of which overflows.
+static inline vf vf_scale(vf t, vf n)
+{
+    const __m256i all = _mm256_cvtps_epi32(n), half = _mm256_srai_epi32(all, 1), bias = _mm256_set1_epi32(127);
+    const __m256i a = _mm256_slli_epi32(_mm256_add_epi32(half, bias), 23);
+    const __m256i b = _mm256_slli_epi32(_mm256_add_epi32(_mm256_sub_epi32(all, half), bias), 23);
+    return _mm256_mul_ps(_mm256_mul_ps(t, _mm256_castsi256_ps(a)), _mm256_castsi256_ps(b));
+}
 static inline vf vf_at_least(vf bound, vf t)
 {
     return _mm256_max_ps(bound, t);

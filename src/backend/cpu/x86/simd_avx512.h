@@ -50,6 +50,20 @@ static inline vf vf_mul(vf a, vf b)
 {
     return _mm512_mul_ps(a, b);
 }
+static inline vf vf_div(vf a, vf b)
+{
+    return _mm512_div_ps(a, b);
+}
+// To the nearest integer, halves to even; |t| < 2^22.
+static inline vf vf_round(vf t)
+{
+    return _mm512_roundscale_ps(t, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+}
+// t * 2^n for integers |n| <= 250, rounded once more at most where the result is subnormal.
+static inline vf vf_scale(vf t, vf n)
+{
+    return _mm512_scalef_ps(t, n);
+}
 // The larger / smaller of a bound and t; a NaN in t passes through.
 static inline vf vf_at_least(vf bound, vf t)
 {
