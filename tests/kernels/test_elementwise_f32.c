@@ -6,6 +6,11 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <string.h>
+
+#include "backend/cpu/isa.h"
+#include "backend/cpu/loops_bf16.h"
+#include "base/f16.h"
 #include "support/kernel_case.h"
 
 static void unary_f32__matches_reference(void **unused)
@@ -30,6 +35,8 @@ static void unary_f32__matches_reference(void **unused)
         UNARY("Celu", .inputs = "f32:1000@5", .attrs = "alpha=1.5", .of_each = 6e-7),
         UNARY("Sigmoid", .inputs = "f32:1x8x9x9@20", .of_each = 4e-7),
         UNARY("Sigmoid", .inputs = "bf16:1x8x9x9@20", .of_each = 8e-3),
+        UNARY("Tanh", .inputs = "bf16:5000@4", .of_each = 0x1p-7),
+        UNARY("Clip", .inputs = "bf16:40x41 =bf16:[-0.5] =bf16:[0.5]"),
         UNARY("Tanh", .inputs = "f32:5000@4", .of_each = 4e-7),
         UNARY("Softplus", .inputs = "f32:5000@30", .of_each = 4e-7),
         UNARY("Softsign", .inputs = "f32:100", .of_each = 2e-7),
@@ -81,9 +88,48 @@ static void binary_f32__matches_reference_broadcast_and_in_place(void **unused)
         BINARY("Sum", .inputs = "f32:33x2 f32:33x1"),
         BINARY("PRelu", .inputs = "f32:2x7x5x6 =f32:7x1x1", .of_each = 1e-7),
         BINARY("Add", .inputs = "f32:1 f32:4x2x3x5"),
+        BINARY("Add", .inputs = "bf16:2x7x5x6 bf16:2x7x5x6", .of_each = 0x1p-7),
+        BINARY("Sub", .inputs = "=bf16:7x1x1 bf16:2x7x5x6", .of_each = 0x1p-7),
+        BINARY("Mul", .inputs = "bf16:2x40x5x6 bf16:2x40x1x1", .of_each = 0x1p-7),
+        BINARY("Mul", .inputs = "bf16:2x7x5x6 bf16:2x1x5x6", .of_each = 0x1p-7),
+        BINARY("Mul", .inputs = "bf16:300x200 =bf16:[3]", .of_each = 0x1p-7),
+        BINARY("Max", .inputs = "bf16:2x7x5x6 bf16:5x6"),
         BINARY("Add", .inputs = "f32:2x3x4x5x6 f32:4x5x1"),
     };
     KERNEL_CASES_RUN(cases);
+}
+
+static void cast_bf16__matches_reference(void **unused)
+{
+    (void)unused;
+    static const kernel_case cases[] = {
+        {.domain = "", .op = "Cast", .tactics = "cast_bf16", .inputs = "f32:2x7x5x6@9", .attrs = "to=16"},
+        {.domain = "", .op = "Cast", .tactics = "cast_bf16", .inputs = "bf16:1x37x3x3", .attrs = "to=1"},
+    };
+    KERNEL_CASES_RUN(cases);
+}
+
+// What a loop of vectors could get wrong and random numbers don't show: halfway cases, the ends of the range, NaN.
+static void loops_bf16__round_as_the_portable_functions(void **unused)
+{
+    (void)unused;
+    const uint32_t bits[] = {0,          0x80000000, 1,          0x00007fff, 0x00008000, 0x00018000,
+                             0x3f808000, 0x3f818000, 0x3f808001, 0x7f7fffff, 0xff7f8000, 0x7f800000,
+                             0xff800000, 0x7f800001, 0xffc00000, 0x7fffffff, 0xffffffff};
+    enum { N = sizeof bits / sizeof *bits };
+    float x[N], back[N];
+    uint16_t y[N];
+    memcpy(x, bits, sizeof bits);
+    const ferry_loops_bf16_row *row;
+    for (size_t i = 0; (row = ferry_loops_bf16_at(i)); i++) {
+        if ((row->isa & ~ferry_isa_detect()) != 0) continue;
+        row->narrow(x, y, N);
+        row->widen(y, back, N);
+        for (size_t k = 0; k < N; k++) {
+            assert_int_equal(y[k], ferry_bf16_from_f32(x[k]));
+            assert_int_equal(ferry_f32_bits(back[k]), (uint32_t)y[k] << 16);
+        }
+    }
 }
 
 int main(void)
@@ -91,6 +137,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(unary_f32__matches_reference),
         cmocka_unit_test(binary_f32__matches_reference_broadcast_and_in_place),
+        cmocka_unit_test(cast_bf16__matches_reference),
+        cmocka_unit_test(loops_bf16__round_as_the_portable_functions),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -28,6 +28,26 @@ static void matrix_f32__matches_reference_for_constant_weights(void **unused)
     KERNEL_CASES_RUN(cases);
 }
 
+// Sums in f32, rounded once.
+#define CLOSE_BF16                                                                                                     \
+    .of_largest = 4e-6, .of_each = 0x1p-7, .tactics = "matrix_bf16", .lacks = "avx2 neon neonfp16 neondot neoni8mm"
+static void matrix_bf16__matches_reference_for_constant_weights(void **unused)
+{
+    (void)unused;
+    static const kernel_case cases[] = {
+        {"", "Gemm", "bf16:1x64 =bf16:64x10 =bf16:10", CLOSE_BF16},
+        {"", "Gemm", "bf16:13x37 =bf16:37x33 =bf16:1x33", .attrs = "alpha=0.5 beta=2", CLOSE_BF16},
+        {"", "Gemm", "bf16:30x16 =bf16:65x16 =bf16:1", .attrs = "transB=1", CLOSE_BF16},
+        {"", "Gemm", "bf16:7x1 =bf16:1x1", CLOSE_BF16},
+        {"", "MatMul", "bf16:2x3x10 =bf16:10x20", CLOSE_BF16},
+        {"", "MatMul", "bf16:31x700 =bf16:700x400", CLOSE_BF16},
+        {"ferry", "FusedGemm", "bf16:2x5x24 =bf16:24x40 =f32:40", .attrs = "act=relu", CLOSE_BF16},
+        {"ferry", "FusedGemm", "bf16:9x24 =bf16:31x24 - bf16:9x31", CLOSE_BF16,
+         .attrs = "transB=1 act=clip act_alpha=-1 act_beta=1"},
+    };
+    KERNEL_CASES_RUN(cases);
+}
+
 static void matmul_f32__matches_reference_for_batches(void **unused)
 {
     (void)unused;
@@ -65,6 +85,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(matrix_f32__matches_reference_for_constant_weights),
+        cmocka_unit_test(matrix_bf16__matches_reference_for_constant_weights),
         cmocka_unit_test(matmul_f32__matches_reference_for_batches),
         cmocka_unit_test(matrix_f32__takes_activations_into_its_store),
     };

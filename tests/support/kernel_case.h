@@ -22,6 +22,7 @@ typedef struct kernel_case {
     double of_largest, of_each;
     const char *tactics; // fails unless a tactic whose name begins so was offered; NULL: any but the reference
     int may_lack;        // not a failure when nothing but the reference is offered
+    const char *lacks;   // instruction sets for which that is so: "avx2 neon"; NULL: none
 } kernel_case;
 
 /// Returns how many tactics ran, over all instruction sets and thread counts. Fails the running test, printing the

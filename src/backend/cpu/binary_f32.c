@@ -4,6 +4,7 @@
 
 #include "backend/cpu/conv_node.h"
 #include "backend/cpu/elementwise_f32.h"
+#include "backend/cpu/loops_bf16.h"
 #include "backend/cpu/nd.h"
 #include "backend/cpu/node.h"
 #include "ops/op.h"
@@ -16,50 +17,63 @@ static const char tactic_name[] = "binary_f32";
 typedef struct binary_kernel {
     ferry_cpu_kernel base;
     ferry_binary_f32_loop loop;
+    ferry_binary_bf16_loop loop_bf16; // instead of the other: all operands are bf16
+    size_t elem_bytes;
     ferry_nd nd; // operands: output, a, b
     ferry_cpu_operand operand[2];
-    const float *constant[2]; // of constant operands, as f32
+    const float *constant[2]; // of constant operands, as f32; NULL where they are used as they are
     size_t owned_bytes[2];    // of `constant`, where it was widened
 } binary_kernel;
 
 typedef struct binary_run {
     const binary_kernel *k;
-    const float *in[2];
-    float *y;
+    const char *in[2];
+    char *y;
 } binary_run;
 
-static const float *gather(const float *from, int64_t stride, int64_t first, int64_t n, float *buffer)
+static void run_loop(const binary_kernel *k, const void *a, const void *b, void *y, int64_t n, bool a_many, bool b_many)
 {
-    if (stride == 1) return from + first;
+    if (k->loop_bf16)
+        k->loop_bf16(a, b, y, (size_t)n, a_many, b_many);
+    else
+        k->loop(a, b, y, (size_t)n, a_many, b_many);
+}
+
+static const void *gather(size_t elem_bytes, const char *from, int64_t stride, int64_t first, int64_t n, float *buffer)
+{
+    if (stride == 1) return from + (size_t)first * elem_bytes;
     if (stride == 0) return from;
-    for (int64_t i = 0; i < n; i++) buffer[i] = from[(first + i) * stride];
+    if (elem_bytes == sizeof(float))
+        for (int64_t i = 0; i < n; i++) buffer[i] = ((const float *)from)[(first + i) * stride];
+    else
+        for (int64_t i = 0; i < n; i++) ((uint16_t *)buffer)[i] = ((const uint16_t *)from)[(first + i) * stride];
     return buffer;
 }
 
 // Elements [first, first + n) of one run.
-static void run_span(const binary_kernel *k, const float *a, const float *b, float *y, int64_t first, int64_t n)
+static void run_span(const binary_kernel *k, const char *a, const char *b, char *y, int64_t first, int64_t n)
 {
     const int32_t last = k->nd.rank - 1;
     const int64_t step_a = k->nd.strides[1][last], step_b = k->nd.strides[2][last];
-    if (step_a <= 1 && step_b <= 1) {
-        k->loop(a + first * step_a, b + first * step_b, y + first, (size_t)n, step_a != 0, step_b != 0);
-        return;
-    }
+    const size_t bytes = k->elem_bytes;
     float buffer_a[GATHER], buffer_b[GATHER];
-    for (int64_t i = first; i < first + n; i += GATHER) {
-        const int64_t some = first + n - i < GATHER ? first + n - i : GATHER;
-        k->loop(gather(a, step_a, i, some, buffer_a), gather(b, step_b, i, some, buffer_b), y + i, (size_t)some,
-                step_a != 0, step_b != 0);
+    const int64_t most = step_a <= 1 && step_b <= 1 ? n : GATHER;
+    for (int64_t i = first; i < first + n; i += most) {
+        const int64_t some = first + n - i < most ? first + n - i : most;
+        run_loop(k, gather(bytes, a, step_a, i, some, buffer_a), gather(bytes, b, step_b, i, some, buffer_b),
+                 y + (size_t)i * bytes, some, step_a != 0, step_b != 0);
     }
 }
 
 static void run_some(void *context, size_t i, size_t j, size_t count_i, size_t count_j)
 {
     const binary_run *run = context;
+    const int64_t bytes = (int64_t)run->k->elem_bytes;
     ferry_nd_cursor c;
     ferry_nd_seek(&run->k->nd, i, &c);
     for (size_t row = 0; row < count_i; row++, ferry_nd_next(&run->k->nd, &c))
-        run_span(run->k, run->in[0] + c.at[1], run->in[1] + c.at[2], run->y + c.at[0], (int64_t)j, (int64_t)count_j);
+        run_span(run->k, run->in[0] + c.at[1] * bytes, run->in[1] + c.at[2] * bytes, run->y + c.at[0] * bytes,
+                 (int64_t)j, (int64_t)count_j);
 }
 
 static ferry_status run(const ferry_cpu_kernel *kernel, const ferry_cpu_run *r, ferry_error *err)
@@ -67,7 +81,8 @@ static ferry_status run(const ferry_cpu_kernel *kernel, const ferry_cpu_run *r, 
     (void)err;
     const binary_kernel *k = (const binary_kernel *)kernel;
     binary_run run = {.k = k, .y = r->out[0].data};
-    for (int i = 0; i < 2; i++) run.in[i] = k->constant[i] ? k->constant[i] : ferry_cpu_operand_data(&k->operand[i], r);
+    for (int i = 0; i < 2; i++)
+        run.in[i] = k->constant[i] ? (const char *)k->constant[i] : ferry_cpu_operand_data(&k->operand[i], r);
     if (k->nd.runs == 0) return FERRY_OK;
     const size_t row = (size_t)k->nd.dims[k->nd.rank - 1];
     ferry_parallel_2d(r->pool, run_some, &run, k->nd.runs, row, row < CHUNK ? CHUNK / row : 1, CHUNK);
@@ -112,11 +127,11 @@ static ferry_status fill(binary_kernel *k, const ferry_region *region, const cha
     int64_t strides[2][FERRY_MAX_RANK];
     for (int32_t i = 0; i < 2; i++) {
         k->operand[i] = ferry_cpu_input(region, in, i);
-        if (k->operand[i].data)
+        if (k->operand[i].data && out[0].dtype == FERRY_F32)
             FERRY_TRY(ferry_cpu_constant_f32(k->base.base.device->heap, ferry_cpu_value(region->graph, node, i),
                                              &k->constant[i], &k->owned_bytes[i], err));
-        else if (k->operand[i].desc.dtype != FERRY_F32)
-            return ferry_cpu_misfit(tactic, "an input that is not f32", err);
+        else if (k->operand[i].desc.dtype != out[0].dtype)
+            return ferry_cpu_misfit(tactic, "an input of another type", err);
         if (!ferry_nd_broadcast(&k->operand[i].desc, out[0].rank, out[0].dims, strides[i]))
             return ferry_cpu_misfit(tactic, "inputs that do not broadcast to the output", err);
     }
@@ -133,13 +148,16 @@ static ferry_status prepare(ferry_cpu_device *device, const ferry_region *region
     (void)packed_bytes;
     FERRY_TRY(ferry_cpu_check_region(region, tactic, in, out, err));
     ferry_binary_f32 loop;
-    if (!find(&region->graph->nodes[region->nodes[0]], &loop) || out[0].dtype != FERRY_F32 ||
+    if (!find(&region->graph->nodes[region->nodes[0]], &loop) ||
+        (out[0].dtype != FERRY_F32 && out[0].dtype != FERRY_BF16) ||
         !ferry_tensor_desc_is_dense(&out[0], out[0].layout))
         return ferry_cpu_misfit(tactic, "not a function of two float tensors", err);
     binary_kernel *k = ferry_cpu_kernel_new(device, sizeof *k, run);
     if (!k) return ferry_fail_memory(err, "an elementwise kernel");
     k->base.deinit = deinit;
     k->loop = ferry_elementwise_f32_pick(device->isa)->binary[loop];
+    if (out[0].dtype == FERRY_BF16) k->loop_bf16 = ferry_loops_bf16_pick(device->isa)->binary[loop];
+    k->elem_bytes = ferry_dtype_bytes(out[0].dtype);
     const ferry_status s = fill(k, region, tactic, in, out, err);
     if (s == FERRY_OK)
         *out_kernel = &k->base.base;
@@ -168,6 +186,7 @@ extern const ferry_cpu_family ferry_cpu_family_binary_f32;
 const ferry_cpu_family ferry_cpu_family_binary_f32 = {
     .name = "binary_f32",
     .via_f32 = true,
+    .bf16 = true,
     .offer = offer,
     .owns = owns,
     .prepare = prepare,

@@ -39,6 +39,8 @@ typedef struct ferry_cpu_family {
     /// Its kernels know f32 only, and offers for f16 and bf16 are made all the same: tensors are converted before and
     /// after (via_f32.c). Constants reach pack and prepare as they are.
     bool via_f32;
+    /// They know bf16, too, where all tensors are of that type.
+    bool bf16;
     /// Offers what the family can do for regions that end in `root`; nothing when it can't.
     ferry_status (*offer)(ferry_cpu_device *device, const ferry_graph_view *view, ferry_node_id root,
                           const ferry_offer_sink *sink, ferry_error *err);

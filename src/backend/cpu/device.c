@@ -63,7 +63,8 @@ static void cpu_describe(const ferry_device *device, ferry_device_info *out)
     snprintf(out->fingerprint, sizeof out->fingerprint, "cpu/%s/%s", arch, isa);
     const long pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE);
     out->memory_bytes = pages > 0 && page > 0 ? (size_t)pages * (size_t)page : 0;
-    // Of the half floats no kernel makes use yet, whatever the CPU can do: they are computed in f32 (via_f32.c).
+    // f16 is computed in f32 (via_f32.c), and so is bf16 where there are no instructions for its products.
+    if (cpu->isa & FERRY_ISA_AVX512BF16) out->fast_dtypes |= 1u << FERRY_BF16;
     if (cpu->isa & (FERRY_ISA_AVX512VNNI | FERRY_ISA_NEONDOT | FERRY_ISA_AVX2 | FERRY_ISA_NEON))
         out->fast_dtypes |= 1u << FERRY_S8;
 }

@@ -4,6 +4,9 @@
 
 // clang-format off
 #define FAMILIES(ROW)         \
+    ROW(conv_depthwise_bf16)  \
+    ROW(conv_bf16)            \
+    ROW(matrix_bf16)          \
     ROW(conv_depthwise_f32)   \
     ROW(conv_winograd_f32)    \
     ROW(conv_f32)             \
@@ -13,6 +16,7 @@
     ROW(conv_depthwise_s8)    \
     ROW(conv_s8)              \
     ROW(matrix_s8)            \
+    ROW(cast_bf16)            \
     ROW(unary_f32)            \
     ROW(binary_f32)           \
     ROW(quantised)            \

@@ -10,12 +10,12 @@
 
 static size_t in_bytes(ferry_form_type type)
 {
-    return type == FERRY_FORM_F32 ? 4 : 1;
+    return type == FERRY_FORM_F32 ? 4 : type == FERRY_FORM_BF16 ? 2 : 1;
 }
 
 static size_t out_bytes(ferry_form_type type)
 {
-    return type == FERRY_FORM_F32 ? 4 : type == FERRY_FORM_S8_WIDE ? 2 : 1;
+    return type == FERRY_FORM_F32 ? 4 : type == FERRY_FORM_S8_WIDE || type == FERRY_FORM_BF16 ? 2 : 1;
 }
 
 bool ferry_form_merges(int64_t group, const ferry_window *window)
@@ -100,6 +100,9 @@ static void convert(ferry_form_type type, const void *x, void *to, size_t n)
     case FERRY_FORM_S8:
         memcpy(to, x, n);
         break;
+    case FERRY_FORM_BF16:
+        memcpy(to, x, n * sizeof(uint16_t));
+        break;
     case FERRY_FORM_S8_WIDE: {
         const int8_t *from = x;
         int16_t *y = to;
@@ -121,6 +124,9 @@ static inline __attribute__((always_inline)) void spread(ferry_form_type type, c
         break;
     case FERRY_FORM_S8:
         for (int64_t i = 0; i < n; i++) ((int8_t *)to)[i * to_step] = from[i * step];
+        break;
+    case FERRY_FORM_BF16:
+        for (int64_t i = 0; i < n; i++) ((uint16_t *)to)[i * to_step] = ((const uint16_t *)x)[i * step];
         break;
     case FERRY_FORM_S8_WIDE:
         for (int64_t i = 0; i < n; i++) ((int16_t *)to)[i * to_step] = from[i * step];

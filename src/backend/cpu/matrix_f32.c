@@ -3,20 +3,13 @@
 #include <string.h>
 
 #include "backend/cpu/conv_node.h"
+#include "backend/cpu/matrix_node.h"
 #include "backend/cpu/node.h"
 #include "backend/cpu/product_f32.h"
 #include "backend/cpu/tail.h"
 #include "ops/op.h"
 
 static const char tactic_name[] = "matrix_f32";
-
-/// What the three operators come to: y[rows][n] = act(x[rows][k] * w + bias) with a residual.
-typedef struct matrix {
-    size_t k, n, k_stride, n_stride; // strides of the weights
-    int64_t bias_step;               // 1, or 0 for one bias for all columns
-    float alpha, beta;
-    ferry_finish finish;
-} matrix;
 
 typedef struct matrix_kernel {
     ferry_cpu_kernel base;
@@ -39,53 +32,14 @@ static bool owns(const char *tactic)
     return strcmp(tactic, tactic_name) == 0;
 }
 
-static bool is_fused(const ferry_node *node)
-{
-    return ferry_node_is(node, "FusedGemm");
-}
-
-// False for forms that this family leaves to others. A bias that changes from row to row is one of them.
-static bool read_matrix(const ferry_graph *g, const ferry_node *node, matrix *out)
-{
-    const bool matmul = ferry_node_is(node, "MatMul");
-    if (!matmul && !is_fused(node) && !ferry_node_is(node, "Gemm")) return false;
-    const ferry_value *w = ferry_cpu_value(g, node, 1), *bias = matmul ? NULL : ferry_cpu_value(g, node, 2);
-    if (!w || !w->data || w->shape.rank != 2 || !ferry_cpu_is_float(w->dtype)) return false;
-    if (!matmul && ferry_node_int(node, "transA", 0) != 0) return false;
-    const bool trans_b = !matmul && ferry_node_int(node, "transB", 0) != 0;
-    const size_t rows = (size_t)w->shape.dims[0], columns = (size_t)w->shape.dims[1];
-    *out = (matrix){.k = trans_b ? columns : rows,
-                    .n = trans_b ? rows : columns,
-                    .k_stride = trans_b ? 1 : columns,
-                    .n_stride = trans_b ? columns : 1,
-                    .bias_step = 1,
-                    .alpha = 1,
-                    .beta = 1};
-    if (out->k < 1 || out->n < 1) return false;
-    ferry_epilogue epilogue = {.r_mult = 1};
-    if (is_fused(node) && ferry_epilogue_read(node, &epilogue, NULL) != FERRY_OK) return false;
-    out->finish = ferry_finish_of(&epilogue);
-    if (!matmul && !is_fused(node)) {
-        out->alpha = ferry_node_float(node, "alpha", 1);
-        out->beta = ferry_node_float(node, "beta", 1);
-    }
-    if (!bias) return true;
-    size_t count = 0;
-    if (!bias->data || !ferry_cpu_is_float(bias->dtype) || !ferry_shape_elements(&bias->shape, &count)) return false;
-    const ferry_shape *s = &bias->shape;
-    if (s->rank > 0 && count == out->n && s->dims[s->rank - 1] == (int64_t)out->n) return true;
-    out->bias_step = 0;
-    return count == 1;
-}
-
-static bool packed_floats(const ferry_gemm_f32_row *row, const matrix *m, size_t *out)
+static bool packed_floats(const ferry_gemm_f32_row *row, const ferry_matrix *m, size_t *out)
 {
     return ferry_gemm_f32_packed_floats(row, m->k, m->n, out);
 }
 
 // Copies scaled to alpha and beta; *out_w stays the given one when nothing changes.
-static ferry_status pack_scaled(const ferry_heap *heap, const ferry_gemm_f32_row *row, const matrix *m, const float *w,
-                                const float *bias, float *packed, ferry_error *err)
+static ferry_status pack_scaled(const ferry_heap *heap, const ferry_gemm_f32_row *row, const ferry_matrix *m,
+                                const float *w, const float *bias, float *packed, ferry_error *err)
 {
     float *scaled = NULL, *biases = ferry_heap_alloc_array(heap, m->n, sizeof *biases);
     ferry_status s = biases ? FERRY_OK : ferry_fail_memory(err, "packed weights");
@@ -108,9 +62,9 @@ static ferry_status pack(ferry_cpu_device *device, const ferry_region *region, c
     const ferry_node *node = &region->graph->nodes[region->nodes[0]];
     const ferry_gemm_f32_row *row = ferry_gemm_f32_pick(device->isa);
     const ferry_heap *heap = device->base.heap;
-    matrix m;
+    ferry_matrix m;
     size_t floats = 0;
-    if (!read_matrix(region->graph, node, &m) || !packed_floats(row, &m, &floats))
+    if (!ferry_matrix_read(region->graph, node, &m) || !packed_floats(row, &m, &floats))
         return ferry_cpu_misfit(tactic, "weights that cannot be packed", err);
     const ferry_value *b = ferry_node_is(node, "MatMul") ? NULL : ferry_cpu_value(region->graph, node, 2);
     const float *weights = NULL, *bias = NULL;
@@ -133,16 +87,6 @@ static ferry_status pack(ferry_cpu_device *device, const ferry_region *region, c
     return FERRY_OK;
 }
 
-// Rows of k elements that an operand [..., k] has; false unless it lies plain.
-static bool count_rows(const ferry_tensor_desc *desc, size_t k, size_t *out)
-{
-    if (desc->rank < 1 || desc->dtype != FERRY_F32 || desc->dims[desc->rank - 1] != (int64_t)k) return false;
-    if (!ferry_tensor_desc_is_dense(desc, FERRY_LAYOUT_PLAIN)) return false;
-    *out = 1;
-    for (int32_t d = 0; d + 1 < desc->rank; d++) *out *= (size_t)desc->dims[d];
-    return true;
-}
-
 static ferry_status prepare(ferry_cpu_device *device, const ferry_region *region, const char *tactic,
                             const ferry_tensor_desc *in, const ferry_tensor_desc *out, const void *packed,
                             size_t packed_bytes, ferry_kernel **out_kernel, ferry_error *err)
@@ -152,15 +96,16 @@ static ferry_status prepare(ferry_cpu_device *device, const ferry_region *region
     const ferry_gemm_f32_row *row = ferry_gemm_f32_pick(device->isa);
     const ferry_cpu_operand x = ferry_cpu_input(region, in, 0);
     ferry_cpu_operand residual = {.at = -1};
-    matrix m;
+    ferry_matrix m;
     size_t floats = 0, rows = 0, y_rows = 0, r_rows = 0;
-    if (!read_matrix(region->graph, node, &m) || !packed_floats(row, &m, &floats) ||
+    if (!ferry_matrix_read(region->graph, node, &m) || !packed_floats(row, &m, &floats) ||
         floats * sizeof(float) != packed_bytes)
         return ferry_cpu_misfit(tactic, "packed weights of another size", err);
-    if (is_fused(node)) residual = ferry_cpu_input(region, in, 3);
+    if (ferry_node_is(node, "FusedGemm")) residual = ferry_cpu_input(region, in, 3);
     FERRY_TRY(ferry_tail_read(device, region, tactic, in, out, &m.finish, &residual, err));
-    if (!x.present || !count_rows(&x.desc, m.k, &rows) || !count_rows(&out[0], m.n, &y_rows) || rows != y_rows ||
-        (residual.present && (!count_rows(&residual.desc, m.n, &r_rows) || r_rows != rows)))
+    if (!x.present || !ferry_matrix_rows(&x.desc, FERRY_F32, m.k, &rows) ||
+        !ferry_matrix_rows(&out[0], FERRY_F32, m.n, &y_rows) || rows != y_rows ||
+        (residual.present && (!ferry_matrix_rows(&residual.desc, FERRY_F32, m.n, &r_rows) || r_rows != rows)))
         return ferry_cpu_misfit(tactic, "operands that do not fit together", err);
     matrix_kernel *k = ferry_cpu_kernel_new(device, sizeof *k, run);
     if (!k) return ferry_fail_memory(err, "a matrix product");
@@ -189,11 +134,11 @@ static ferry_status offer(ferry_cpu_device *device, const ferry_graph_view *view
     ferry_tail tail;
     ferry_tail_find(view, root, &tail);
     const ferry_node *node = &g->nodes[tail.nodes[0]];
-    matrix m;
-    if (!read_matrix(g, node, &m) || !ferry_cpu_is_plain_node(view, tail.nodes[0])) return FERRY_OK;
+    ferry_matrix m;
+    if (!ferry_matrix_read(g, node, &m) || !ferry_cpu_is_plain_node(view, tail.nodes[0])) return FERRY_OK;
     const ferry_value *x = ferry_cpu_value(g, node, 0), *y = ferry_cpu_result(g, node);
     if (!ferry_cpu_is_float(x->dtype) || ferry_value_is_constant(x) || x->shape.rank < 1 ||
-        (is_fused(node) && ferry_cpu_is_constant(g, node, 3)))
+        (ferry_node_is(node, "FusedGemm") && ferry_cpu_is_constant(g, node, 3)))
         return FERRY_OK;
     const double macs = ferry_cpu_elements(y) * (double)m.k;
     const double bytes = ferry_cpu_bytes(x) + (double)(m.k * m.n * sizeof(float)) + ferry_cpu_bytes(y);

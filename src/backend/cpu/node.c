@@ -138,6 +138,7 @@ double ferry_cpu_bytes(const ferry_value *value)
 double ferry_cpu_cost_us(const ferry_cpu_device *device, ferry_dtype dtype, double macs, double bytes)
 {
     const bool integers = dtype == FERRY_S8 || dtype == FERRY_U8;
+    if (dtype == FERRY_BF16 && (device->isa & FERRY_ISA_AVX512BF16)) return 1.0 + macs / 90 / 1e3 + bytes / 8 / 1e3;
     double rate = integers ? 1.0 : 1.5;
     if (device->isa & FERRY_ISA_AVX512VNNI)
         rate = integers ? 120 : 45;

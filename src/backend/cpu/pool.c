@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Pooling, channels last: maximum and average over windows or whole planes, of floats and of int8.
+// Pooling, channels last: maximum and average over windows or whole planes, of floats, of bf16 and of int8.
 #include <string.h>
 
 #include "backend/cpu/conv_node.h"
@@ -72,7 +72,9 @@ typedef struct pool_run {
 static void run_window(const pool_kernel *k, const ferry_pool_window *window, const void *x, void *y)
 {
     const bool max = k->what.kind == POOL_MAX;
-    if (k->in == FERRY_F32) {
+    if (k->in == FERRY_BF16) {
+        (max ? k->row->max_bf16 : k->row->average_bf16)(window, x, y);
+    } else if (k->in == FERRY_F32) {
         (max ? k->row->max_f32 : k->row->average_f32)(window, x, y);
     } else if (k->in == FERRY_U8) {
         k->row->max_u8(window, x, y);
@@ -182,7 +184,7 @@ static bool knows_types(pool_node what, ferry_dtype in, ferry_dtype out)
 {
     if (what.integer) return in == FERRY_S8 && (out == FERRY_S8 || out == FERRY_F32);
     if (what.kind == POOL_MAX && (in == FERRY_S8 || in == FERRY_U8)) return in == out;
-    return in == FERRY_F32 && out == FERRY_F32;
+    return (in == FERRY_F32 || in == FERRY_BF16) && out == in;
 }
 
 static ferry_status read_pool(const ferry_node *node, const ferry_tensor_desc *x, const ferry_tensor_desc *y,
@@ -253,6 +255,7 @@ extern const ferry_cpu_family ferry_cpu_family_pool;
 const ferry_cpu_family ferry_cpu_family_pool = {
     .name = "pool",
     .via_f32 = true,
+    .bf16 = true,
     .offer = offer,
     .owns = owns,
     .prepare = prepare,

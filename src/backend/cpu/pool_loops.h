@@ -17,12 +17,14 @@ typedef struct ferry_pool_window {
 } ferry_pool_window;
 
 typedef void (*ferry_pool_f32)(const ferry_pool_window *window, const float *x, float *y);
+typedef void (*ferry_pool_bf16)(const ferry_pool_window *window, const uint16_t *x, uint16_t *y);
 typedef void (*ferry_pool_s8)(const ferry_pool_window *window, const int8_t *x, int8_t *y);
 typedef void (*ferry_pool_u8)(const ferry_pool_window *window, const uint8_t *x, uint8_t *y);
 typedef void (*ferry_pool_s8_f32)(const ferry_pool_window *window, const int8_t *x, float *y);
 
 typedef struct ferry_pool_row {
     ferry_pool_f32 max_f32, average_f32;
+    ferry_pool_bf16 max_bf16, average_bf16;
     ferry_pool_s8 max_s8, average_s8;
     ferry_pool_u8 max_u8;
     ferry_pool_s8_f32 average_s8_f32;

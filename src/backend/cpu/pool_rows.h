@@ -4,6 +4,7 @@
 
 #include "backend/cpu/loops.h"
 #include "backend/cpu/pool_loops.h"
+#include "backend/cpu/round_bf16.h"
 #include "backend/cpu/round_s8.h"
 
 #define CHUNK 64   // channels summed at a time, on the stack
@@ -14,48 +15,56 @@ static inline ptrdiff_t element(const ferry_pool_window *w, size_t i)
     return w->taps ? w->taps[i].x : (ptrdiff_t)i * w->step;
 }
 
-#define MAX_OF(name, type, least, larger)                                                                              \
+#define SAME(x) (x)
+
+// type: of the elements; held: of the largest so far
+#define MAX_OF(name, type, held, least, larger, load, store)                                                           \
     static void name(const ferry_pool_window *w, const type *x, type *y)                                               \
     {                                                                                                                  \
         for (size_t c = 0; c < w->channels; c += CHUNK) {                                                              \
             const size_t n = w->channels - c < CHUNK ? w->channels - c : CHUNK;                                        \
-            type most[CHUNK];                                                                                          \
+            held most[CHUNK];                                                                                          \
             for (size_t k = 0; k < CHUNK; k++) most[k] = (least);                                                      \
             for (size_t i = 0; i < w->n; i++) {                                                                        \
                 const type *from = x + element(w, i) + c;                                                              \
                 FERRY_VECTORS                                                                                          \
                 for (size_t k = 0; k < n; k++) {                                                                       \
-                    const type a = most[k], b = from[k];                                                               \
+                    const held a = most[k], b = load(from[k]);                                                         \
                     most[k] = (larger);                                                                                \
                 }                                                                                                      \
             }                                                                                                          \
-            for (size_t k = 0; k < n; k++) y[c + k] = most[k];                                                         \
+            FERRY_VECTORS                                                                                              \
+            for (size_t k = 0; k < n; k++) y[c + k] = store(most[k]);                                                  \
         }                                                                                                              \
     }
-MAX_OF(max_f32, float, -INFINITY, b > a || b != b ? b : a) // a NaN stays: nothing is larger
-MAX_OF(max_s8, int8_t, INT8_MIN, b > a ? b : a)
-MAX_OF(max_u8, uint8_t, 0, b > a ? b : a)
+MAX_OF(max_f32, float, float, -INFINITY, b > a || b != b ? b : a, SAME, SAME) // a NaN stays: nothing is larger
+MAX_OF(max_bf16, uint16_t, float, -INFINITY, b > a || b != b ? b : a, ferry_f32_from_bf16, round_bf16)
+MAX_OF(max_s8, int8_t, int8_t, INT8_MIN, b > a ? b : a, SAME, SAME)
+MAX_OF(max_u8, uint8_t, uint8_t, 0, b > a ? b : a, SAME, SAME)
 
-static void average_f32(const ferry_pool_window *w, const float *x, float *y)
-{
-    for (size_t c = 0; c < w->channels; c += CHUNK) {
-        const size_t n = w->channels - c < CHUNK ? w->channels - c : CHUNK;
-        float sum[CHUNK] = {0};
-        for (size_t first = 0; first < w->n; first += PARTIAL) {
-            const size_t end = w->n - first < PARTIAL ? w->n : first + PARTIAL;
-            float partial[CHUNK] = {0};
-            for (size_t i = first; i < end; i++) {
-                const float *from = x + element(w, i) + c;
-                FERRY_VECTORS
-                for (size_t k = 0; k < n; k++) partial[k] += from[k];
-            }
-            FERRY_VECTORS
-            for (size_t k = 0; k < n; k++) sum[k] += partial[k];
-        }
-        FERRY_VECTORS
-        for (size_t k = 0; k < n; k++) y[c + k] = w->count > 0 ? sum[k] / w->count : 0;
+#define AVERAGE_OF(name, type, load, store)                                                                            \
+    static void name(const ferry_pool_window *w, const type *x, type *y)                                               \
+    {                                                                                                                  \
+        for (size_t c = 0; c < w->channels; c += CHUNK) {                                                              \
+            const size_t n = w->channels - c < CHUNK ? w->channels - c : CHUNK;                                        \
+            float sum[CHUNK] = {0};                                                                                    \
+            for (size_t first = 0; first < w->n; first += PARTIAL) {                                                   \
+                const size_t end = w->n - first < PARTIAL ? w->n : first + PARTIAL;                                    \
+                float partial[CHUNK] = {0};                                                                            \
+                for (size_t i = first; i < end; i++) {                                                                 \
+                    const type *from = x + element(w, i) + c;                                                          \
+                    FERRY_VECTORS                                                                                      \
+                    for (size_t k = 0; k < n; k++) partial[k] += load(from[k]);                                        \
+                }                                                                                                      \
+                FERRY_VECTORS                                                                                          \
+                for (size_t k = 0; k < n; k++) sum[k] += partial[k];                                                   \
+            }                                                                                                          \
+            FERRY_VECTORS                                                                                              \
+            for (size_t k = 0; k < n; k++) y[c + k] = store(w->count > 0 ? sum[k] / w->count : 0);                     \
+        }                                                                                                              \
     }
-}
+AVERAGE_OF(average_f32, float, SAME, SAME)
+AVERAGE_OF(average_bf16, uint16_t, ferry_f32_from_bf16, round_bf16)
 
 static inline __attribute__((always_inline)) void sum_s8(const ferry_pool_window *w, const int8_t *x, size_t n,
                                                          float *out)
@@ -93,6 +102,8 @@ extern const ferry_pool_row PASTE(ferry_pool__, ROW);
 const ferry_pool_row PASTE(ferry_pool__, ROW) = {
     .max_f32 = max_f32,
     .average_f32 = average_f32,
+    .max_bf16 = max_bf16,
+    .average_bf16 = average_bf16,
     .max_s8 = max_s8,
     .average_s8 = average_s8,
     .max_u8 = max_u8,

@@ -3,16 +3,19 @@
 #include <string.h>
 
 #include "backend/cpu/conv_node.h"
+#include "backend/cpu/loops_bf16.h"
 #include "backend/cpu/unary_node.h"
 #include "ops/op.h"
 
 static const char tactic_name[] = "unary_f32";
 
-#define CHUNK 4096 // elements of one task
+#define CHUNK 4096   // elements of one task
+#define WIDENED 1024 // elements of bf16 that are widened at a time
 
 typedef struct unary_kernel {
     ferry_cpu_kernel base;
     ferry_unary_f32_loop loop;
+    const ferry_loops_bf16_row *narrow; // NULL: x and y are f32
     float parameters[FERRY_UNARY_PARAMETERS];
     size_t elements;
     ferry_cpu_operand x;
@@ -20,14 +23,29 @@ typedef struct unary_kernel {
 
 typedef struct unary_run {
     const unary_kernel *k;
-    const float *x;
-    float *y;
+    const void *x;
+    void *y;
 } unary_run;
+
+static void run_bf16(const unary_kernel *k, const uint16_t *x, uint16_t *y, size_t count)
+{
+    float wide[WIDENED];
+    for (size_t i = 0; i < count; i += WIDENED) {
+        const size_t n = count - i < WIDENED ? count - i : WIDENED;
+        k->narrow->widen(x + i, wide, n);
+        k->loop(wide, wide, n, k->parameters);
+        k->narrow->narrow(wide, y + i, n);
+    }
+}
 
 static void run_some(void *context, size_t begin, size_t count)
 {
     const unary_run *run = context;
-    run->k->loop(run->x + begin, run->y + begin, count, run->k->parameters);
+    const unary_kernel *k = run->k;
+    if (k->narrow)
+        run_bf16(k, (const uint16_t *)run->x + begin, (uint16_t *)run->y + begin, count);
+    else
+        k->loop((const float *)run->x + begin, (float *)run->y + begin, count, k->parameters);
 }
 
 static ferry_status run(const ferry_cpu_kernel *kernel, const ferry_cpu_run *r, ferry_error *err)
@@ -55,8 +73,9 @@ static ferry_status prepare(ferry_cpu_device *device, const ferry_region *region
     const ferry_cpu_operand x = ferry_cpu_input(region, in, 0);
     ferry_unary_node f;
     size_t bytes = 0;
-    if (!ferry_unary_node_read(region->graph, node, &f) || !x.present || x.desc.dtype != FERRY_F32 ||
-        out[0].dtype != FERRY_F32 || !ferry_tensor_desc_same_dims(&x.desc, &out[0]) ||
+    if (!ferry_unary_node_read(region->graph, node, &f) || !x.present ||
+        (x.desc.dtype != FERRY_F32 && x.desc.dtype != FERRY_BF16) || out[0].dtype != x.desc.dtype ||
+        !ferry_tensor_desc_same_dims(&x.desc, &out[0]) ||
         memcmp(x.desc.strides, out[0].strides, (size_t)out[0].rank * sizeof *out[0].strides) != 0 ||
         !ferry_tensor_desc_is_dense(&out[0], out[0].layout) || !ferry_tensor_desc_bytes(&out[0], &bytes))
         return ferry_cpu_misfit(tactic, "an output unlike its input", err);
@@ -64,7 +83,8 @@ static ferry_status prepare(ferry_cpu_device *device, const ferry_region *region
     if (!k) return ferry_fail_memory(err, "an elementwise kernel");
     k->loop = ferry_elementwise_f32_pick(device->isa)->unary[f.loop];
     memcpy(k->parameters, f.parameters, sizeof k->parameters);
-    k->elements = bytes / sizeof(float);
+    if (x.desc.dtype == FERRY_BF16) k->narrow = ferry_loops_bf16_pick(device->isa);
+    k->elements = bytes / ferry_dtype_bytes(x.desc.dtype);
     k->x = x;
     *out_kernel = &k->base.base;
     return FERRY_OK;
@@ -91,6 +111,7 @@ extern const ferry_cpu_family ferry_cpu_family_unary_f32;
 const ferry_cpu_family ferry_cpu_family_unary_f32 = {
     .name = "unary_f32",
     .via_f32 = true,
+    .bf16 = true,
     .offer = offer,
     .owns = owns,
     .prepare = prepare,

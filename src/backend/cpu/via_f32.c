@@ -3,6 +3,7 @@
 // out is rounded from there, as docs/INT8.md has it ("16-bit floats").
 #include <string.h>
 
+#include "backend/cpu/loops_bf16.h"
 #include "backend/cpu/node.h"
 #include "base/f16.h"
 
@@ -23,6 +24,7 @@ typedef struct via_f32_kernel {
 
 typedef struct job {
     ferry_dtype dtype;
+    const ferry_loops_bf16_row *loops;
     float *wide;
     uint16_t *narrow;
     bool widen;
@@ -35,19 +37,21 @@ static void convert_some(void *context, size_t begin, size_t count)
     uint16_t *narrow = j->narrow + begin;
     const bool brain = j->dtype == FERRY_BF16;
     if (j->widen && brain)
-        for (size_t i = 0; i < count; i++) wide[i] = ferry_f32_from_bf16(narrow[i]);
+        j->loops->widen(narrow, wide, count);
     else if (j->widen)
         for (size_t i = 0; i < count; i++) wide[i] = ferry_f32_from_f16(narrow[i]);
     else if (brain)
-        for (size_t i = 0; i < count; i++) narrow[i] = ferry_bf16_from_f32(wide[i]);
+        j->loops->narrow(wide, narrow, count);
     else
         for (size_t i = 0; i < count; i++) narrow[i] = ferry_f16_from_f32(wide[i]);
 }
 
-static void convert(const converted *tensor, char *workspace, void *bound, bool widen, ferry_thread_pool *pool)
+static void convert(const via_f32_kernel *k, const converted *tensor, const ferry_cpu_run *r, void *bound, bool widen)
 {
-    job j = {tensor->dtype, (float *)(workspace + tensor->offset), bound, widen};
-    ferry_parallel_1d(pool, convert_some, &j, tensor->elements, CHUNK);
+    const uint32_t isa = ((const ferry_cpu_device *)k->base.base.device)->isa;
+    float *wide = (float *)((char *)r->workspace + tensor->offset);
+    job j = {tensor->dtype, ferry_loops_bf16_pick(isa), wide, bound, widen};
+    ferry_parallel_1d(r->pool, convert_some, &j, tensor->elements, CHUNK);
 }
 
 static ferry_status run(const ferry_cpu_kernel *kernel, const ferry_cpu_run *r, ferry_error *err)
@@ -60,7 +64,7 @@ static ferry_status run(const ferry_cpu_kernel *kernel, const ferry_cpu_run *r, 
         const converted *tensor = &k->tensors[i];
         bindings[i] = in ? r->in[i] : r->out[i - k->n_in];
         if (tensor->dtype == FERRY_F32) continue;
-        if (in) convert(tensor, workspace, r->in[i].data, true, r->pool);
+        if (in) convert(k, tensor, r, r->in[i].data, true);
         bindings[i].data = workspace + tensor->offset;
     }
     const ferry_cpu_kernel *inner = (const ferry_cpu_kernel *)k->inner;
@@ -68,8 +72,7 @@ static ferry_status run(const ferry_cpu_kernel *kernel, const ferry_cpu_run *r, 
         .pool = r->pool, .in = bindings, .out = bindings + k->n_in, .workspace = r->workspace};
     FERRY_TRY(inner->run(inner, &inside, err));
     for (int32_t i = 0; i < k->n_out; i++)
-        if (k->tensors[k->n_in + i].dtype != FERRY_F32)
-            convert(&k->tensors[k->n_in + i], workspace, r->out[i].data, false, r->pool);
+        if (k->tensors[k->n_in + i].dtype != FERRY_F32) convert(k, &k->tensors[k->n_in + i], r, r->out[i].data, false);
     return FERRY_OK;
 }
 
@@ -135,9 +138,14 @@ ferry_status ferry_cpu_prepare_via_f32(ferry_cpu_device *device, const ferry_cpu
                                        ferry_kernel **out_kernel, ferry_error *err)
 {
     const size_t n_in = (size_t)region->n_inputs, n = n_in + (size_t)region->n_outputs;
-    bool any = false;
-    for (size_t i = 0; i < n; i++) any |= is_narrow((i < n_in ? &in[i] : &out[i - n_in])->dtype);
-    if (!any) return family->prepare(device, region, tactic, in, out, packed, packed_bytes, out_kernel, err);
+    bool any = false, all_bf16 = family->bf16;
+    for (size_t i = 0; i < n; i++) {
+        const ferry_dtype dtype = (i < n_in ? &in[i] : &out[i - n_in])->dtype;
+        any |= is_narrow(dtype);
+        all_bf16 &= dtype == FERRY_BF16;
+    }
+    if (!any || all_bf16)
+        return family->prepare(device, region, tactic, in, out, packed, packed_bytes, out_kernel, err);
 
     ferry_arena scratch;
     ferry_arena_init(&scratch, device->base.heap);

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+// Cast between f32 and bf16, in any layout: what stands at the inputs and outputs of a network that computes in bf16.
+#include <string.h>
+
+#include "backend/cpu/conv_node.h"
+#include "backend/cpu/loops_bf16.h"
+#include "backend/cpu/node.h"
+#include "ops/op.h"
+
+static const char tactic_name[] = "cast_bf16";
+
+#define CHUNK 8192 // elements of one task
+
+typedef struct cast_kernel {
+    ferry_cpu_kernel base;
+    const ferry_loops_bf16_row *row;
+    bool widen;
+    size_t elements;
+    ferry_cpu_operand x;
+} cast_kernel;
+
+typedef struct cast_run {
+    const cast_kernel *k;
+    const void *x;
+    void *y;
+} cast_run;
+
+static void run_some(void *context, size_t begin, size_t count)
+{
+    const cast_run *run = context;
+    if (run->k->widen)
+        run->k->row->widen((const uint16_t *)run->x + begin, (float *)run->y + begin, count);
+    else
+        run->k->row->narrow((const float *)run->x + begin, (uint16_t *)run->y + begin, count);
+}
+
+static ferry_status run(const ferry_cpu_kernel *kernel, const ferry_cpu_run *r, ferry_error *err)
+{
+    (void)err;
+    const cast_kernel *k = (const cast_kernel *)kernel;
+    cast_run run = {k, ferry_cpu_operand_data(&k->x, r), r->out[0].data};
+    ferry_parallel_1d(r->pool, run_some, &run, k->elements, CHUNK);
+    return FERRY_OK;
+}
+
+static bool owns(const char *tactic)
+{
+    return strcmp(tactic, tactic_name) == 0;
+}
+
+static bool knows_types(ferry_dtype x, ferry_dtype y)
+{
+    return (x == FERRY_F32 && y == FERRY_BF16) || (x == FERRY_BF16 && y == FERRY_F32);
+}
+
+static ferry_status prepare(ferry_cpu_device *device, const ferry_region *region, const char *tactic,
+                            const ferry_tensor_desc *in, const ferry_tensor_desc *out, const void *packed,
+                            size_t packed_bytes, ferry_kernel **out_kernel, ferry_error *err)
+{
+    (void)packed;
+    (void)packed_bytes;
+    FERRY_TRY(ferry_cpu_check_region(region, tactic, in, out, err));
+    const ferry_cpu_operand x = ferry_cpu_input(region, in, 0);
+    size_t bytes = 0;
+    if (!ferry_node_is(&region->graph->nodes[region->nodes[0]], "Cast") || !x.present ||
+        !knows_types(x.desc.dtype, out[0].dtype) || !ferry_tensor_desc_same_dims(&x.desc, &out[0]) ||
+        memcmp(x.desc.strides, out[0].strides, (size_t)out[0].rank * sizeof *out[0].strides) != 0 ||
+        !ferry_tensor_desc_is_dense(&out[0], out[0].layout) || !ferry_tensor_desc_bytes(&out[0], &bytes))
+        return ferry_cpu_misfit(tactic, "an output unlike its input", err);
+    cast_kernel *k = ferry_cpu_kernel_new(device, sizeof *k, run);
+    if (!k) return ferry_fail_memory(err, "a conversion");
+    k->row = ferry_loops_bf16_pick(device->isa);
+    k->widen = x.desc.dtype == FERRY_BF16;
+    k->elements = bytes / ferry_dtype_bytes(out[0].dtype);
+    k->x = x;
+    *out_kernel = &k->base.base;
+    return FERRY_OK;
+}
+
+static ferry_status offer(ferry_cpu_device *device, const ferry_graph_view *view, ferry_node_id root,
+                          const ferry_offer_sink *sink, ferry_error *err)
+{
+    const ferry_graph *g = view->graph;
+    const ferry_node *node = &g->nodes[root];
+    if (!ferry_node_is(node, "Cast") || !ferry_cpu_is_plain_node(view, root)) return FERRY_OK;
+    const ferry_value *x = ferry_cpu_value(g, node, 0), *y = ferry_cpu_result(g, node);
+    if (!x || ferry_value_is_constant(x) || !knows_types(x->dtype, y->dtype)) return FERRY_OK;
+    const double cost = ferry_cpu_cost_us(device, FERRY_F32, 0, ferry_cpu_bytes(x) + ferry_cpu_bytes(y));
+    return ferry_cpu_offer_layouts(sink, view, tactic_name, root, 0, cost, err);
+}
+
+extern const ferry_cpu_family ferry_cpu_family_cast_bf16;
+const ferry_cpu_family ferry_cpu_family_cast_bf16 = {
+    .name = "cast_bf16",
+    .offer = offer,
+    .owns = owns,
+    .prepare = prepare,
+};

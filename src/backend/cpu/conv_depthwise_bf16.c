@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: Apache-2.0
+// Depthwise convolution of bf16, summed in f32: one filter a channel, channels last.
+#include <string.h>
+
+#include "backend/cpu/depthwise_bf16.h"
+#include "backend/cpu/depthwise_shape.h"
+#include "backend/cpu/isa.h"
+#include "backend/cpu/node.h"
+#include "backend/cpu/conv_node.h"
+#include "backend/cpu/tail.h"
+#include "ops/op.h"
+
+static const char tactic_name[] = "conv_bf16_depthwise";
+
+#define ROW(isa, vec, suffix) void ferry_depthwise_bf16__##suffix(const ferry_depthwise_bf16_strip *);
+#include "backend/cpu/bf16_rows.inc"
+
+static const ferry_depthwise_bf16_row rows[] = {
+#define ROW(isa, vec, suffix) {#suffix, isa, vec, ferry_depthwise_bf16__##suffix},
+#include "backend/cpu/bf16_rows.inc"
+};
+
+const ferry_depthwise_bf16_row *ferry_depthwise_bf16_pick(uint32_t isa)
+{
+    const ferry_depthwise_bf16_row *best = NULL;
+    for (size_t i = 0; i < FERRY_COUNT_OF(rows); i++)
+        if ((rows[i].isa & ~isa) == 0) best = &rows[i];
+    return best->isa == FERRY_ISA_NONE && isa != FERRY_ISA_NONE ? NULL : best;
+}
+
+typedef struct depthwise_kernel {
+    ferry_cpu_kernel base;
+    const ferry_depthwise_bf16_row *row;
+    ferry_conv_shape shape;
+    ferry_finish finish;
+    const float *packed; // borrowed: biases, then weights tap by tap, each of `padded` channels in the row's order
+    size_t padded;
+    ferry_cpu_operand x, residual;
+} depthwise_kernel;
+
+typedef struct depthwise_run {
+    const depthwise_kernel *k;
+    const uint16_t *x, *r;
+    uint16_t *y;
+    size_t row;
+} depthwise_run;
+
+static void run_span(void *user, const ferry_depthwise_span *span, const ferry_depthwise_tap *taps)
+{
+    const depthwise_run *run = user;
+    const depthwise_kernel *k = run->k;
+    const size_t channels = (size_t)k->shape.c_in;
+    const size_t at = (run->row * (size_t)k->shape.out[2] + (size_t)span->first) * channels;
+    const ferry_depthwise_bf16_strip strip = {
+        .x = run->x + span->x_at,
+        .taps = taps,
+        .n_taps = span->n_taps,
+        .positions = (size_t)span->count,
+        .channels = channels,
+        .x_step = (size_t)(k->shape.window.stride[2] * k->shape.x_step[2]),
+        .bias = k->packed,
+        .w = k->packed + k->padded,
+        .y = run->y + at,
+        .r = run->r ? run->r + at : NULL,
+        .finish = &k->finish,
+    };
+    k->row->run(&strip);
+}
+
+static void run_rows(void *context, size_t begin, size_t count)
+{
+    depthwise_run run = *(const depthwise_run *)context;
+    for (run.row = begin; run.row < begin + count; run.row++)
+        ferry_depthwise_row(&run.k->shape, run.row, run.k->padded, run_span, &run);
+}
+
+static ferry_status run(const ferry_cpu_kernel *kernel, const ferry_cpu_run *r, ferry_error *err)
+{
+    (void)err;
+    const depthwise_kernel *k = (const depthwise_kernel *)kernel;
+    depthwise_run run = {.k = k,
+                         .x = ferry_cpu_operand_data(&k->x, r),
+                         .r = k->residual.present ? ferry_cpu_operand_data(&k->residual, r) : NULL,
+                         .y = r->out[0].data};
+    const ferry_conv_shape *s = &k->shape;
+    const size_t lines = (size_t)(s->batch * s->out[0] * s->out[1]), line = (size_t)(s->out[2] * s->c_in * s->taps);
+    ferry_parallel_1d(r->pool, run_rows, &run, lines, line ? 1 + 65536 / line : 1);
+    return FERRY_OK;
+}
+
+static bool owns(const char *tactic)
+{
+    return strcmp(tactic, tactic_name) == 0;
+}
+
+// Floats of the packed blob; false when they cannot be.
+static bool packed_floats(const ferry_depthwise_bf16_row *row, const int64_t *w_dims, int32_t w_rank,
+                          size_t *out_padded, size_t *out)
+{
+    size_t taps = 1;
+    for (int32_t d = 2; d < w_rank; d++)
+        if (w_dims[d] < 1 || !ferry_mul_size(taps, (size_t)w_dims[d], &taps)) return false;
+    if (w_dims[0] < 1 || w_dims[0] > INT32_MAX || taps > FERRY_DEPTHWISE_TAPS) return false;
+    *out_padded = ferry_align_size((size_t)w_dims[0], 2 * row->vec);
+    return ferry_mul_size(*out_padded, (taps + 1) * sizeof(float), out) && (*out /= sizeof(float), true);
+}
+
+static ferry_status pack(ferry_cpu_device *device, const ferry_region *region, const char *tactic, void **out_data,
+                         size_t *out_bytes, ferry_error *err)
+{
+    const ferry_node *node = &region->graph->nodes[region->nodes[0]];
+    const ferry_value *w = ferry_cpu_value(region->graph, node, 1), *b = ferry_cpu_value(region->graph, node, 2);
+    const ferry_depthwise_bf16_row *row = ferry_depthwise_bf16_pick(device->isa);
+    const ferry_heap *heap = device->base.heap;
+    size_t padded = 0, floats = 0;
+    if (!row || !w || !w->data || w->shape.rank < 3 ||
+        !packed_floats(row, w->shape.dims, w->shape.rank, &padded, &floats))
+        return ferry_cpu_misfit(tactic, "weights that cannot be packed", err);
+    const size_t channels = (size_t)w->shape.dims[0], taps = floats / padded - 1;
+    const float *weights = NULL, *bias = NULL;
+    size_t weights_owned = 0, bias_owned = 0;
+    float *packed = NULL;
+    ferry_status s = ferry_cpu_constant_f32(heap, w, &weights, &weights_owned, err);
+    if (s == FERRY_OK && b) s = ferry_cpu_constant_f32(heap, b, &bias, &bias_owned, err);
+    if (s == FERRY_OK) packed = ferry_heap_alloc(heap, floats * sizeof *packed);
+    if (s == FERRY_OK && !packed) s = ferry_fail_memory(err, "packed weights");
+    for (size_t c = 0; s == FERRY_OK && c < channels; c++) {
+        const size_t place = ferry_depthwise_bf16_place(row->vec, c);
+        if (bias) packed[place] = bias[c];
+        for (size_t t = 0; t < taps; t++) packed[(t + 1) * padded + place] = weights[c * taps + t];
+    }
+    ferry_cpu_constant_free(heap, weights, weights_owned);
+    ferry_cpu_constant_free(heap, bias, bias_owned);
+    if (s != FERRY_OK) return s;
+    *out_data = packed;
+    *out_bytes = floats * sizeof *packed;
+    return FERRY_OK;
+}
+
+static ferry_status prepare(ferry_cpu_device *device, const ferry_region *region, const char *tactic,
+                            const ferry_tensor_desc *in, const ferry_tensor_desc *out, const void *packed,
+                            size_t packed_bytes, ferry_kernel **out_kernel, ferry_error *err)
+{
+    ferry_conv_node node;
+    FERRY_TRY(ferry_conv_node_read(device, region, tactic, in, out, &node, err));
+    const ferry_depthwise_bf16_row *row = ferry_depthwise_bf16_pick(device->isa);
+    size_t padded = 0, floats = 0;
+    if (!ferry_conv_is_depthwise(&node.shape) || !node.x_channels_last || node.x.desc.dtype != FERRY_BF16 ||
+        out[0].dtype != FERRY_BF16 || region->n_nodes > 2 ||
+        (node.residual.present && node.residual.desc.dtype != FERRY_BF16))
+        return ferry_cpu_misfit(tactic, "not a depthwise convolution of bf16", err);
+    if (!row || !packed_floats(row, node.w.desc.dims, node.w.desc.rank, &padded, &floats) ||
+        floats * sizeof(float) != packed_bytes)
+        return ferry_cpu_misfit(tactic, "packed weights of another size", err);
+    depthwise_kernel *k = ferry_cpu_kernel_new(device, sizeof *k, run);
+    if (!k) return ferry_fail_memory(err, "a convolution");
+    k->row = row;
+    k->shape = node.shape;
+    k->finish = node.finish;
+    k->packed = packed;
+    k->padded = padded;
+    k->x = node.x;
+    k->residual = node.residual;
+    *out_kernel = &k->base.base;
+    return FERRY_OK;
+}
+
+static ferry_status offer(ferry_cpu_device *device, const ferry_graph_view *view, ferry_node_id root,
+                          const ferry_offer_sink *sink, ferry_error *err)
+{
+    const ferry_graph *g = view->graph;
+    ferry_tail tail;
+    ferry_tail_find(view, root, &tail);
+    const ferry_node *node = &g->nodes[tail.nodes[0]];
+    ferry_conv_shape shape;
+    if (tail.n_nodes == 3) return FERRY_OK;
+    if (!ferry_node_is(node, "Conv") && !ferry_node_is(node, "FusedConv")) return FERRY_OK;
+    if (!ferry_conv_node_is_offered(view, tail.nodes[0], &shape) || !ferry_conv_is_depthwise(&shape)) return FERRY_OK;
+    const ferry_value *x = ferry_cpu_value(g, node, 0), *y = ferry_cpu_result(g, node);
+    const ferry_value *r = ferry_cpu_value(g, node, 3);
+    if (!ferry_depthwise_bf16_pick(device->isa) || x->dtype != FERRY_BF16 || y->dtype != FERRY_BF16 ||
+        (r && r->dtype != FERRY_BF16) || !ferry_cpu_is_float(ferry_cpu_value(g, node, 1)->dtype))
+        return FERRY_OK;
+    const double macs = ferry_cpu_elements(y) * (double)shape.taps;
+    const double cost =
+        ferry_cpu_cost_us(device, FERRY_F32, 1.5 * macs + tail.macs, ferry_cpu_bytes(x) + ferry_cpu_bytes(y));
+    return ferry_tail_offer(sink, tactic_name, &tail, FERRY_LAYOUT_CHANNELS_LAST, FERRY_LAYOUT_CHANNELS_LAST, cost,
+                            err);
+}
+
+extern const ferry_cpu_family ferry_cpu_family_conv_depthwise_bf16;
+const ferry_cpu_family ferry_cpu_family_conv_depthwise_bf16 = {
+    .name = "conv_depthwise_bf16",
+    .offer = offer,
+    .owns = owns,
+    .pack = pack,
+    .prepare = prepare,
+};

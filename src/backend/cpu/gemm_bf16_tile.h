@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0
+// The tile of gemm_bf16.h, written once: a file per instruction set includes it after its simd headers, with MR, the
+// number of vectors NV = 2 of a panel, and KERNEL, the function's name.
+#include "backend/cpu/finish_rows_bf16.h"
+#include "backend/cpu/gemm_bf16.h"
+
+#define ALWAYS_INLINE inline __attribute__((always_inline))
+#define CACHE_LINE 64
+#define UNROLL _Pragma("GCC unroll 16")
+
+// The sums of one pair of each row, in every column.
+#define ADD_PAIR(load)                                                                                                 \
+    do {                                                                                                               \
+        vp column[NV];                                                                                                 \
+        __builtin_prefetch(ahead, 0, 2);                                                                               \
+        UNROLL                                                                                                         \
+        for (size_t n = 0; n < nv; n++) column[n] = vp_load(w + n * 2 * VEC);                                          \
+        UNROLL                                                                                                         \
+        for (size_t m = 0; m < mr; m++) {                                                                              \
+            const vp pair = load(row[m] + k);                                                                          \
+            UNROLL                                                                                                     \
+            for (size_t n = 0; n < nv; n++) acc[m][n] = vp_dot(acc[m][n], column[n], pair);                            \
+        }                                                                                                              \
+        w += nv * 2 * VEC;                                                                                             \
+        ahead += line;                                                                                                 \
+    } while (0)
+
+static ALWAYS_INLINE void tile_of(const ferry_gemm_bf16_tile *t, const size_t mr, const size_t nv)
+{
+    vf acc[MR][NV];
+    UNROLL
+    for (size_t n = 0; n < nv; n++) {
+        const vf bias = vf_load((const float *)t->w + n * VEC);
+        UNROLL
+        for (size_t m = 0; m < mr; m++) acc[m][n] = bias;
+    }
+    const uint16_t *w = (const uint16_t *)(t->w + nv * VEC * sizeof(float));
+    const void *const *x = t->x;
+    const size_t kc = t->kc;
+    const char *ahead = t->ahead ? t->ahead : t->w;
+    const size_t line = t->ahead ? CACHE_LINE : 0;
+    for (size_t taps = t->taps; taps > 0; taps--, x += MR) {
+        const uint16_t *row[MR];
+        UNROLL
+        for (size_t m = 0; m < mr; m++) row[m] = x[m];
+        size_t k = 0;
+        for (; k + 2 <= kc; k += 2) ADD_PAIR(vp_set1);
+        if (k < kc) ADD_PAIR(vp_set1_last);
+    }
+    const ferry_finish *f = t->finish;
+    if (f->kind == FERRY_FINISH_CLAMP && !(t->r && f->act_first) && nv == NV && t->cols == NV * VEC) {
+        const vf low = vf_set1(f->low), high = vf_set1(f->high), mult = vf_set1(f->r_mult);
+        UNROLL
+        for (size_t m = 0; m < mr; m++) {
+            if (t->r) {
+                UNROLL
+                for (size_t n = 0; n < nv; n++)
+                    acc[m][n] = vf_fma(vf_load_bf16(t->r + m * t->r_stride + n * VEC), mult, acc[m][n]);
+            }
+            UNROLL
+            for (size_t n = 0; n < nv; n++) acc[m][n] = vf_at_most(high, vf_at_least(low, acc[m][n]));
+            vp_store(t->y + m * t->y_stride, vp_from_two(acc[m][0], acc[m][NV - 1]));
+        }
+        return;
+    }
+    float sums[MR * NV * VEC];
+    UNROLL
+    for (size_t m = 0; m < mr; m++) {
+        UNROLL
+        for (size_t n = 0; n < nv; n++) vf_store(sums + (m * nv + n) * VEC, acc[m][n]);
+    }
+    const vf_rows rows = {f, t->rows, t->cols, t->y, t->r, t->y_stride, t->r_stride};
+    vf_finish_rows(&rows, sums, nv * VEC);
+}
+
+static __attribute__((noinline)) void tile_rows_1(const ferry_gemm_bf16_tile *t)
+{
+    switch (t->rows) {
+#define ROWS(mr)                                                                                                       \
+    case mr:                                                                                                           \
+        tile_of(t, mr, 1);                                                                                             \
+        return;
+#include "backend/cpu/tile_rows.inc"
+    }
+}
+
+static __attribute__((noinline)) void tile_rows_2(const ferry_gemm_bf16_tile *t)
+{
+    switch (t->rows) {
+#define ROWS(mr)                                                                                                       \
+    case mr:                                                                                                           \
+        tile_of(t, mr, 2);                                                                                             \
+        return;
+#include "backend/cpu/tile_rows.inc"
+    }
+}
+
+void KERNEL(const ferry_gemm_bf16_tile *tile);
+void KERNEL(const ferry_gemm_bf16_tile *tile)
+{
+    if (tile->cols <= VEC)
+        tile_rows_1(tile);
+    else
+        tile_rows_2(tile);
+}
