@@ -72,6 +72,36 @@ static void depthwise_s8__matches_reference_to_the_bit(void **unused)
     KERNEL_CASES_RUN(cases);
 }
 
+// Windows of copied lines: channels that fill blocks and that do not, borders wider than the picture, lines and columns
+// that do not fit a window at once, strides, bounds beyond int8.
+static void depthwise_lines_s8__match_reference_to_the_bit(void **unused)
+{
+    (void)unused;
+#define LINES .domain = "ferry", .op = "QConv", .tactics = "conv_s8_depthwise_lines", .may_lack = 1
+    static const kernel_case cases[] = {
+        {LINES, .inputs = "s8:1x64x7x7 =s8:64x1x3x3 =f32:64@0.05 =f32:64", .attrs = "group=64 pads=1,1,1,1"},
+        {LINES, .inputs = "s8:2x24x9x11 =s8:24x1x3x3 =f32:24@0.05 =f32:24",
+         .attrs = "group=24 pads=1,1,1,1 act=clip act_alpha=0 act_beta=90"},
+        {LINES, .inputs = "s8:1x144x14x13 =s8:144x1x3x3 =f32:144@0.05 =f32:144",
+         .attrs = "group=144 pads=0,0,1,1 strides=2,2 act=relu"},
+        {LINES, .inputs = "s8:1x120x10x9 =s8:120x1x5x5 =f32:120@0.02 =f32:120@60", .attrs = "group=120 pads=2,2,2,2"},
+        {LINES, .inputs = "s8:1x16x11x12 =s8:16x1x5x5 =f32:16@0.02 =f32:16@60",
+         .attrs = "group=16 pads=2,2,2,2 strides=2,2"},
+        {LINES, .inputs = "s8:1x8x9x10 =s8:8x1x7x7 =f32:8@0.01 =f32:8", .attrs = "group=8 pads=3,3,3,3"},
+        {LINES, .inputs = "s8:1x96x3x500 =s8:96x1x3x3 =f32:96@0.05 =f32:96", .attrs = "group=96 pads=1,1,1,1"},
+        {LINES, .inputs = "s8:1x672x7x9 =s8:672x1x3x3 =f32:672@0.05 =f32:672", .attrs = "group=672 pads=1,1,1,1"},
+        {LINES, .inputs = "s8:1x33x6x5 =s8:33x1x2x4 =f32:33@0.05 =f32:33", .attrs = "group=33 strides=1,3"},
+        {LINES, .inputs = "s8:1x40x20x21 =s8:40x1x3x3 =f32:40@0.05 =f32:40",
+         .attrs = "group=40 pads=4,3,4,3 dilations=4,3 strides=1,2"},
+        {LINES, .inputs = "s8:1x64x1x1 =s8:64x1x5x5 =f32:64@0.05 =f32:64", .attrs = "group=64 pads=4,4,4,4"},
+        {LINES, .inputs = "s8:1x32x6x6 =s8:32x1x3x3 =f32:32@0.05 =f32:32",
+         .attrs = "group=32 pads=1,1,1,1 act=clip act_alpha=-200 act_beta=-150"},
+        {LINES, .inputs = "s8:1x32x6x6 =s8:32x1x3x3 =f32:32@1e9 =f32:32@1e20", .attrs = "group=32 pads=1,1,1,1"},
+        {LINES, .inputs = "s8:3x7x30 =s8:7x1x5 =f32:7@0.05 =f32:7", .attrs = "group=7 pads=0,3"},
+    };
+    KERNEL_CASES_RUN(cases);
+}
+
 static void matrix_s8__matches_reference_to_the_bit(void **unused)
 {
     (void)unused;
@@ -91,6 +121,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(conv_s8__matches_reference_to_the_bit),
         cmocka_unit_test(depthwise_s8__matches_reference_to_the_bit),
+        cmocka_unit_test(depthwise_lines_s8__match_reference_to_the_bit),
         cmocka_unit_test(matrix_s8__matches_reference_to_the_bit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

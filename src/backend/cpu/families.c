@@ -3,28 +3,29 @@
 #include "backend/cpu/cpu.h"
 
 // clang-format off
-#define FAMILIES(ROW)         \
-    ROW(conv_depthwise_bf16)  \
-    ROW(conv_bf16)            \
-    ROW(matrix_bf16)          \
-    ROW(conv_depthwise_f32)   \
-    ROW(conv_winograd_f32)    \
-    ROW(conv_f32)             \
-    ROW(conv_transpose_f32)   \
-    ROW(matrix_f32)           \
-    ROW(matmul_f32)           \
-    ROW(conv_depthwise_s8)    \
-    ROW(conv_s8)              \
-    ROW(matrix_s8)            \
-    ROW(cast_bf16)            \
-    ROW(unary_f32)            \
-    ROW(binary_f32)           \
-    ROW(quantised)            \
-    ROW(resize_linear)        \
-    ROW(mapped)               \
-    ROW(move)                 \
-    ROW(pool)                 \
-    ROW(lines)                \
+#define FAMILIES(ROW)              \
+    ROW(conv_depthwise_bf16)       \
+    ROW(conv_bf16)                 \
+    ROW(matrix_bf16)               \
+    ROW(conv_depthwise_f32)        \
+    ROW(conv_winograd_f32)         \
+    ROW(conv_f32)                  \
+    ROW(conv_transpose_f32)        \
+    ROW(matrix_f32)                \
+    ROW(matmul_f32)                \
+    ROW(conv_depthwise_lines_s8)   \
+    ROW(conv_depthwise_s8)         \
+    ROW(conv_s8)                   \
+    ROW(matrix_s8)                 \
+    ROW(cast_bf16)                 \
+    ROW(unary_f32)                 \
+    ROW(binary_f32)                \
+    ROW(quantised)                 \
+    ROW(resize_linear)             \
+    ROW(mapped)                    \
+    ROW(move)                      \
+    ROW(pool)                      \
+    ROW(lines)                     \
     ROW(reference)
 // clang-format on
 
