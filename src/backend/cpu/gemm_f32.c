@@ -8,12 +8,14 @@
 #include "base/size.h"
 
 #define FERRY_GEMM_F32(mr, nr, vec, isa, suffix)                                                                       \
-    void ferry_gemm_f32_##mr##x##nr##__##suffix(const ferry_gemm_f32_tile *);
+    void ferry_gemm_f32_##mr##x##nr##__##suffix(const ferry_gemm_f32_tile *);                                          \
+    void ferry_gemm_lines_f32_##mr##x##nr##__##suffix(const ferry_gemm_f32_tile *);
 #include "backend/cpu/gemm_f32.inc"
 #undef FERRY_GEMM_F32
 
 static const ferry_gemm_f32_row rows[] = {
-#define FERRY_GEMM_F32(mr, nr, vec, isa, suffix) {#suffix, isa, mr, nr, vec, ferry_gemm_f32_##mr##x##nr##__##suffix},
+#define FERRY_GEMM_F32(mr, nr, vec, isa, suffix)                                                                       \
+    {#suffix, isa, mr, nr, vec, ferry_gemm_f32_##mr##x##nr##__##suffix, ferry_gemm_lines_f32_##mr##x##nr##__##suffix},
 #include "backend/cpu/gemm_f32.inc"
 #undef FERRY_GEMM_F32
 };

@@ -11,6 +11,7 @@
 
 typedef struct ferry_gemm_f32_tile {
     const void *const *x; // [taps][mr]: where each row's kc elements begin; those beyond `rows` are not read
+    size_t x_step;        // of the kernel of lines, whose x is [taps]: elements from a row's to the next row's
     size_t taps, kc;
     const float *w;    // a panel as ferry_gemm_f32_pack made it
     size_t rows, cols; // 1..mr, 1..nr
@@ -30,6 +31,7 @@ typedef struct ferry_gemm_f32_row {
     uint32_t isa;     // FERRY_ISA_* bits that it needs
     size_t mr, nr, vec;
     ferry_gemm_f32_kernel run;
+    ferry_gemm_f32_kernel run_lines; // rows lie x_step apart: windows that slide along lines of a picture
 } ferry_gemm_f32_row;
 
 /// From plainest to newest; NULL beyond the end.

@@ -1,12 +1,55 @@
 // SPDX-License-Identifier: Apache-2.0
 // The tile of gemm_f32.h, written once: a file per instruction set includes it after its simd header, with MR, the
-// number of vectors NV of a panel, and KERNEL, the function's name.
+// number of vectors NV of a panel, and KERNEL, the function's name; and with LINES for the kernel of lines.
 #include "backend/cpu/finish_rows.h"
 #include "backend/cpu/gemm_f32.h"
 
 #define ALWAYS_INLINE inline __attribute__((always_inline))
 #define UNROLL _Pragma("GCC unroll 16")
 #define CACHE_LINE 64
+
+#ifdef LINES
+#define TAP_POINTERS 1
+static ALWAYS_INLINE const float *row_pointer(const ferry_gemm_f32_tile *t, const void *const *x, size_t m)
+{
+    return (const float *)x[0] + m * t->x_step;
+}
+#else
+#define TAP_POINTERS MR
+static ALWAYS_INLINE const float *row_pointer(const ferry_gemm_f32_tile *t, const void *const *x, size_t m)
+{
+    (void)t;
+    return x[m];
+}
+#endif
+
+// What most stores are, without a way through memory: bounds, after or before a residual.
+static ALWAYS_INLINE void store_clamped(const ferry_gemm_f32_tile *t, vf (*acc)[NV], const size_t mr, const size_t nv,
+                                        const bool residual)
+{
+    const vf low = vf_set1(t->finish->low), high = vf_set1(t->finish->high), mult = vf_set1(t->finish->r_mult);
+    const bool act_first = t->finish->act_first;
+    UNROLL
+    for (size_t m = 0; m < mr; m++) {
+        UNROLL
+        for (size_t n = 0; n < nv; n++) {
+            const size_t left = t->cols - n * VEC;
+            const bool narrow = n + 1 == nv && left < VEC;
+            float *y = t->y + m * t->y_stride + n * VEC;
+            vf v = acc[m][n];
+            if (residual) {
+                const float *from = t->r + m * t->r_stride + n * VEC;
+                const vf r = narrow ? vf_load_part(from, left) : vf_load(from);
+                v = vf_fma(r, mult, act_first ? vf_at_most(high, vf_at_least(low, v)) : v);
+            }
+            if (!residual || !act_first) v = vf_at_most(high, vf_at_least(low, v));
+            if (narrow)
+                vf_store_part(y, v, left);
+            else
+                vf_store(y, v);
+        }
+    }
+}
 
 static ALWAYS_INLINE void tile_of(const ferry_gemm_f32_tile *t, const size_t mr, const size_t nv)
 {
@@ -23,10 +66,10 @@ static ALWAYS_INLINE void tile_of(const ferry_gemm_f32_tile *t, const size_t mr,
     const size_t kc = t->kc;
     const char *ahead = t->ahead ? t->ahead : (const char *)w;
     const size_t line = t->ahead ? CACHE_LINE : 0;
-    for (size_t taps = t->taps; taps > 0; taps--, x += MR) {
+    for (size_t taps = t->taps; taps > 0; taps--, x += TAP_POINTERS) {
         const float *rows[MR];
         UNROLL
-        for (size_t m = 0; m < mr; m++) rows[m] = x[m];
+        for (size_t m = 0; m < mr; m++) rows[m] = row_pointer(t, x, m);
         for (size_t k = 0; k < kc; k++, w += nv * VEC, ahead += line) {
             vf column[NV];
             __builtin_prefetch(ahead, 0, 2);
@@ -40,14 +83,11 @@ static ALWAYS_INLINE void tile_of(const ferry_gemm_f32_tile *t, const size_t mr,
             }
         }
     }
-    if (!t->r && t->finish->kind == FERRY_FINISH_CLAMP && t->cols == nv * VEC) {
-        const vf low = vf_set1(t->finish->low), high = vf_set1(t->finish->high);
-        UNROLL
-        for (size_t m = 0; m < mr; m++) {
-            UNROLL
-            for (size_t n = 0; n < nv; n++)
-                vf_store(t->y + m * t->y_stride + n * VEC, vf_at_most(high, vf_at_least(low, acc[m][n])));
-        }
+    if (t->finish->kind == FERRY_FINISH_CLAMP) {
+        if (t->r)
+            store_clamped(t, acc, mr, nv, true);
+        else
+            store_clamped(t, acc, mr, nv, false);
         return;
     }
     float sums[MR * NV * VEC];
