@@ -194,10 +194,12 @@ static void find_op(state *s, const char *domain, const char *name)
     if (!s->op) fail_msg("no operator '%s'", name);
 }
 
-// The first word of kernel_case.then, or an attribute.
+// The first word of a node in kernel_case.then, an input besides the result before, or an attribute.
 static void take_then(state *s, char *word)
 {
-    if (strchr(word, '='))
+    if (word[0] == '=' || strncmp(word, "f32:", 4) == 0)
+        add_input(s, word);
+    else if (strchr(word, '='))
         add_attr(s, word);
     else if (strncmp(word, "ferry:", 6) == 0)
         find_op(s, "ferry", word + 6);
@@ -208,13 +210,20 @@ static void take_then(state *s, char *word)
 static void add_followers(state *s)
 {
     if (!s->test->then) return;
-    each_word(s, s->test->then, take_then);
-    add_node(s, &s->results[0], 1, 1);
+    char *copy = ferry_arena_strdup(&s->arena, s->test->then), *rest = NULL;
+    for (char *node = strtok_r(copy, ";", &rest); node; node = strtok_r(NULL, ";", &rest)) {
+        const int32_t first = s->n_values;
+        each_word(s, node, take_then);
+        ferry_value_id inputs[MOST] = {s->results[s->n_results - 1]};
+        for (int32_t i = first; i < s->n_values; i++) inputs[1 + i - first] = s->values[i];
+        add_node(s, inputs, 1 + s->n_values - first, 1);
+    }
     if (!s->test->plus) return;
     const bool swapped = s->seed & 1;
+    const ferry_value_id before = s->results[s->n_results - 1];
     each_word(s, s->test->plus, take_input);
-    ferry_value_id terms[] = {s->results[1], s->values[s->n_values - 1]};
-    if (swapped) terms[0] = terms[1], terms[1] = s->results[1];
+    ferry_value_id terms[] = {before, s->values[s->n_values - 1]};
+    if (swapped) terms[0] = terms[1], terms[1] = before;
     find_op(s, "", "Add");
     add_node(s, terms, 2, 1);
 }

@@ -15,8 +15,9 @@ typedef struct kernel_case {
     const char *inputs;
     const char *attrs; // "strides=2,2 act=relu alpha=0.1"; kinds are those of the operator's schema. NULL: none
     int outputs;       // 0: 1
-    /// Nodes behind it, which belong to the same region: the operator of an activation, with its attributes
-    /// ("ferry:Silu", "Gelu approximate=tanh"), and an input that is added to its result. NULL: none
+    /// Nodes behind it, each reading the one before, which belong to the same region: separated by semicolons, an
+    /// operator with its attributes and further inputs ("ferry:Silu", "Gelu approximate=tanh", "Conv =f32:8x8x1x1");
+    /// and an input that is added to the result. NULL: none
     const char *then, *plus;
     /// Differences allowed: times the largest expected magnitude, and times the expected element. 0: none at all.
     double of_largest, of_each;

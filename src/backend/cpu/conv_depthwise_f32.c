@@ -2,6 +2,7 @@
 // Depthwise convolution in float: one filter a channel, channels last.
 #include <string.h>
 
+#include "backend/cpu/depthwise_line_f32.h"
 #include "backend/cpu/depthwise_shape.h"
 #include "backend/cpu/isa.h"
 #include "backend/cpu/node.h"
@@ -30,6 +31,7 @@ const ferry_depthwise_f32_row *ferry_depthwise_f32_pick(uint32_t isa)
 typedef struct depthwise_kernel {
     ferry_cpu_kernel base;
     const ferry_depthwise_f32_row *row;
+    ferry_depthwise_line_kernel line; // NULL: `row` takes windows of depth, tall ones and residuals
     ferry_conv_shape shape;
     ferry_finish finish;
     const float *packed; // borrowed: biases, then weights tap by tap, each of `padded` channels
@@ -66,11 +68,30 @@ static void run_span(void *user, const ferry_depthwise_span *span, const ferry_d
     k->row->run(&strip);
 }
 
+static void run_line(const depthwise_run *run)
+{
+    const depthwise_kernel *k = run->k;
+    const ferry_conv_shape *s = &k->shape;
+    const int64_t picture = (int64_t)run->row / s->out[1], out_line = (int64_t)run->row % s->out[1];
+    ferry_depthwise_line line = {.w = k->packed + k->padded,
+                                 .bias = k->packed,
+                                 .w_step = k->padded,
+                                 .y = run->y + run->row * (size_t)(s->out[2] * s->c_in),
+                                 .y_step = (size_t)s->c_in,
+                                 .channels = (size_t)s->c_in,
+                                 .finish = &k->finish};
+    ferry_depthwise_line_window(&line, s, out_line, run->x + picture * s->x_batch, 0);
+    k->line(&line);
+}
+
 static void run_rows(void *context, size_t begin, size_t count)
 {
     depthwise_run run = *(const depthwise_run *)context;
     for (run.row = begin; run.row < begin + count; run.row++)
-        ferry_depthwise_row(&run.k->shape, run.row, run.k->padded, run_span, &run);
+        if (run.k->line)
+            run_line(&run);
+        else
+            ferry_depthwise_row(&run.k->shape, run.row, run.k->padded, run_span, &run);
 }
 
 static ferry_status run(const ferry_cpu_kernel *kernel, const ferry_cpu_run *r, ferry_error *err)
@@ -148,6 +169,8 @@ static ferry_status prepare(ferry_cpu_device *device, const ferry_region *region
     depthwise_kernel *k = ferry_cpu_kernel_new(device, sizeof *k, run);
     if (!k) return ferry_fail_memory(err, "a convolution");
     k->row = ferry_depthwise_f32_pick(device->isa);
+    if (ferry_depthwise_line_takes(&node.shape) && !node.residual.present)
+        k->line = ferry_depthwise_line_pick(device->isa);
     k->shape = node.shape;
     k->finish = node.finish;
     k->packed = packed;

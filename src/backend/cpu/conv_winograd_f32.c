@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "backend/cpu/conv_node.h"
-#include "backend/cpu/row_source.h"
 #include "backend/cpu/tail.h"
 #include "backend/cpu/winograd_product.h"
 #include "ops/op.h"
@@ -140,7 +139,7 @@ static double cost_us(const ferry_cpu_device *device, const ferry_winograd_produ
                       size_t packed_floats)
 {
     const double points = (double)((p->m + 2) * (p->m + 2));
-    const double tiles = (double)(p->tiles + ferry_row_tiles(p->tiles, p->gemm->mr)); // each call costs about a row
+    const double tiles = (double)((p->tiles + p->gemm->mr - 1) / p->gemm->mr * p->gemm->mr);
     const double c_in = (double)p->v_row, c_out = (double)ferry_align_size((size_t)p->shape.c_out, p->gemm->vec);
     const double macs = points * tiles * (c_in * c_out + 8 * (c_in + c_out)) + tail->macs;
     const double bytes = (double)packed_floats * sizeof(float) * (double)p->blocks / 2 + tail->bytes;

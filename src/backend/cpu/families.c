@@ -4,6 +4,7 @@
 
 // clang-format off
 #define FAMILIES(ROW)              \
+    ROW(conv_block_f32)            \
     ROW(conv_depthwise_bf16)       \
     ROW(conv_bf16)                 \
     ROW(matrix_bf16)               \

@@ -10,108 +10,94 @@
 #define MOST_N 6
 #define MOST_M 4
 
-// --- One direction -------------------------------------------------------------------------------------------------
-//
-// Bt times a line of n inputs, At times a line of n products: half of the results at a time, so that both directions of
-// a tile go through registers. Halves of the former are the first and the last n / 2 results, of the latter the even
-// and the odd ones: those share terms.
+// --- One direction: Bt times a line of n inputs, At times a line of n products
+// ------------------------------------------
 
-static ALWAYS_INLINE void evaluate_2(const bool last, const vf *d, vf *out)
+static ALWAYS_INLINE void evaluate_2(const vf *d, vf *out)
 {
-    out[0] = last ? vf_sub(d[2], d[1]) : vf_sub(d[0], d[2]);
-    out[1] = last ? vf_sub(d[3], d[1]) : vf_add(d[2], d[1]);
+    out[0] = vf_sub(d[0], d[2]);
+    out[1] = vf_add(d[2], d[1]);
+    out[2] = vf_sub(d[2], d[1]);
+    out[3] = vf_sub(d[3], d[1]);
 }
 
 // With a^2 = 1/2, b^2 = 2 and so a b^2 = b, b a^2 = a.
-static ALWAYS_INLINE void evaluate_4(const bool last, const vf *d, vf *out)
+static ALWAYS_INLINE void evaluate_4(const vf *d, vf *out)
 {
-    const float point = (float)(last ? FERRY_WINOGRAD_B : FERRY_WINOGRAD_A);
-    const vf minus_other_squared = vf_set1(last ? -0.5f : -2), minus_both = vf_set1(-2.5f);
-    const vf even = vf_fma(minus_other_squared, d[2], d[4]), odd = vf_fma(minus_other_squared, d[1], d[3]);
-    const vf at_plus = vf_fma(vf_set1(point), odd, even), at_minus = vf_fma(vf_set1(-point), odd, even);
-    if (last) {
-        out[0] = at_plus;
-        out[1] = at_minus;
-        out[2] = vf_fma(minus_both, d[3], vf_add(d[1], d[5]));
-    } else {
-        out[0] = vf_fma(minus_both, d[2], vf_add(d[0], d[4]));
-        out[1] = at_plus;
-        out[2] = at_minus;
-    }
+    const vf a = vf_set1((float)FERRY_WINOGRAD_A), b = vf_set1((float)FERRY_WINOGRAD_B);
+    const vf minus_a = vf_set1(-(float)FERRY_WINOGRAD_A), minus_b = vf_set1(-(float)FERRY_WINOGRAD_B);
+    const vf minus_half = vf_set1(-0.5f), minus_two = vf_set1(-2), minus_both = vf_set1(-2.5f);
+    const vf even_a = vf_fma(minus_two, d[2], d[4]), odd_a = vf_fma(minus_two, d[1], d[3]);
+    const vf even_b = vf_fma(minus_half, d[2], d[4]), odd_b = vf_fma(minus_half, d[1], d[3]);
+    out[0] = vf_fma(minus_both, d[2], vf_add(d[0], d[4]));
+    out[1] = vf_fma(a, odd_a, even_a);
+    out[2] = vf_fma(minus_a, odd_a, even_a);
+    out[3] = vf_fma(b, odd_b, even_b);
+    out[4] = vf_fma(minus_b, odd_b, even_b);
+    out[5] = vf_fma(minus_both, d[3], vf_add(d[1], d[5]));
 }
 
-static ALWAYS_INLINE void interpolate_2(const bool odd, const vf *p, vf *out)
+static ALWAYS_INLINE void interpolate_2(const vf *p, vf *out)
 {
-    out[0] = odd ? vf_add(vf_sub(p[1], p[2]), p[3]) : vf_add(p[0], vf_add(p[1], p[2]));
+    out[0] = vf_add(p[0], vf_add(p[1], p[2]));
+    out[1] = vf_add(vf_sub(p[1], p[2]), p[3]);
 }
 
-static ALWAYS_INLINE void interpolate_4(const bool odd, const vf *p, vf *out)
+static ALWAYS_INLINE void interpolate_4(const vf *p, vf *out)
 {
-    const float a = (float)FERRY_WINOGRAD_A, b = (float)FERRY_WINOGRAD_B;
-    if (odd) {
-        const vf at_a = vf_sub(p[1], p[2]), at_b = vf_sub(p[3], p[4]);
-        out[0] = vf_fma(vf_set1(b), at_b, vf_mul(vf_set1(a), at_a));
-        out[1] = vf_fma(vf_set1(2 * b), at_b, vf_fma(vf_set1(0.5f * a), at_a, p[5]));
-    } else {
-        const vf at_a = vf_add(p[1], p[2]), at_b = vf_add(p[3], p[4]);
-        out[0] = vf_add(p[0], vf_add(at_a, at_b));
-        out[1] = vf_fma(vf_set1(2), at_b, vf_mul(vf_set1(0.5f), at_a));
-    }
+    const vf a = vf_set1((float)FERRY_WINOGRAD_A), b = vf_set1((float)FERRY_WINOGRAD_B);
+    const vf half = vf_set1(0.5f), two = vf_set1(2);
+    const vf half_a = vf_set1(0.5f * (float)FERRY_WINOGRAD_A), two_b = vf_set1(2 * (float)FERRY_WINOGRAD_B);
+    const vf even_a = vf_add(p[1], p[2]), odd_a = vf_sub(p[1], p[2]);
+    const vf even_b = vf_add(p[3], p[4]), odd_b = vf_sub(p[3], p[4]);
+    out[0] = vf_add(p[0], vf_add(even_a, even_b));
+    out[1] = vf_fma(b, odd_b, vf_mul(a, odd_a));
+    out[2] = vf_fma(two, even_b, vf_mul(half, even_a));
+    out[3] = vf_fma(two_b, odd_b, vf_fma(half_a, odd_a, p[5]));
 }
 
-// [n / 2] results
-static ALWAYS_INLINE void evaluate(const size_t m, const bool last, const vf *d, vf *out)
+static ALWAYS_INLINE void evaluate(const size_t m, const vf *d, vf *out)
 {
     if (m == 2)
-        evaluate_2(last, d, out);
+        evaluate_2(d, out);
     else
-        evaluate_4(last, d, out);
+        evaluate_4(d, out);
 }
 
-// [m / 2] results
-static ALWAYS_INLINE void interpolate(const size_t m, const bool odd, const vf *p, vf *out)
+static ALWAYS_INLINE void interpolate(const size_t m, const vf *p, vf *out)
 {
     if (m == 2)
-        interpolate_2(odd, p, out);
+        interpolate_2(p, out);
     else
-        interpolate_4(odd, p, out);
+        interpolate_4(p, out);
 }
 
-// --- Both directions, a vector of channels at a time ---------------------------------------------------------------
+// --- Both directions, a vector of channels at a time
+// ----------------------------------------------------------------------
 
-// The values at the first or the last n / 2 points down, and all points across.
-static ALWAYS_INLINE void input_half(const ferry_winograd_f32_input *t, const size_t m, const bool last, size_t c,
-                                     const size_t count)
+static ALWAYS_INLINE void input_vector(const ferry_winograd_f32_input *t, const size_t m, size_t c, const size_t count)
 {
     const size_t n = m + 2;
-    vf down[MOST_N / 2][MOST_N];
+    vf half[MOST_N][MOST_N];
     UNROLL
     for (size_t j = 0; j < n; j++) {
-        vf d[MOST_N], e[MOST_N / 2];
+        vf d[MOST_N], e[MOST_N];
         UNROLL
         for (size_t i = 0; i < n; i++) {
             const float *x = t->x[i * n + j] + c;
             d[i] = count < VEC ? vf_load_part(x, count) : vf_load(x);
         }
-        evaluate(m, last, d, e);
+        evaluate(m, d, e);
         UNROLL
-        for (size_t i = 0; i < n / 2; i++) down[i][j] = e[i];
+        for (size_t i = 0; i < n; i++) half[i][j] = e[i];
     }
     UNROLL
-    for (size_t i = 0; i < n / 2; i++) {
+    for (size_t i = 0; i < n; i++) {
         vf e[MOST_N];
-        evaluate(m, false, down[i], e);
-        evaluate(m, true, down[i], e + n / 2);
-        float *v = t->v + ((last ? n / 2 : 0) + i) * n * t->v_step + c;
+        evaluate(m, half[i], e);
         UNROLL
-        for (size_t j = 0; j < n; j++) vf_store(v + j * t->v_step, e[j]);
+        for (size_t j = 0; j < n; j++) vf_store(t->v + (i * n + j) * t->v_step + c, e[j]);
     }
-}
-
-static ALWAYS_INLINE void input_vector(const ferry_winograd_f32_input *t, const size_t m, size_t c, const size_t count)
-{
-    input_half(t, m, false, c, count);
-    input_half(t, m, true, c, count);
 }
 
 static ALWAYS_INLINE void input_of(const ferry_winograd_f32_input *t, const size_t m)
@@ -164,48 +150,34 @@ static __attribute__((noinline)) void finish_outputs(const ferry_winograd_f32_ou
     }
 }
 
-// The even or the odd lines of outputs; `sums` gets them where the store is not plain.
-static ALWAYS_INLINE void output_half(const ferry_winograd_f32_output *t, const size_t m, const bool odd, size_t c,
-                                      const bool plain, float *sums)
+static ALWAYS_INLINE void output_vector(const ferry_winograd_f32_output *t, const size_t m, size_t c, const bool plain)
 {
     const size_t n = m + 2;
-    vf down[MOST_M / 2][MOST_N];
+    vf half[MOST_M][MOST_N];
+    float sums[MOST_M * MOST_M * VEC];
     UNROLL
     for (size_t j = 0; j < n; j++) {
-        vf p[MOST_N], e[MOST_M / 2];
+        vf p[MOST_N], e[MOST_M];
         UNROLL
         for (size_t i = 0; i < n; i++) p[i] = vf_load(t->p + (i * n + j) * t->p_step + c);
-        interpolate(m, odd, p, e);
+        interpolate(m, p, e);
         UNROLL
-        for (size_t i = 0; i < m / 2; i++) down[i][j] = e[i];
+        for (size_t i = 0; i < m; i++) half[i][j] = e[i];
     }
     const vf bias = vf_load(t->bias + c), low = vf_set1(t->finish->low), high = vf_set1(t->finish->high);
     UNROLL
-    for (size_t i = 0; i < m / 2; i++) {
-        const size_t line = 2 * i + odd;
+    for (size_t i = 0; i < m; i++) {
+        vf e[MOST_M];
+        interpolate(m, half[i], e);
         UNROLL
-        for (size_t j = 0; j < 2; j++) {
-            vf e[MOST_M / 2];
-            interpolate(m, j, down[i], e);
-            UNROLL
-            for (size_t k = 0; k < m / 2; k++) {
-                const size_t column = 2 * k + j;
-                const vf sum = vf_add(e[k], bias);
-                if (plain)
-                    vf_store(t->y + line * t->y_row + column * t->y_column + c,
-                             vf_at_most(high, vf_at_least(low, sum)));
-                else
-                    vf_store(sums + (line * m + column) * VEC, sum);
-            }
+        for (size_t j = 0; j < m; j++) {
+            const vf sum = vf_add(e[j], bias);
+            if (plain)
+                vf_store(t->y + i * t->y_row + j * t->y_column + c, vf_at_most(high, vf_at_least(low, sum)));
+            else
+                vf_store(sums + (i * m + j) * VEC, sum);
         }
     }
-}
-
-static ALWAYS_INLINE void output_vector(const ferry_winograd_f32_output *t, const size_t m, size_t c, const bool plain)
-{
-    float sums[MOST_M * MOST_M * VEC];
-    output_half(t, m, false, c, plain, sums);
-    output_half(t, m, true, c, plain, sums);
     if (!plain) finish_outputs(t, m, c, sums);
 }
 

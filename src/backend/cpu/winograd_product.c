@@ -38,51 +38,30 @@ static tile_place place_of(const ferry_winograd_product *w, size_t tile)
                         .column = (int64_t)(in_picture % w->tiles_x * w->m)};
 }
 
-// Where the elements of a tile's window are.
-typedef struct tile_window {
-    const float *at[FERRY_WINOGRAD_POINTS];
-    bool inside; // no element lies in the padding
-} tile_window;
-
-// What lies in the padding or beyond is a line of zeros.
-static void window_of(const ferry_winograd_product *w, const float *x, const tile_place *place, tile_window *out)
+// Where the elements of the tile's window are; what lies in the padding or beyond is a line of zeros.
+static void window_pointers(const ferry_winograd_product *w, const float *x, size_t tile, const float **out)
 {
     const ferry_conv_shape *s = &w->shape;
-    const int64_t n = (int64_t)w->m + 2, top = place->row - s->window.pad_begin[1];
-    const int64_t left = place->column - s->window.pad_begin[2];
-    const float **at = out->at;
+    const tile_place place = place_of(w, tile);
+    const int64_t n = (int64_t)w->m + 2, top = place.row - s->window.pad_begin[1];
+    const int64_t left = place.column - s->window.pad_begin[2];
     for (int64_t i = top; i < top + n; i++) {
         const bool inside = i >= 0 && i < s->in[1];
-        const float *line = x + (inside ? place->picture * s->x_batch + i * s->x_step[1] : 0);
+        const float *line = x + (inside ? place.picture * s->x_batch + i * s->x_step[1] : 0);
         for (int64_t j = left; j < left + n; j++)
-            *at++ = inside && j >= 0 && j < s->in[2] ? line + j * s->x_step[2] : w->zeros;
+            *out++ = inside && j >= 0 && j < s->in[2] ? line + j * s->x_step[2] : w->zeros;
     }
-    out->inside = top >= 0 && left >= 0 && top + n <= s->in[1] && left + n <= s->in[2];
-}
-
-// From a tile to its right neighbour; most windows only move on.
-static void next_window(const ferry_winograd_product *w, const float *x, const tile_place *place, tile_window *window)
-{
-    const ferry_conv_shape *s = &w->shape;
-    const int64_t right = place->column - s->window.pad_begin[2] + (int64_t)w->m + 2;
-    if (!window->inside || place->column == 0 || right > s->in[2]) {
-        window_of(w, x, place, window);
-        return;
-    }
-    const size_t step = w->m * (size_t)s->x_step[2];
-    for (size_t i = 0; i < FERRY_WINOGRAD_POINTS; i++) window->at[i] += step;
 }
 
 static void evaluate_tiles(void *context, size_t begin, size_t count)
 {
     const winograd_block *b = context;
     const ferry_winograd_product *w = b->run->product;
+    const float *window[FERRY_WINOGRAD_POINTS];
     const ferry_winograd_f32_size *size = w->m == 2 ? &w->row->f2 : &w->row->f4;
-    tile_window window = {.inside = false};
-    ferry_winograd_f32_input tile = {.x = window.at, .channels = (size_t)w->shape.c_in, .v_step = w->v_step};
+    ferry_winograd_f32_input tile = {.x = window, .channels = (size_t)w->shape.c_in, .v_step = w->v_step};
     for (size_t i = begin; i < begin + count; i++) {
-        const tile_place place = place_of(w, b->first + i);
-        next_window(w, b->run->x, &place, &window);
+        window_pointers(w, b->run->x, b->first + i, window);
         tile.v = b->v + i * w->v_row;
         size->input(&tile);
     }
@@ -101,7 +80,7 @@ static void multiply_panel(const winograd_block *b, size_t begin, size_t count, 
     const float *weights = b->run->panels + points * ferry_gemm_f32_panel(channels, panel * nr);
     const void *rows[MOST_MR];
     ferry_gemm_f32_tile tile = {
-        .x = rows, .taps = 1, .kc = channels, .cols = columns, .y_stride = w->p_row, .finish = &as_it_is};
+        .x = rows, .taps = 1, .kc = channels, .cols = columns, .y_stride = nr, .finish = &as_it_is};
     for (size_t point = 0; point < points; point++, weights += point_floats) {
         const float *next = weights + point_floats; // of the next point, or of the next panel's first
         tile.w = weights;
@@ -110,7 +89,7 @@ static void multiply_panel(const winograd_block *b, size_t begin, size_t count, 
             const size_t first = begin + cut.first;
             tile.rows = cut.rows;
             for (size_t row = 0; row < cut.rows; row++) rows[row] = b->v + point * w->v_step + (first + row) * w->v_row;
-            tile.y = p + point * w->p_step + first * w->p_row;
+            tile.y = p + point * w->p_step + first * nr;
             tile.ahead = next < b->run->panels_end && next < weights + 2 * point_floats ? (const char *)next : NULL;
             next += channels * LINE_FLOATS;
             w->gemm->run(&tile);
@@ -136,7 +115,7 @@ static void interpolate_panel(const winograd_block *b, size_t begin, size_t coun
         const size_t at = (size_t)((place.picture * s->out[1] + place.row) * s->out[2] + place.column) * c_out + first;
         tile.rows = below < (int64_t)w->m ? (size_t)below : w->m;
         tile.columns = right < (int64_t)w->m ? (size_t)right : w->m;
-        tile.p = p + i * w->p_row;
+        tile.p = p + i * nr;
         tile.y = b->run->y + at;
         tile.r = b->run->r ? b->run->r + at : NULL;
         size->output(&tile);

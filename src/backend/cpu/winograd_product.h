@@ -21,7 +21,7 @@ typedef struct ferry_winograd_product {
     size_t block, blocks;           // tiles that go through all stages at a time
     size_t panels;                  // of output channels
     size_t v_row, v_step;           // floats from tile to tile, from point to point of transformed windows
-    size_t p_row, p_step;           // the same of a panel's products
+    size_t p_step;                  // floats from point to point of a panel's products
     size_t groups;                  // most blocks that may be at work at once
     size_t workspace_bytes;
 } ferry_winograd_product;
