@@ -45,15 +45,11 @@ static const struct {
      4.1},
     {{QCONV, .inputs = "s8:1x240x28x28 =s8:240x1x5x5 =f32:240@0.01 =f32:240", .attrs = RELU "group=240 pads=2,2,2,2"},
      4.7},
-    {{FUSED,
-      .inputs = "f32:1x64x14x14 =f32:384x64x1x1 =f32:384",
-      .attrs = RELU,
+    {{FUSED, .inputs = "f32:1x64x14x14 =f32:384x64x1x1 =f32:384", .attrs = RELU,
       .then = "ferry:FusedConv =f32:384x1x3x3 =f32:384 group=384 pads=1,1,1,1 act=relu;"
               "ferry:FusedConv =f32:64x384x1x1 =f32:64"},
      10.3},
-    {{FUSED,
-      .inputs = "f32:1x24x56x56 =f32:144x24x1x1 =f32:144",
-      .attrs = RELU,
+    {{FUSED, .inputs = "f32:1x24x56x56 =f32:144x24x1x1 =f32:144", .attrs = RELU,
       .then = "ferry:FusedConv =f32:144x1x3x3 =f32:144 group=144 pads=1,1,1,1 act=relu;"
               "ferry:FusedConv =f32:24x144x1x1 =f32:24"},
      25.7},
