@@ -40,6 +40,8 @@ static ferry_status take(void *user, const ferry_offer *offer, ferry_error *err)
     taker *t = user;
     ferry_candidate_list *list = &t->planner->candidates[t->root];
     if (t->planner->options->single_nodes && offer->n_nodes > 1) return FERRY_OK;
+    // A view alone needs no kernel.
+    if (offer->n_nodes == 1 && ferry_planner_is_view(t->planner, t->root)) return FERRY_OK;
     if (t->planner->options->no_transforms && (offer->flags & FERRY_OFFER_TRANSFORMS)) return FERRY_OK;
     void *items = list->items;
     const ferry_node_id *nodes =
@@ -122,7 +124,6 @@ ferry_status ferry_planner_collect(ferry_planner *planner, ferry_error *err)
 {
     ferry_plan_find_bounded(planner->graph, planner->bounded);
     for (ferry_node_id id = 0; (size_t)id < planner->graph->n_nodes; id++) {
-        if (ferry_planner_is_view(planner, id)) continue;
         ferry_candidate_list *list = &planner->candidates[id];
         const bool host_only = is_bounded(planner, &planner->graph->nodes[id]);
         for (int32_t d = 0; d < planner->n_devices && list->count == 0; d++) {
@@ -133,7 +134,7 @@ ferry_status ferry_planner_collect(ferry_planner *planner, ferry_error *err)
         }
         // Under a cap on scratch memory the reference kernels, which need next to none, may be the only way.
         if (!planner->options->workspace_bytes) drop_reference(list);
-        if (list->count == 0) report_missing(planner, id);
+        if (list->count == 0 && !ferry_planner_is_view(planner, id)) report_missing(planner, id);
     }
     return FERRY_OK;
 }

@@ -84,12 +84,9 @@ static ferry_status cover(ferry_planner *p, ferry_error *err)
 {
     for (ferry_node_id id = (ferry_node_id)p->graph->n_nodes - 1; id >= 0; id--) {
         if (p->root[id] != FERRY_NO_NODE) continue;
-        if (ferry_planner_is_view(p, id)) {
-            p->root[id] = id;
-            continue;
-        }
+        const bool view = ferry_planner_is_view(p, id);
         const ferry_candidate_list *list = &p->candidates[id];
-        double most = -INFINITY;
+        double most = view ? 0 : -INFINITY; // a view without a region costs nothing
         for (size_t i = 0; i < list->count; i++) {
             const ferry_candidate *c = &list->items[i];
             if (c->dropped || !is_free(p, c)) continue;
@@ -99,6 +96,10 @@ static ferry_status cover(ferry_planner *p, ferry_error *err)
                 most = saved;
                 p->chosen[id] = (int32_t)i;
             }
+        }
+        if (p->chosen[id] < 0 && view) {
+            p->root[id] = id;
+            continue;
         }
         if (p->chosen[id] < 0)
             return ferry_fail(err, FERRY_ERR_UNSUPPORTED,

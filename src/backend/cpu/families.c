@@ -25,6 +25,7 @@
     ROW(quantised)                 \
     ROW(resize_linear)             \
     ROW(mapped)                    \
+    ROW(shuffle)                   \
     ROW(move)                      \
     ROW(pool)                      \
     ROW(lines)                     \

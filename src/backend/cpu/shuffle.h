@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+// Channel shuffles: parts joined along the channels, which are then taken from each part in turn, and cut apart again.
+// Written out as Concat, Reshape, Transpose, Reshape and Slice or Split they pass over memory four times; channels last
+// they are one interleaving copy.
+#ifndef FERRY_SRC_BACKEND_CPU_SHUFFLE_H_
+#define FERRY_SRC_BACKEND_CPU_SHUFFLE_H_
+
+#include "backend/cpu/node.h"
+
+#define FERRY_SHUFFLE_PARTS 8 // inputs and outputs, at most
+#define FERRY_SHUFFLE_NODES (4 + FERRY_SHUFFLE_PARTS)
+
+/// Rows y[i * parts + p] = x[p][i].
+typedef struct ferry_shuffle_rows {
+    const void *x[FERRY_SHUFFLE_PARTS];
+    void *y;
+    size_t parts, rows, count;
+    size_t x_stride, y_stride; // between rows, in elements
+} ferry_shuffle_rows;
+
+typedef void (*ferry_shuffle_loop)(const ferry_shuffle_rows *rows);
+
+typedef struct ferry_shuffle_row {
+    const char *name;
+    uint32_t isa;
+    ferry_shuffle_loop pairs[4], any[4]; // of two parts, of any number; for elements of 1, 2, 4 and 8 bytes
+} ferry_shuffle_row;
+
+/// The newest row that `isa` can run.
+const ferry_shuffle_row *ferry_shuffle_pick(uint32_t isa);
+
+/// The nodes of a shuffle that ends in `root`, in topological order; false when there is none.
+bool ferry_shuffle_find(const ferry_graph_view *view, ferry_node_id root, ferry_node_id *nodes, int32_t *n_nodes);
+
+/// Whether those nodes are a shuffle, by operators, constants and links. Sizes are the caller's affair.
+bool ferry_shuffle_is(const ferry_graph *graph, const ferry_node_id *nodes, int32_t n_nodes);
+
+/// Where the outputs of `cut`, a Slice or Split of neighbouring channels, begin in a tensor of `channels`; counts[o]
+/// are the channels of output o. False when it takes something else, or they do not fit.
+bool ferry_shuffle_cut(const ferry_graph *graph, const ferry_node *cut, int32_t rank, int64_t channels,
+                       const int64_t *counts, int64_t *out_firsts);
+
+#endif // FERRY_SRC_BACKEND_CPU_SHUFFLE_H_
