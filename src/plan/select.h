@@ -50,8 +50,10 @@ ferry_status ferry_planner_collect(ferry_planner *planner, ferry_error *err);
 ferry_status ferry_planner_cap_workspace(ferry_planner *planner, ferry_error *err);
 /// timing.c: measures candidates that compete. Nothing to do without time_tactics.
 ferry_status ferry_planner_time(ferry_planner *planner, ferry_error *err);
-/// select.c: covers the graph with regions, then settles layouts.
+/// select.c: covers the graph with regions, then has their layouts chosen.
 ferry_status ferry_planner_select(ferry_planner *planner, ferry_error *err);
+/// layouts.c: the candidates of the chosen regions whose costs and conversions are least together.
+ferry_status ferry_planner_choose_layouts(ferry_planner *planner, ferry_error *err);
 /// packed_budget.c: the same, again and again, until the packed constants of what is chosen keep to the budget.
 ferry_status ferry_planner_select_in_budget(ferry_planner *planner, ferry_error *err);
 /// assemble.c: buffers, steps, reformats, copies and aliases from the choice.
