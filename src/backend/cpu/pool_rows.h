@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// The loops of pool_loops.h: a file per instruction set includes it with ROW, the suffix of its table.
+// The loops of pool_loops.h: a file per instruction set includes it with ROW, the suffix of its table. Those with
+// OWN_S8 have max_s8 and sum_channels_s8 of their own.
 #include <math.h>
+#include <string.h>
 
 #include "backend/cpu/loops.h"
 #include "backend/cpu/pool_loops.h"
@@ -39,7 +41,9 @@ static inline ptrdiff_t element(const ferry_pool_window *w, size_t i)
     }
 MAX_OF(max_f32, float, float, -INFINITY, b > a || b != b ? b : a, SAME, SAME) // a NaN stays: nothing is larger
 MAX_OF(max_bf16, uint16_t, float, -INFINITY, b > a || b != b ? b : a, ferry_f32_from_bf16, round_bf16)
+#ifndef OWN_S8
 MAX_OF(max_s8, int8_t, int8_t, INT8_MIN, b > a ? b : a, SAME, SAME)
+#endif
 MAX_OF(max_u8, uint8_t, uint8_t, 0, b > a ? b : a, SAME, SAME)
 
 #define AVERAGE_OF(name, type, load, store)                                                                            \
@@ -66,33 +70,53 @@ MAX_OF(max_u8, uint8_t, uint8_t, 0, b > a ? b : a, SAME, SAME)
 AVERAGE_OF(average_f32, float, SAME, SAME)
 AVERAGE_OF(average_bf16, uint16_t, ferry_f32_from_bf16, round_bf16)
 
-static inline __attribute__((always_inline)) void sum_s8(const ferry_pool_window *w, const int8_t *x, size_t n,
-                                                         float *out)
+#ifndef OWN_S8
+#define SUM_CHANNELS 64 // summed at a time
+// Exact sums of n <= SUM_CHANNELS channels; the others are 0.
+static inline __attribute__((always_inline)) void sum_channels_s8(const ferry_pool_window *w, const int8_t *x, size_t n,
+                                                                  int32_t *out)
 {
-    int32_t sum[CHUNK] = {0};
+    int32_t sum[SUM_CHANNELS] = {0};
     for (size_t i = 0; i < w->n; i++) {
         const int8_t *from = x + element(w, i);
         FERRY_VECTORS
         for (size_t k = 0; k < n; k++) sum[k] += from[k];
     }
+    memcpy(out, sum, sizeof sum);
+}
+#endif
+
+// Averages of up to SUM_CHANNELS channels, not rounded yet.
+static inline __attribute__((always_inline)) void mean_s8(const ferry_pool_window *w, const int8_t *x, size_t n,
+                                                          float *out)
+{
+    int32_t sum[SUM_CHANNELS];
+    sum_channels_s8(w, x, n, sum);
     FERRY_VECTORS
-    for (size_t k = 0; k < n; k++) out[k] = (float)sum[k] / w->count * w->mult;
+    for (size_t k = 0; k < SUM_CHANNELS; k++) out[k] = (float)sum[k] / w->count * w->mult;
 }
 
 static void average_s8(const ferry_pool_window *w, const int8_t *x, int8_t *y)
 {
-    for (size_t c = 0; c < w->channels; c += CHUNK) {
-        const size_t n = w->channels - c < CHUNK ? w->channels - c : CHUNK;
-        float t[CHUNK];
-        sum_s8(w, x + c, n, t);
-        for (size_t k = 0; k < n; k++) y[c + k] = round_s8(t[k]);
+    for (size_t c = 0; c < w->channels; c += SUM_CHANNELS) {
+        const size_t n = w->channels - c < SUM_CHANNELS ? w->channels - c : SUM_CHANNELS;
+        float t[SUM_CHANNELS];
+        int8_t rounded[SUM_CHANNELS];
+        mean_s8(w, x + c, n, t);
+        FERRY_VECTORS
+        for (size_t k = 0; k < SUM_CHANNELS; k++) rounded[k] = round_s8(t[k]);
+        memcpy(y + c, rounded, n);
     }
 }
 
 static void average_s8_f32(const ferry_pool_window *w, const int8_t *x, float *y)
 {
-    for (size_t c = 0; c < w->channels; c += CHUNK)
-        sum_s8(w, x + c, w->channels - c < CHUNK ? w->channels - c : CHUNK, y + c);
+    for (size_t c = 0; c < w->channels; c += SUM_CHANNELS) {
+        const size_t n = w->channels - c < SUM_CHANNELS ? w->channels - c : SUM_CHANNELS;
+        float t[SUM_CHANNELS];
+        mean_s8(w, x + c, n, t);
+        memcpy(y + c, t, n * sizeof *t);
+    }
 }
 
 #define PASTE_(a, b) a##b
