@@ -72,10 +72,11 @@ static ferry_status pack(ferry_cpu_device *device, const ferry_region *region, c
     FERRY_TRY(ferry_window_read(node, w->shape.rank - 2, w->shape.dims + 2, &window, err));
     if (!group_bytes(row, &window, w->shape.dims, group, &shape, &each))
         return ferry_cpu_misfit(tactic, "weights that cannot be packed", err);
-    const size_t depth = shape.taps * shape.kc, channels = (size_t)w->shape.dims[1], taps = depth / channels;
+    const size_t depth = shape.taps * shape.kc, channels = (size_t)w->shape.dims[1];
+    const size_t taps = (size_t)(window.kernel[0] * window.kernel[1] * window.kernel[2]), full = depth / taps;
     const ferry_heap *heap = device->base.heap;
     char *packed = ferry_heap_alloc_uninit(heap, each * (size_t)group);
-    int8_t *by_tap = ferry_heap_alloc_uninit(heap, shape.columns * depth);
+    int8_t *by_tap = ferry_heap_alloc(heap, shape.columns * depth);
     if (!packed || !by_tap) {
         ferry_heap_free(heap, packed, each * (size_t)group);
         ferry_heap_free(heap, by_tap, shape.columns * depth);
@@ -83,10 +84,11 @@ static ferry_status pack(ferry_cpu_device *device, const ferry_region *region, c
     }
     for (size_t i = 0; i < (size_t)group; i++) {
         // From [column][c][tap] to [column][tap][c], the order in which rows give their elements.
-        const int8_t *from = (const int8_t *)w->data + i * shape.columns * depth;
+        const int8_t *from = (const int8_t *)w->data + i * shape.columns * taps * channels;
         for (size_t m = 0; m < shape.columns; m++)
             for (size_t c = 0; c < channels; c++)
-                for (size_t t = 0; t < taps; t++) by_tap[m * depth + t * channels + c] = from[m * depth + c * taps + t];
+                for (size_t t = 0; t < taps; t++)
+                    by_tap[m * depth + t * full + c] = from[(m * channels + c) * taps + t];
         const ferry_gemm_s8_weights weights = {
             .w = by_tap,
             .column_stride = depth,

@@ -23,6 +23,12 @@ bool ferry_form_merges(int64_t group, const ferry_window *window)
     return group == 1 && window->dilation[2] == 1 && window->kernel[2] > 1;
 }
 
+size_t ferry_form_channels(size_t channels, size_t width, size_t c_multiple)
+{
+    const size_t full = (channels + c_multiple - 1) / c_multiple * c_multiple, row = channels * width;
+    return full * width == (row + c_multiple - 1) / c_multiple * c_multiple ? full : channels;
+}
+
 static bool count_bytes(ferry_form *f)
 {
     size_t bytes = out_bytes(f->type);
@@ -36,9 +42,9 @@ static bool count_bytes(ferry_form *f)
 bool ferry_form_make(ferry_form_type type, const ferry_conv_shape *shape, size_t c_multiple, bool merge,
                      ferry_form *out, ferry_conv_shape *out_shape)
 {
-    const int64_t multiple = (int64_t)c_multiple;
     ferry_form f = {.type = type, .batch = shape->batch, .groups = shape->group, .c = shape->c_each};
-    f.c_full = merge ? f.c : (f.c + multiple - 1) / multiple * multiple;
+    const size_t width = merge ? (size_t)shape->window.kernel[2] : 1;
+    f.c_full = (int64_t)ferry_form_channels((size_t)f.c, width, c_multiple);
     f.x_batch = shape->x_batch;
     f.x_channel = shape->x_channel;
     ferry_conv_shape s = *shape;
@@ -62,7 +68,7 @@ bool ferry_form_make(ferry_form_type type, const ferry_conv_shape *shape, size_t
     s.x_batch = s.x_step[0] * f.full[0];
     if (merge) {
         // Taps of one row lie behind one another: together they are one tap.
-        s.c_each = f.c * w->kernel[2];
+        s.c_each = f.c_full * w->kernel[2];
         s.taps /= w->kernel[2];
         s.in[2] -= w->kernel[2] - 1;
         s.window.kernel[2] = 1;
@@ -151,10 +157,23 @@ static void form_dense(const ferry_form *f, const char *x, char *to, int64_t n)
         }
 }
 
+// Three planes, four bytes a position: most pictures.
+static void form_colours(const uint8_t *x, int64_t plane, char *to, size_t n)
+{
+    const uint8_t *a = x, *b = x + plane, *c = x + 2 * plane;
+    uint32_t *y = (uint32_t *)(void *)to;
+    FERRY_VECTORS
+    for (size_t i = 0; i < n; i++) y[i] = a[i] | (uint32_t)b[i] << 8 | (uint32_t)c[i] << 16;
+}
+
 static void form_planes(const ferry_form *f, const char *x, char *to, int64_t n)
 {
     const size_t from_bytes = in_bytes(f->type), to_bytes = out_bytes(f->type);
     const int64_t each = f->groups * f->c_full;
+    if (f->type == FERRY_FORM_S8 && each == 4 && f->c == 3 && f->x_step[2] == 1) {
+        form_colours((const uint8_t *)x, f->x_channel, to, (size_t)n);
+        return;
+    }
     if (f->c != f->c_full) fill_zeros(f->type, to, n * each);
     for (int64_t g = 0; g < f->groups; g++)
         for (int64_t c = 0; c < f->c; c++)

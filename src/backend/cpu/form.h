@@ -26,12 +26,16 @@ typedef struct ferry_form {
 
 /// The form for a convolution: channels of a group are filled up to a multiple of c_multiple. *out_shape is the
 /// convolution as it looks on the formed input. With `merge`, a window's row is one tap of width x channels elements,
-/// filled up to a multiple of c_multiple in the weights only. False when it would be too large.
+/// filled up to a multiple of c_multiple in the weights only; see ferry_form_channels. False when it would be too
+/// large.
 bool ferry_form_make(ferry_form_type type, const ferry_conv_shape *shape, size_t c_multiple, bool merge,
                      ferry_form *out, ferry_conv_shape *out_shape);
 
 /// Whether a window's rows lie in one piece: one group, no dilation, more than one column.
 bool ferry_form_merges(int64_t group, const ferry_window *window);
+
+/// Channels of a position in a merged row: filled up where that makes the row no longer than filling up the whole row.
+size_t ferry_form_channels(size_t channels, size_t width, size_t c_multiple);
 
 /// The same for a matrix of rows x k.
 bool ferry_form_matrix(ferry_form_type type, size_t rows, size_t k, size_t k_multiple, ferry_form *out);

@@ -28,10 +28,12 @@ static bool merges(const ferry_gemm_s8_row *row, int64_t group, const ferry_wind
 ferry_gemm_s8_shape ferry_product_s8_taps(const ferry_gemm_s8_row *row, int64_t group, const ferry_window *window,
                                           const int64_t *w_dims)
 {
-    const size_t width = merges(row, group, window, w_dims[1]) ? (size_t)window->kernel[2] : 1;
+    const bool merge = merges(row, group, window, w_dims[1]);
+    const size_t width = merge ? (size_t)window->kernel[2] : 1, c_each = (size_t)w_dims[1];
     const size_t taps = (size_t)(window->kernel[0] * window->kernel[1] * window->kernel[2]);
-    return (ferry_gemm_s8_shape){
-        .taps = taps / width, .kc = (size_t)w_dims[1] * width, .columns = (size_t)(w_dims[0] / group)};
+    return (ferry_gemm_s8_shape){.taps = taps / width,
+                                 .kc = (merge ? ferry_form_channels(c_each, width, row->kq) : c_each) * width,
+                                 .columns = (size_t)(w_dims[0] / group)};
 }
 
 bool ferry_product_s8_matrix(ferry_product_s8 *p, size_t rows, size_t k, size_t columns)

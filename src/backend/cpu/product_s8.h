@@ -24,7 +24,8 @@ typedef struct ferry_product_s8 {
 bool ferry_product_s8_conv(ferry_product_s8 *product, const ferry_conv_shape *shape);
 /// The same for a matrix of `rows` x k.
 bool ferry_product_s8_matrix(ferry_product_s8 *product, size_t rows, size_t k, size_t columns);
-/// How a convolution's weights are cut into taps, which the kernels, the weights and the attributes alone decide.
+/// How a convolution's weights are cut into taps, which the kernels, the weights and the attributes alone decide. All
+/// taps of a filter may come to more elements than it has: then channels are filled up.
 ferry_gemm_s8_shape ferry_product_s8_taps(const ferry_gemm_s8_row *row, int64_t group, const ferry_window *window,
                                           const int64_t *w_dims);
 
