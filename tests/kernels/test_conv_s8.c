@@ -105,6 +105,23 @@ static void depthwise_lines_s8__match_reference_to_the_bit(void **unused)
     KERNEL_CASES_RUN(cases);
 }
 
+static void conv_s8__looks_results_up_in_its_store(void **unused)
+{
+    (void)unused;
+    static const kernel_case cases[] = {
+        {CONV, .inputs = "s8:1x16x7x7 =s8:32x16x1x1 =f32:32@0.01 =f32:32@9", .then = "ferry:QTable =s8:256"},
+        {CONV, .inputs = "s8:2x9x9x11 =s8:35x9x3x3 =f32:35@0.002 =f32:35@30", .attrs = "pads=1,1,1,1 act=relu",
+         .then = "ferry:QTable =s8:256"},
+        {CONV, .inputs = "s8:1x32x12x12 =s8:48x8x3x3 =f32:48@0.002 =f32:48 s8:1x48x10x10",
+         .attrs = "group=4 r_mult=0.7", .then = "ferry:QTable =s8:256"},
+        {LINES, .inputs = "s8:1x24x9x11 =s8:24x1x3x3 =f32:24@0.05 =f32:24", .attrs = "group=24 pads=1,1,1,1",
+         .then = "ferry:QTable =s8:256"},
+        {LINES, .inputs = "s8:1x1160x5x3 =s8:1160x1x5x5 =f32:1160@0.05 =f32:1160", .attrs = "group=1160 pads=2,2,2,2",
+         .then = "ferry:QTable =s8:256"},
+    };
+    KERNEL_CASES_RUN(cases);
+}
+
 static void matrix_s8__matches_reference_to_the_bit(void **unused)
 {
     (void)unused;
@@ -125,6 +142,7 @@ int main(void)
         cmocka_unit_test(conv_s8__matches_reference_to_the_bit),
         cmocka_unit_test(depthwise_s8__matches_reference_to_the_bit),
         cmocka_unit_test(depthwise_lines_s8__match_reference_to_the_bit),
+        cmocka_unit_test(conv_s8__looks_results_up_in_its_store),
         cmocka_unit_test(matrix_s8__matches_reference_to_the_bit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

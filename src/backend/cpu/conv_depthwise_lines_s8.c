@@ -6,6 +6,7 @@
 #include "backend/cpu/conv_node.h"
 #include "backend/cpu/depthwise_shape.h"
 #include "backend/cpu/depthwise_window_s8.h"
+#include "backend/cpu/tail.h"
 #include "ops/op.h"
 
 static const char tactic_name[] = "conv_s8_depthwise_lines";
@@ -82,6 +83,7 @@ static ferry_status fill_kernel(lines_kernel *k, ferry_cpu_device *device, const
     k->x = conv.x;
     w->shape = conv.shape;
     w->finish = conv.finish;
+    w->look_up = ferry_elementwise_s8_pick(device->isa)->look_up;
     if (!ferry_depthwise_window_fit(w, (size_t)w->shape.out[2]))
         return ferry_cpu_misfit(tactic, "a window too large", err);
     return FERRY_OK;
@@ -106,21 +108,23 @@ static ferry_status offer(ferry_cpu_device *device, const ferry_graph_view *view
                           const ferry_offer_sink *sink, ferry_error *err)
 {
     const ferry_graph *g = view->graph;
-    const ferry_node *node = &g->nodes[root];
+    ferry_tail tail;
+    ferry_tail_find_table(view, root, &tail);
+    const ferry_node *node = &g->nodes[tail.nodes[0]];
     ferry_conv_shape shape;
     ferry_epilogue epilogue;
     ferry_depthwise_window w = {.blocks = 0};
-    if (!ferry_node_is(node, "QConv") || !ferry_conv_node_is_offered(view, root, &shape) ||
+    if (!ferry_node_is(node, "QConv") || !ferry_conv_node_is_offered(view, tail.nodes[0], &shape) ||
         !ferry_conv_is_depthwise(&shape) || !read_cut(device, g, node, &w.row, &w.cut) || shape.in[0] != 1 ||
         !ferry_depthwise_window_fit(&w, FERRY_DEPTHWISE_WINDOW_LEAST) ||
         ferry_epilogue_read(node, &epilogue, NULL) != FERRY_OK || ferry_finish_of(&epilogue).kind != FERRY_FINISH_CLAMP)
         return FERRY_OK;
     const ferry_value *x = ferry_cpu_value(g, node, 0), *y = ferry_cpu_result(g, node);
     if (y->dtype != FERRY_S8 || ferry_cpu_value(g, node, 4)) return FERRY_OK;
-    const double macs = ferry_cpu_elements(y) * (double)shape.taps;
+    const double macs = ferry_cpu_elements(y) * (double)shape.taps + tail.macs;
     const double cost = ferry_cpu_cost_us(device, FERRY_S8, 2 * macs, ferry_cpu_bytes(x) + ferry_cpu_bytes(y));
-    return ferry_cpu_offer_node(sink, tactic_name, root, FERRY_LAYOUT_CHANNELS_LAST, FERRY_LAYOUT_CHANNELS_LAST, 0,
-                                cost, err);
+    return ferry_tail_offer(sink, tactic_name, &tail, FERRY_LAYOUT_CHANNELS_LAST, FERRY_LAYOUT_CHANNELS_LAST, cost,
+                            err);
 }
 
 extern const ferry_cpu_family ferry_cpu_family_conv_depthwise_lines_s8;

@@ -6,6 +6,7 @@
 #include "backend/cpu/conv_node.h"
 #include "backend/cpu/depthwise_shape.h"
 #include "backend/cpu/product_s8.h"
+#include "backend/cpu/tail.h"
 #include "ops/integer.h"
 #include "ops/op.h"
 
@@ -124,6 +125,7 @@ static ferry_status fill_kernel(conv_kernel *k, ferry_cpu_device *device, const 
     k->x = node.x;
     k->residual = node.residual;
     p->finish = node.finish;
+    p->look_up = ferry_elementwise_s8_pick(device->isa)->look_up;
     p->row = ferry_gemm_s8_pick(device->isa);
     p->y_float = out[0].dtype == FERRY_F32;
     p->r_float = node.residual.present && node.residual.desc.dtype == FERRY_F32;
@@ -161,10 +163,12 @@ static ferry_status offer(ferry_cpu_device *device, const ferry_graph_view *view
                           const ferry_offer_sink *sink, ferry_error *err)
 {
     const ferry_graph *g = view->graph;
-    const ferry_node *node = &g->nodes[root];
+    ferry_tail tail;
+    ferry_tail_find_table(view, root, &tail);
+    const ferry_node *node = &g->nodes[tail.nodes[0]];
     ferry_conv_shape shape;
     ferry_product_s8 product = {.row = ferry_gemm_s8_pick(device->isa)};
-    if (!ferry_node_is(node, "QConv") || !ferry_conv_node_is_offered(view, root, &shape) ||
+    if (!ferry_node_is(node, "QConv") || !ferry_conv_node_is_offered(view, tail.nodes[0], &shape) ||
         ferry_conv_is_depthwise(&shape) || !ferry_product_s8_conv(&product, &shape))
         return FERRY_OK;
     const ferry_value *x = ferry_cpu_value(g, node, 0), *y = ferry_cpu_result(g, node);
@@ -172,12 +176,12 @@ static ferry_status offer(ferry_cpu_device *device, const ferry_graph_view *view
     const double macs =
         (double)product.source.rows * (double)(product.source.taps * product.source.kc) * (double)columns;
     const double bytes = ferry_cpu_bytes(x) + (double)(product.formed ? product.form.bytes : 0) + ferry_cpu_bytes(y);
-    const double cost = ferry_cpu_cost_us(device, FERRY_S8, macs, bytes);
-    FERRY_TRY(ferry_cpu_offer_node(sink, tactic_name, root, FERRY_LAYOUT_CHANNELS_LAST, FERRY_LAYOUT_CHANNELS_LAST, 0,
-                                   cost, err));
+    const double cost = ferry_cpu_cost_us(device, FERRY_S8, macs + tail.macs, bytes);
+    FERRY_TRY(
+        ferry_tail_offer(sink, tactic_name, &tail, FERRY_LAYOUT_CHANNELS_LAST, FERRY_LAYOUT_CHANNELS_LAST, cost, err));
     // A residual lies as the output does, so the input cannot differ from it.
     if (shape.c_in >= 8 || ferry_cpu_value(g, node, 4)) return FERRY_OK;
-    return ferry_cpu_offer_node(sink, tactic_name, root, FERRY_LAYOUT_PLAIN, FERRY_LAYOUT_CHANNELS_LAST, 0, cost, err);
+    return ferry_tail_offer(sink, tactic_name, &tail, FERRY_LAYOUT_PLAIN, FERRY_LAYOUT_CHANNELS_LAST, cost, err);
 }
 
 extern const ferry_cpu_family ferry_cpu_family_conv_s8;

@@ -125,6 +125,22 @@ static void copy_line(const job *j, const part *p, int64_t y, char *to)
     }
 }
 
+// Looks up what the tile has made, while it is near.
+static void look_up_tile(const job *j, const part *p, const ferry_depthwise_lines_tile *tile)
+{
+    const ferry_depthwise_window *w = j->w;
+    const size_t channels = w->cut.channels, block = w->row->block, first = p->block * block;
+    const size_t here = channels - first < p->blocks * block ? channels - first : p->blocks * block;
+    const bool whole = w->cut.flat || here == channels;
+    for (size_t r = 0; r < tile->rows; r++) {
+        int8_t *y = tile->y[r];
+        if (whole)
+            w->look_up(y, w->finish.table, y, p->columns * channels);
+        else
+            for (size_t i = 0; i < p->columns; i++, y += channels) w->look_up(y, w->finish.table, y, here);
+    }
+}
+
 // A tile whose window's top line is number `top` of those copied so far.
 static void run_tile(const job *j, const part *p, size_t row, size_t top, const char *window)
 {
@@ -157,6 +173,7 @@ static void run_tile(const job *j, const part *p, size_t row, size_t top, const 
         tile.y[r] =
             j->y + ((p->picture * (size_t)w->shape.out[1] + row + r) * width + p->column) * channels + p->block * block;
     w->row->run[c->rows](&tile);
+    if (w->finish.table) look_up_tile(j, p, &tile);
 }
 
 static void run_part(const job *j, const part *p)

@@ -6,6 +6,7 @@
 
 #include "backend/cpu/conv_shape.h"
 #include "backend/cpu/depthwise_lines_s8.h"
+#include "backend/cpu/elementwise_s8.h"
 #include "base/thread_pool.h"
 
 #define FERRY_DEPTHWISE_WINDOW_LEAST 8 // columns that a window must be able to hold beside those that they reach
@@ -15,6 +16,7 @@ typedef struct ferry_depthwise_window {
     ferry_depthwise_lines_cut cut;
     ferry_conv_shape shape; // its input has channels last
     ferry_finish finish;
+    ferry_look_up_s8 look_up; // for the finish's table
     // What a window takes, set by fit: columns and blocks; bytes of a column, of a phase of the stride, and of a line.
     size_t columns, blocks, column_bytes, phase_bytes, line_bytes;
     // Of each tap: its line in the window, and where it begins on it.

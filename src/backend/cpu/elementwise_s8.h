@@ -21,6 +21,8 @@ typedef struct ferry_pair_s8 {
     float *real;
 } ferry_pair_s8;
 
+typedef void (*ferry_look_up_s8)(const int8_t *x, const int8_t *table, int8_t *y, size_t n); // y may be x
+
 typedef struct ferry_elementwise_s8_row {
     const char *name; // of the instruction set
     uint32_t isa;
@@ -30,7 +32,7 @@ typedef struct ferry_elementwise_s8_row {
     void (*quantise)(const float *x, float scale, int32_t zero, int32_t low, int32_t high, uint8_t *y, size_t n);
     void (*dequantise_s8)(const int8_t *x, float scale, int32_t zero, float *y, size_t n); // (x - zero) * scale
     void (*dequantise_u8)(const uint8_t *x, float scale, int32_t zero, float *y, size_t n);
-    void (*look_up)(const int8_t *x, const int8_t *table, int8_t *y, size_t n); // table[x + 128]; y may be x
+    ferry_look_up_s8 look_up; // y = table[x + 128]
 } ferry_elementwise_s8_row;
 
 /// From plainest to newest; NULL beyond the end.

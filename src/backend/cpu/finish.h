@@ -20,6 +20,8 @@ typedef struct ferry_finish {
     bool act_first; // the residual is added after the activation
     ferry_unary_f32_loop loop;
     float parameters[FERRY_UNARY_PARAMETERS]; // of `loop`
+    const int8_t
+        *table; // int8 results become what it has for them, at + 128; NULL: they stay. Products do it, by blocks
 } ferry_finish;
 
 static inline ferry_finish ferry_finish_of(const ferry_epilogue *e)

@@ -102,6 +102,19 @@ static void run_block(const product_run *run, const ferry_row_buffer *buffer, si
     }
 }
 
+// While they are near.
+static void look_up_block(const product_run *run, size_t row, size_t rows, size_t column, size_t count)
+{
+    const ferry_product_s8 *p = run->product;
+    const size_t stride = p->groups * p->shape.columns;
+    int8_t *y = (int8_t *)run->y + row * stride + column;
+    if (count == stride) {
+        p->look_up(y, p->finish.table, y, rows * stride);
+        return;
+    }
+    for (size_t i = 0; i < rows; i++, y += stride) p->look_up(y, p->finish.table, y, count);
+}
+
 // i: a row; j: a block of columns of a group.
 static void run_task(void *context, size_t i, size_t j, size_t count_i, size_t count_j)
 {
@@ -115,6 +128,7 @@ static void run_task(void *context, size_t i, size_t j, size_t count_i, size_t c
         if (group != group_got) ferry_row_source_get(&p->source, run->formed, group, i, count_i, p->row->mr, &buffer);
         group_got = group;
         run_block(run, &buffer, i, count_i, group, first, count);
+        if (p->finish.table) look_up_block(run, i, count_i, group * p->shape.columns + first, count);
     }
 }
 

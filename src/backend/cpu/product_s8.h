@@ -4,6 +4,7 @@
 #ifndef FERRY_SRC_BACKEND_CPU_PRODUCT_S8_H_
 #define FERRY_SRC_BACKEND_CPU_PRODUCT_S8_H_
 
+#include "backend/cpu/elementwise_s8.h"
 #include "backend/cpu/form.h"
 #include "backend/cpu/gemm_s8.h"
 #include "backend/cpu/row_source.h"
@@ -18,6 +19,7 @@ typedef struct ferry_product_s8 {
     size_t groups, group_bytes;
     bool y_float, r_float;
     ferry_finish finish;
+    ferry_look_up_s8 look_up; // for the finish's table
 } ferry_product_s8;
 
 /// Sets form, source and shape for a convolution. False when it is too large.

@@ -83,6 +83,27 @@ void ferry_tail_find(const ferry_graph_view *view, ferry_node_id root, ferry_tai
                         .macs = f.macs * ferry_cpu_elements(ferry_cpu_result(view->graph, node))};
 }
 
+// A table of int8 for the results of an int8 convolution.
+static bool is_table(const ferry_graph *g, const ferry_node *node, const ferry_node *product)
+{
+    const ferry_value *table = ferry_cpu_value(g, node, 1);
+    return ferry_node_is(node, "QTable") && ferry_node_is(product, "QConv") && table &&
+           ferry_value_is_constant(table) && table->dtype == FERRY_S8 && ferry_cpu_elements(table) == 256 &&
+           ferry_cpu_result(g, node)->dtype == FERRY_S8 && ferry_cpu_result(g, product)->dtype == FERRY_S8;
+}
+
+void ferry_tail_find_table(const ferry_graph_view *view, ferry_node_id root, ferry_tail *out)
+{
+    const ferry_graph *g = view->graph;
+    const ferry_node *node = &g->nodes[root];
+    *out = (ferry_tail){.nodes = {root}, .n_nodes = 1};
+    if (!ferry_node_is(node, "QTable") || !ferry_cpu_is_plain_node(view, root)) return;
+    const ferry_node_id product = maker_for_one(view, node->inputs[0]);
+    if (product == FERRY_NO_NODE || !is_table(g, node, &g->nodes[product])) return;
+    *out =
+        (ferry_tail){.nodes = {product, root}, .n_nodes = 2, .macs = 2 * ferry_cpu_elements(ferry_cpu_result(g, node))};
+}
+
 ferry_status ferry_tail_offer(const ferry_offer_sink *sink, const char *tactic, const ferry_tail *tail,
                               ferry_tensor_layout in_layout, ferry_tensor_layout out_layout, double cost_us,
                               ferry_error *err)
@@ -105,6 +126,10 @@ ferry_status ferry_tail_read(const ferry_cpu_device *device, const ferry_region 
     if (region->n_nodes < 2) return FERRY_OK;
     const ferry_node *product = &g->nodes[region->nodes[0]], *activation = &g->nodes[region->nodes[1]];
     ferry_unary_node f;
+    if (region->n_nodes == 2 && is_table(g, activation, product) && activation->inputs[0] == product->outputs[0]) {
+        finish->table = ferry_cpu_value(g, activation, 1)->data;
+        return FERRY_OK;
+    }
     if (region->n_nodes > FERRY_TAIL_NODES || !is_open_product(product) || product->n_outputs < 1 ||
         !ferry_unary_node_read(g, activation, &f) || activation->inputs[0] != product->outputs[0])
         return ferry_cpu_misfit(tactic, "nodes that its store cannot take in", err);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Regions of a product (a convolution or matrix product in float) and what its store takes in: an activation that the
-// node itself does not have, and the addition of a residual behind it.
+// Regions of a product (a convolution or matrix product) and what its store takes in: in float an activation that the
+// node itself does not have, and the addition of a residual behind it; in int8 a table.
 #ifndef FERRY_SRC_BACKEND_CPU_TAIL_H_
 #define FERRY_SRC_BACKEND_CPU_TAIL_H_
 
@@ -18,6 +18,9 @@ typedef struct ferry_tail {
 /// The region that ends in `root`: it alone, or more nodes where it is an activation, or an addition behind one, and
 /// nothing else reads what lies between. Whether the first node is a product that the family runs is for it to say.
 void ferry_tail_find(const ferry_graph_view *view, ferry_node_id root, ferry_tail *out);
+
+/// The same for int8: the region of a convolution and the table that its results are looked up in, or of `root` alone.
+void ferry_tail_find_table(const ferry_graph_view *view, ferry_node_id root, ferry_tail *out);
 
 /// Offers a tactic for the region.
 ferry_status ferry_tail_offer(const ferry_offer_sink *sink, const char *tactic, const ferry_tail *tail,
