@@ -104,25 +104,34 @@ static ferry_status prepare(ferry_cpu_device *device, const ferry_region *region
     return s;
 }
 
+bool ferry_depthwise_lines_takes(const ferry_cpu_device *device, const ferry_graph_view *view, ferry_node_id id)
+{
+    const ferry_graph *g = view->graph;
+    const ferry_node *node = &g->nodes[id];
+    ferry_conv_shape shape;
+    ferry_epilogue epilogue;
+    ferry_depthwise_window w = {.blocks = 0};
+    return ferry_node_is(node, "QConv") && ferry_conv_node_is_offered(view, id, &shape) &&
+           ferry_conv_is_depthwise(&shape) && read_cut(device, g, node, &w.row, &w.cut) && shape.in[0] == 1 &&
+           ferry_depthwise_window_fit(&w, FERRY_DEPTHWISE_WINDOW_LEAST) &&
+           ferry_epilogue_read(node, &epilogue, NULL) == FERRY_OK &&
+           ferry_finish_of(&epilogue).kind == FERRY_FINISH_CLAMP && ferry_cpu_result(g, node)->dtype == FERRY_S8 &&
+           !ferry_cpu_value(g, node, 4);
+}
+
 static ferry_status offer(ferry_cpu_device *device, const ferry_graph_view *view, ferry_node_id root,
                           const ferry_offer_sink *sink, ferry_error *err)
 {
     const ferry_graph *g = view->graph;
     ferry_tail tail;
     ferry_tail_find_table(view, root, &tail);
+    if (!ferry_depthwise_lines_takes(device, view, tail.nodes[0])) return FERRY_OK;
     const ferry_node *node = &g->nodes[tail.nodes[0]];
-    ferry_conv_shape shape;
-    ferry_epilogue epilogue;
-    ferry_depthwise_window w = {.blocks = 0};
-    if (!ferry_node_is(node, "QConv") || !ferry_conv_node_is_offered(view, tail.nodes[0], &shape) ||
-        !ferry_conv_is_depthwise(&shape) || !read_cut(device, g, node, &w.row, &w.cut) || shape.in[0] != 1 ||
-        !ferry_depthwise_window_fit(&w, FERRY_DEPTHWISE_WINDOW_LEAST) ||
-        ferry_epilogue_read(node, &epilogue, NULL) != FERRY_OK || ferry_finish_of(&epilogue).kind != FERRY_FINISH_CLAMP)
-        return FERRY_OK;
-    const ferry_value *x = ferry_cpu_value(g, node, 0), *y = ferry_cpu_result(g, node);
-    if (y->dtype != FERRY_S8 || ferry_cpu_value(g, node, 4)) return FERRY_OK;
-    const double macs = ferry_cpu_elements(y) * (double)shape.taps + tail.macs;
-    const double cost = ferry_cpu_cost_us(device, FERRY_S8, 2 * macs, ferry_cpu_bytes(x) + ferry_cpu_bytes(y));
+    const ferry_value *x = ferry_cpu_value(g, node, 0), *w = ferry_cpu_value(g, node, 1);
+    const ferry_value *y = ferry_cpu_result(g, node);
+    const double taps = ferry_cpu_elements(w) / (double)w->shape.dims[0];
+    const double cost = ferry_cpu_cost_us(device, FERRY_S8, 2 * ferry_cpu_elements(y) * taps + tail.macs,
+                                          ferry_cpu_bytes(x) + ferry_cpu_bytes(y));
     return ferry_tail_offer(sink, tactic_name, &tail, FERRY_LAYOUT_CHANNELS_LAST, FERRY_LAYOUT_CHANNELS_LAST, cost,
                             err);
 }

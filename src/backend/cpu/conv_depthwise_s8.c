@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// QConv with one filter a channel, channels last.
+// QConv with one filter a channel, channels last: what conv_depthwise_lines_s8.c leaves.
 #include <string.h>
 
 #include "backend/cpu/conv_node.h"
+#include "backend/cpu/depthwise_lines_s8.h"
 #include "backend/cpu/depthwise_s8.h"
 #include "backend/cpu/depthwise_shape.h"
 #include "ops/op.h"
@@ -138,7 +139,7 @@ static ferry_status prepare(ferry_cpu_device *device, const ferry_region *region
     size_t taps = 0, bytes = 0;
     if (!ferry_conv_is_depthwise(&node.shape) || !node.x_channels_last || node.x.desc.dtype != FERRY_S8 ||
         node.w.desc.dtype != FERRY_S8 || !s8_or_f32(out[0].dtype) ||
-        (node.residual.present && !s8_or_f32(node.residual.desc.dtype)))
+        (node.residual.present && !s8_or_f32(node.residual.desc.dtype)) || node.finish.table)
         return ferry_cpu_misfit(tactic, "not a depthwise convolution of int8", err);
     if (!packed_bytes_of(row, node.w.desc.dims, node.w.desc.rank, &taps, &bytes) || bytes != packed_bytes)
         return ferry_cpu_misfit(tactic, "packed weights of another size", err);
@@ -172,7 +173,7 @@ static ferry_status offer(ferry_cpu_device *device, const ferry_graph_view *view
     const ferry_node *node = &g->nodes[root];
     ferry_conv_shape shape;
     if (!ferry_node_is(node, "QConv") || !ferry_conv_node_is_offered(view, root, &shape) ||
-        !ferry_conv_is_depthwise(&shape))
+        !ferry_conv_is_depthwise(&shape) || ferry_depthwise_lines_takes(device, view, root))
         return FERRY_OK;
     const ferry_value *x = ferry_cpu_value(g, node, 0), *y = ferry_cpu_result(g, node);
     const double macs = ferry_cpu_elements(y) * (double)shape.taps;

@@ -2,6 +2,7 @@
 // Geometry of convolutions: shapes that may come from a file are checked here, once, so that kernels can trust them.
 #include "backend/cpu/conv_shape.h"
 
+#include <assert.h>
 #include <string.h>
 
 static void spatial(const ferry_tensor_desc *desc, int64_t dims[3], int64_t steps[3])
@@ -70,64 +71,87 @@ bool ferry_conv_shape_is_pointwise(const ferry_conv_shape *s)
     return true;
 }
 
-// Pointers for n neighbouring positions of one output line, for one tap. `line` is where the tap's input line begins;
-// the first position's element is number `at` on it.
-static void line_pointers(const ferry_conv_shape *s, const char *line, int64_t at, int64_t n, int64_t step_bytes,
-                          const void *zeros, const void **out)
+// An output position: where its window begins, which may be outside, and whether the whole window is inside.
+typedef struct position {
+    int64_t first[3], offset; // offset: in elements, from the first picture
+    bool inside;
+} position;
+
+static position position_at(const ferry_conv_shape *s, int64_t picture, const int64_t at[3])
 {
-    const int64_t stride = s->window.stride[2], last = at + (n - 1) * stride;
-    if (at >= 0 && last < s->in[2]) {
-        const char *p = line + at * step_bytes;
-        for (int64_t i = 0; i < n; i++) out[i] = p + i * stride * step_bytes;
-        return;
+    position p = {.offset = picture * s->x_batch, .inside = true};
+    for (int32_t i = 0; i < 3; i++) {
+        p.first[i] = at[i] * s->window.stride[i] - s->window.pad_begin[i];
+        const int64_t last = p.first[i] + (s->window.kernel[i] - 1) * s->window.dilation[i];
+        p.inside &= p.first[i] >= 0 && last < s->in[i];
+        p.offset += p.first[i] * s->x_step[i];
     }
-    for (int64_t i = 0; i < n; i++, at += stride) out[i] = at >= 0 && at < s->in[2] ? line + at * step_bytes : zeros;
+    return p;
 }
 
-// All taps of n positions of one output line. first: input position of the first tap at the line's first position here.
-static void run_pointers(const ferry_conv_shape *s, const char *picture, const int64_t first[3], int64_t n,
-                         size_t elem_bytes, const void *zeros, size_t stride, const void **out)
+static bool is_inside(const ferry_conv_shape *s, const position *p, const int64_t tap[3])
 {
-    const int64_t *kernel = s->window.kernel, *dilation = s->window.dilation, bytes = (int64_t)elem_bytes;
-    for (int64_t d = 0; d < kernel[0]; d++) {
-        const int64_t in_d = first[0] + d * dilation[0];
-        for (int64_t h = 0; h < kernel[1]; h++) {
-            const int64_t in_h = first[1] + h * dilation[1];
-            const bool inside = in_d >= 0 && in_d < s->in[0] && in_h >= 0 && in_h < s->in[1];
-            const char *line = inside ? picture + (in_d * s->x_step[0] + in_h * s->x_step[1]) * bytes : NULL;
-            for (int64_t w = 0; w < kernel[2]; w++, out += stride) {
-                if (inside)
-                    line_pointers(s, line, first[2] + w * dilation[2], n, s->x_step[2] * bytes, zeros, out);
-                else
-                    for (int64_t i = 0; i < n; i++) out[i] = zeros;
-            }
-        }
+    for (int32_t i = 0; i < 3; i++) {
+        const int64_t at = p->first[i] + tap[i] * s->window.dilation[i];
+        if (at < 0 || at >= s->in[i]) return false;
     }
+    return true;
+}
+
+// All taps of a position at the border.
+static void border_pointers(const ferry_conv_shape *s, const position *p, const char *base, int64_t elem_bytes,
+                            const void *zeros, size_t stride, const void **out)
+{
+    const int64_t *kernel = s->window.kernel, *dilation = s->window.dilation;
+    int64_t tap[3];
+    for (tap[0] = 0; tap[0] < kernel[0]; tap[0]++)
+        for (tap[1] = 0; tap[1] < kernel[1]; tap[1]++)
+            for (tap[2] = 0; tap[2] < kernel[2]; tap[2]++, out += stride) {
+                int64_t offset = p->offset;
+                for (int32_t i = 0; i < 3; i++) offset += tap[i] * dilation[i] * s->x_step[i];
+                *out = is_inside(s, p, tap) ? base + offset * elem_bytes : zeros;
+            }
+}
+
+// Taps lie equally far from the first one of each position: right for windows that are inside, replaced for others. As
+// numbers, since those may lie outside of the input.
+static void inside_pointers(const ferry_conv_shape *s, const uintptr_t *firsts, size_t rows, int64_t elem_bytes,
+                            size_t stride, const void **out)
+{
+    const int64_t *kernel = s->window.kernel, *dilation = s->window.dilation;
+    for (int64_t d = 0; d < kernel[0]; d++)
+        for (int64_t h = 0; h < kernel[1]; h++) {
+            int64_t step = (d * dilation[0] * s->x_step[0] + h * dilation[1] * s->x_step[1]) * elem_bytes;
+            for (int64_t w = 0; w < kernel[2]; w++, out += stride, step += dilation[2] * s->x_step[2] * elem_bytes)
+                for (size_t i = 0; i < rows; i++) out[i] = (const void *)(firsts[i] + (uintptr_t)step);
+        }
 }
 
 void ferry_conv_pointers(const ferry_conv_shape *s, const void *x, size_t elem_bytes, const void *zeros, size_t group,
                          size_t row, size_t rows, size_t stride, const void **out)
 {
-    const char *base = (const char *)x + (int64_t)group * s->c_each * (int64_t)elem_bytes;
+    const int64_t bytes = (int64_t)elem_bytes;
+    assert(rows <= FERRY_CONV_POINTERS_ROWS);
+    const char *base = (const char *)x + (int64_t)group * s->c_each * bytes;
     int64_t at[3], rest = (int64_t)row % s->out_plane, picture = (int64_t)row / s->out_plane;
     for (int32_t i = 2; i >= 0; i--) {
         at[i] = rest % s->out[i];
         rest /= s->out[i];
     }
-    for (int64_t left = (int64_t)rows; left > 0;) {
-        const int64_t n = s->out[2] - at[2] < left ? s->out[2] - at[2] : left; // to the end of the output line
-        int64_t first[3];
-        for (int32_t i = 0; i < 3; i++) first[i] = at[i] * s->window.stride[i] - s->window.pad_begin[i];
-        run_pointers(s, base + picture * s->x_batch * (int64_t)elem_bytes, first, n, elem_bytes, zeros, stride, out);
-        out += n;
-        left -= n;
-        at[2] = 0;
-        if (++at[1] == s->out[1]) {
-            at[1] = 0;
-            if (++at[0] == s->out[0]) {
-                at[0] = 0;
-                picture++;
-            }
+    uintptr_t firsts[FERRY_CONV_POINTERS_ROWS];
+    position border[FERRY_CONV_POINTERS_ROWS];
+    size_t border_rows[FERRY_CONV_POINTERS_ROWS], borders = 0;
+    for (size_t i = 0; i < rows; i++) {
+        const position p = position_at(s, picture, at);
+        firsts[i] = (uintptr_t)base + (uintptr_t)(p.offset * bytes);
+        if (!p.inside) border[borders] = p, border_rows[borders++] = i;
+        for (int32_t k = 2; k >= 0; k--) {
+            if (++at[k] < s->out[k]) break;
+            at[k] = 0;
+            picture += k == 0;
         }
     }
+    if (borders < rows) inside_pointers(s, firsts, rows, bytes, stride, out);
+    for (size_t i = 0; i < borders; i++)
+        border_pointers(s, &border[i], base, bytes, zeros, stride, out + border_rows[i]);
 }

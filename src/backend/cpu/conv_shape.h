@@ -31,6 +31,9 @@ ferry_status ferry_conv_shape_read_grouped(const ferry_node *node, const ferry_t
 /// A 1x1 window without strides or pads: output positions are input positions.
 bool ferry_conv_shape_is_pointwise(const ferry_conv_shape *shape);
 
+/// Most rows that pointers are asked for at a time: those of the tallest tile.
+#define FERRY_CONV_POINTERS_ROWS 32
+
 /// For output positions [row, row + rows) of all pictures, and channels of `group` on: out[t * stride + i] points to
 /// the c_each neighbouring input elements under tap t of position row + i, or to `zeros` where that is padding. The
 /// input has its channels last.

@@ -5,6 +5,7 @@
 #ifndef FERRY_SRC_BACKEND_CPU_DEPTHWISE_LINES_S8_H_
 #define FERRY_SRC_BACKEND_CPU_DEPTHWISE_LINES_S8_H_
 
+#include "backend/cpu/cpu.h"
 #include "backend/cpu/finish.h"
 #include "ops/window.h"
 
@@ -63,5 +64,8 @@ bool ferry_depthwise_lines_tap(const ferry_depthwise_lines_row *row, const ferry
 /// w [channels][taps]; `out` has blocks * block_bytes.
 void ferry_depthwise_lines_pack(const ferry_depthwise_lines_row *row, const ferry_depthwise_lines_cut *cut,
                                 const int8_t *w, const float *mult, const float *bias, char *out);
+
+/// Whether the node is a depthwise convolution that these kernels run.
+bool ferry_depthwise_lines_takes(const ferry_cpu_device *device, const ferry_graph_view *view, ferry_node_id id);
 
 #endif // FERRY_SRC_BACKEND_CPU_DEPTHWISE_LINES_S8_H_
