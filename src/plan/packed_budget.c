@@ -5,20 +5,20 @@
 
 #include "plan/select.h"
 
+// A file is to stay under 2.5 times the size that its constants have in f32. It holds them twice, as they are and as
+// they are packed, and a sixteenth is left for everything else.
 static uint64_t budget_of(const ferry_planner *p)
 {
     if (p->options->packed_budget) return p->options->packed_budget;
-    uint64_t constants = 0;
+    double budget = 0;
     for (size_t v = 0; v < p->graph->n_values; v++) {
-        ferry_tensor_desc desc;
-        size_t bytes = 0;
-        if (!ferry_value_is_constant(&p->graph->values[v])) continue;
-        if (ferry_value_desc(p->graph, (ferry_value_id)v, FERRY_LAYOUT_PLAIN, &desc) &&
-            ferry_tensor_desc_bytes(&desc, &bytes))
-            constants += bytes;
+        const ferry_value *value = &p->graph->values[v];
+        size_t elements = 0;
+        if (!ferry_value_is_constant(value) || !ferry_shape_elements(&value->shape, &elements)) continue;
+        const double bytes = (double)elements * (double)ferry_dtype_bytes(value->dtype);
+        budget += 2.5 * sizeof(float) * (double)elements - (2 + 1.0 / 16) * bytes;
     }
-    // A file holds the constants as they are and as they are packed, and is to stay under 2.5 times their size.
-    return constants / 16 * 7;
+    return budget > 1 ? (uint64_t)budget : 1;
 }
 
 static ferry_candidate *chosen(const ferry_planner *p, size_t node)

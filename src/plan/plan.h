@@ -78,7 +78,7 @@ typedef struct ferry_plan_options {
     bool no_transforms;          // no tactic that multiplies in a transformed domain (FERRY_OFFER_TRANSFORMS)
     uint64_t workspace_bytes;    // most scratch of one kernel; 0: no cap
     uint64_t packed_budget;      // most bytes by which packed constants may outgrow the graph's own, as far as offers
-                                 // leave a choice; 0: 7/16 of the graph's own; UINT64_MAX: no cap
+                                 // leave a choice; 0: what packed_budget.c finds fit; UINT64_MAX: no cap
     int32_t threads;             // host threads of the measurements
     const ferry_logger *logger;
     const ferry_progress *progress;

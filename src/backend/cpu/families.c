@@ -9,6 +9,7 @@
     ROW(conv_bf16)                 \
     ROW(matrix_bf16)               \
     ROW(conv_depthwise_f32)        \
+    ROW(conv_winograd_bf16)        \
     ROW(conv_winograd_f32)         \
     ROW(conv_planes_f32)           \
     ROW(conv_f32)                  \

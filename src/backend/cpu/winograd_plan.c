@@ -6,9 +6,11 @@
 #include "backend/cpu/winograd_product.h"
 #include "base/size.h"
 
-// Transformed windows of a block and the products of one panel: they share a core's second cache (1 MiB on the machines
-// this was measured on, 512 KiB on others) with the weights that pass through it.
-#define BLOCK_BYTES ((size_t)640 << 10)
+// Transformed windows of a block and the products of one panel share a core's second cache (1 MiB where this was
+// measured, 512 KiB elsewhere) with the weights, which are read once a block: those that do not fit anyway had better
+// be read seldom.
+#define CACHE_BYTES ((size_t)1 << 20)
+#define BLOCK_BYTES ((size_t)320 << 10)
 // Blocks at work side by side: each needs scratch of its own.
 #define MOST_GROUPS 4
 #define LINE_FLOATS 16
@@ -30,8 +32,9 @@ static size_t ceil_div(size_t a, size_t b)
 // As many tiles as fit, all blocks about alike.
 static void plan_blocks(ferry_winograd_product *w, size_t points)
 {
-    const size_t mr = w->gemm->mr, tile_bytes = points * (w->v_row + w->gemm->nr) * sizeof(float);
-    size_t most = BLOCK_BYTES / tile_bytes / mr * mr;
+    const size_t mr = w->gemm->mr, tile_bytes = points * (w->v_row + w->p_row) * sizeof(float);
+    const double weights_bytes = (double)points * (double)w->v_row * (double)w->shape.c_out * sizeof(float);
+    size_t most = (weights_bytes > CACHE_BYTES ? CACHE_BYTES : BLOCK_BYTES) / tile_bytes / mr * mr;
     if (most < 2 * mr) most = 2 * mr;
     w->blocks = ceil_div(w->tiles, most);
     w->block = w->blocks ? ceil_div(ceil_div(w->tiles, w->blocks), mr) * mr : mr;
@@ -49,10 +52,12 @@ bool ferry_winograd_product_plan(ferry_winograd_product *w)
         return false;
     w->panels = ceil_div((size_t)s->c_out, w->gemm->nr);
     w->v_row = ferry_align_size((size_t)s->c_in, w->row->vec > w->gemm->vec ? w->row->vec : w->gemm->vec);
+    const size_t columns = ferry_align_size((size_t)s->c_out, w->gemm->vec);
+    w->p_row = columns < w->gemm->nr ? columns : w->gemm->nr;
     plan_blocks(w, points);
     // An odd number of cache lines between points, or all points of a tile would fall into the same few sets.
     w->v_step = ferry_align_size(w->block * w->v_row, 2 * LINE_FLOATS) + LINE_FLOATS;
-    w->p_step = ferry_align_size(w->block * w->gemm->nr, 2 * LINE_FLOATS) + LINE_FLOATS;
+    w->p_step = ferry_align_size(w->block * w->p_row, 2 * LINE_FLOATS) + LINE_FLOATS;
     w->groups = w->blocks < MOST_GROUPS ? w->blocks : MOST_GROUPS;
     size_t together = 0, side_by_side = 0;
     if (!ferry_mul_size(w->panels, w->p_step, &together) || !ferry_add_size(together, w->v_step, &together) ||

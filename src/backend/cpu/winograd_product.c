@@ -12,8 +12,9 @@
 typedef struct winograd_run {
     const ferry_winograd_product *product;
     ferry_thread_pool *pool; // for the stages of one block; NULL where blocks run side by side
-    const float *x, *bias, *panels, *panels_end, *r;
-    float *y;
+    const char *x, *r;
+    char *y;
+    const float *bias, *panels, *panels_end;
     float *workspace;
     size_t group_floats; // of workspace
     size_t groups;
@@ -38,30 +39,52 @@ static tile_place place_of(const ferry_winograd_product *w, size_t tile)
                         .column = (int64_t)(in_picture % w->tiles_x * w->m)};
 }
 
-// Where the elements of the tile's window are; what lies in the padding or beyond is a line of zeros.
-static void window_pointers(const ferry_winograd_product *w, const float *x, size_t tile, const float **out)
+// Where the elements of a tile's window are.
+typedef struct tile_window {
+    const void *at[FERRY_WINOGRAD_POINTS];
+    bool inside; // no element lies in the padding
+} tile_window;
+
+// What lies in the padding or beyond is a line of zeros.
+static void window_of(const ferry_winograd_product *w, const char *x, const tile_place *place, tile_window *out)
 {
     const ferry_conv_shape *s = &w->shape;
-    const tile_place place = place_of(w, tile);
-    const int64_t n = (int64_t)w->m + 2, top = place.row - s->window.pad_begin[1];
-    const int64_t left = place.column - s->window.pad_begin[2];
+    const int64_t n = (int64_t)w->m + 2, top = place->row - s->window.pad_begin[1];
+    const int64_t left = place->column - s->window.pad_begin[2];
+    const int64_t bytes = (int64_t)w->elem_bytes;
+    const void **at = out->at;
     for (int64_t i = top; i < top + n; i++) {
         const bool inside = i >= 0 && i < s->in[1];
-        const float *line = x + (inside ? place.picture * s->x_batch + i * s->x_step[1] : 0);
+        const char *line = x + (inside ? place->picture * s->x_batch + i * s->x_step[1] : 0) * bytes;
         for (int64_t j = left; j < left + n; j++)
-            *out++ = inside && j >= 0 && j < s->in[2] ? line + j * s->x_step[2] : w->zeros;
+            *at++ = inside && j >= 0 && j < s->in[2] ? line + j * s->x_step[2] * bytes : w->zeros;
     }
+    out->inside = top >= 0 && left >= 0 && top + n <= s->in[1] && left + n <= s->in[2];
+}
+
+// From a tile to its right neighbour; most windows only move on.
+static void next_window(const ferry_winograd_product *w, const char *x, const tile_place *place, tile_window *window)
+{
+    const ferry_conv_shape *s = &w->shape;
+    const int64_t right = place->column - s->window.pad_begin[2] + (int64_t)w->m + 2;
+    if (!window->inside || place->column == 0 || right > s->in[2]) {
+        window_of(w, x, place, window);
+        return;
+    }
+    const size_t step = w->m * (size_t)s->x_step[2] * w->elem_bytes;
+    for (size_t i = 0; i < FERRY_WINOGRAD_POINTS; i++) window->at[i] = (const char *)window->at[i] + step;
 }
 
 static void evaluate_tiles(void *context, size_t begin, size_t count)
 {
     const winograd_block *b = context;
     const ferry_winograd_product *w = b->run->product;
-    const float *window[FERRY_WINOGRAD_POINTS];
-    const ferry_winograd_f32_size *size = w->m == 2 ? &w->row->f2 : &w->row->f4;
-    ferry_winograd_f32_input tile = {.x = window, .channels = (size_t)w->shape.c_in, .v_step = w->v_step};
+    const ferry_winograd_size *size = w->m == 2 ? &w->row->f2 : &w->row->f4;
+    tile_window window = {.inside = false};
+    ferry_winograd_input tile = {.x = window.at, .channels = (size_t)w->shape.c_in, .v_step = w->v_step};
     for (size_t i = begin; i < begin + count; i++) {
-        window_pointers(w, b->run->x, b->first + i, window);
+        const tile_place place = place_of(w, b->first + i);
+        next_window(w, b->run->x, &place, &window);
         tile.v = b->v + i * w->v_row;
         size->input(&tile);
     }
@@ -80,7 +103,7 @@ static void multiply_panel(const winograd_block *b, size_t begin, size_t count, 
     const float *weights = b->run->panels + points * ferry_gemm_f32_panel(channels, panel * nr);
     const void *rows[MOST_MR];
     ferry_gemm_f32_tile tile = {
-        .x = rows, .taps = 1, .kc = channels, .cols = columns, .y_stride = nr, .finish = &as_it_is};
+        .x = rows, .taps = 1, .kc = channels, .cols = columns, .y_stride = w->p_row, .finish = &as_it_is};
     for (size_t point = 0; point < points; point++, weights += point_floats) {
         const float *next = weights + point_floats; // of the next point, or of the next panel's first
         tile.w = weights;
@@ -89,7 +112,7 @@ static void multiply_panel(const winograd_block *b, size_t begin, size_t count, 
             const size_t first = begin + cut.first;
             tile.rows = cut.rows;
             for (size_t row = 0; row < cut.rows; row++) rows[row] = b->v + point * w->v_step + (first + row) * w->v_row;
-            tile.y = p + point * w->p_step + first * nr;
+            tile.y = p + point * w->p_step + first * w->p_row;
             tile.ahead = next < b->run->panels_end && next < weights + 2 * point_floats ? (const char *)next : NULL;
             next += channels * LINE_FLOATS;
             w->gemm->run(&tile);
@@ -102,22 +125,22 @@ static void interpolate_panel(const winograd_block *b, size_t begin, size_t coun
     const ferry_winograd_product *w = b->run->product;
     const ferry_conv_shape *s = &w->shape;
     const size_t nr = w->gemm->nr, c_out = (size_t)s->c_out, first = panel * nr;
-    const ferry_winograd_f32_size *size = w->m == 2 ? &w->row->f2 : &w->row->f4;
-    ferry_winograd_f32_output tile = {.p_step = w->p_step,
-                                      .channels = c_out - first < nr ? c_out - first : nr,
-                                      .bias = b->run->bias + first,
-                                      .y_row = (size_t)s->out[2] * c_out,
-                                      .y_column = c_out,
-                                      .finish = &w->finish};
+    const ferry_winograd_size *size = w->m == 2 ? &w->row->f2 : &w->row->f4;
+    ferry_winograd_output tile = {.p_step = w->p_step,
+                                  .channels = c_out - first < nr ? c_out - first : nr,
+                                  .bias = b->run->bias + first,
+                                  .y_row = (size_t)s->out[2] * c_out,
+                                  .y_column = c_out,
+                                  .finish = &w->finish};
     for (size_t i = begin; i < begin + count; i++) {
         const tile_place place = place_of(w, b->first + i);
         const int64_t below = s->out[1] - place.row, right = s->out[2] - place.column;
         const size_t at = (size_t)((place.picture * s->out[1] + place.row) * s->out[2] + place.column) * c_out + first;
         tile.rows = below < (int64_t)w->m ? (size_t)below : w->m;
         tile.columns = right < (int64_t)w->m ? (size_t)right : w->m;
-        tile.p = p + i * nr;
-        tile.y = b->run->y + at;
-        tile.r = b->run->r ? b->run->r + at : NULL;
+        tile.p = p + i * w->p_row;
+        tile.y = b->run->y + at * w->elem_bytes;
+        tile.r = b->run->r ? b->run->r + at * w->elem_bytes : NULL;
         size->output(&tile);
     }
 }
@@ -159,8 +182,8 @@ static void run_group(void *context, size_t begin, size_t count)
             run_block(run, block, group);
 }
 
-void ferry_winograd_product_run(const ferry_winograd_product *w, ferry_thread_pool *pool, const float *x,
-                                const float *packed, const float *r, float *y, void *workspace)
+void ferry_winograd_product_run(const ferry_winograd_product *w, ferry_thread_pool *pool, const void *x,
+                                const float *packed, const void *r, void *y, void *workspace)
 {
     const size_t points = (w->m + 2) * (w->m + 2), threads = ferry_thread_pool_threads(pool);
     const size_t panels_floats =

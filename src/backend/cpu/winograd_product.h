@@ -6,22 +6,23 @@
 
 #include "backend/cpu/conv_shape.h"
 #include "backend/cpu/gemm_f32.h"
-#include "backend/cpu/winograd_f32.h"
+#include "backend/cpu/winograd.h"
 #include "base/thread_pool.h"
 
 typedef struct ferry_winograd_product {
-    const ferry_winograd_f32_row *row;
+    const ferry_winograd_row *row;
     const ferry_gemm_f32_row *gemm;
     size_t m; // of F(m x m, 3 x 3): 2 or 4
     ferry_conv_shape shape;
     ferry_finish finish;
-    const float *zeros; // c_in of them, borrowed
+    size_t elem_bytes; // of the tensors
+    const void *zeros; // c_in of them, borrowed
     // What ferry_winograd_product_plan fills in:
     size_t tiles_y, tiles_x, tiles; // of one picture down and across; of all pictures
     size_t block, blocks;           // tiles that go through all stages at a time
     size_t panels;                  // of output channels
     size_t v_row, v_step;           // floats from tile to tile, from point to point of transformed windows
-    size_t p_step;                  // floats from point to point of a panel's products
+    size_t p_row, p_step;           // the same of a panel's products
     size_t groups;                  // most blocks that may be at work at once
     size_t workspace_bytes;
 } ferry_winograd_product;
@@ -41,8 +42,8 @@ size_t ferry_winograd_pack_scratch(const ferry_gemm_f32_row *gemm, size_t m, siz
 void ferry_winograd_pack(const ferry_gemm_f32_row *gemm, size_t m, size_t c_in, size_t c_out, const float *w,
                          const float *bias, float *scratch, float *out);
 
-/// x, y and r (NULL: no residual) have their channels last and are dense.
-void ferry_winograd_product_run(const ferry_winograd_product *product, ferry_thread_pool *pool, const float *x,
-                                const float *packed, const float *r, float *y, void *workspace);
+/// x, y and r (NULL: no residual) are of the row's type, have their channels last and are dense.
+void ferry_winograd_product_run(const ferry_winograd_product *product, ferry_thread_pool *pool, const void *x,
+                                const float *packed, const void *r, void *y, void *workspace);
 
 #endif // FERRY_SRC_BACKEND_CPU_WINOGRAD_PRODUCT_H_

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// Winograd's transforms for AVX-512.
+// Winograd's transforms of f32 for AVX-512.
 #include "backend/cpu/x86/simd_avx512.h"
+#include "backend/cpu/finish_rows.h"
 
 #define ROW ferry_winograd_f32__avx512
 #define ISA_NAME "avx512"
 #define ISA_BITS FERRY_ISA_AVX512
-#include "backend/cpu/winograd_f32_tile.h"
+#include "backend/cpu/winograd_tile.h"

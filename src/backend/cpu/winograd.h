@@ -10,8 +10,8 @@
 // Rounding: relative to a plain float sum of as many channels the L2 error is at most about 1.5 times as large for
 // F(2, 3), and 5 times for F(4, 3): 1e-6 for 64 channels, 2e-6 for 512. A NaN or an infinity in the input reaches all
 // outputs of the tiles that see it.
-#ifndef FERRY_SRC_BACKEND_CPU_WINOGRAD_F32_H_
-#define FERRY_SRC_BACKEND_CPU_WINOGRAD_F32_H_
+#ifndef FERRY_SRC_BACKEND_CPU_WINOGRAD_H_
+#define FERRY_SRC_BACKEND_CPU_WINOGRAD_H_
 
 #include <stddef.h>
 #include <stdint.h>
@@ -25,44 +25,45 @@
 #define FERRY_WINOGRAD_POINTS 36
 
 /// One tile's window to its values at the points.
-typedef struct ferry_winograd_f32_input {
-    const float *const *x; // [n * n]: where the channels of each element of the window begin
+typedef struct ferry_winograd_input {
+    const void *const *x; // [n * n]: where the channels of each element of the window begin
     size_t channels;
     float *v; // point p's channels at v + p * v_step, filled up with zeros to a whole vector
     size_t v_step;
-} ferry_winograd_f32_input;
+} ferry_winograd_input;
 
 /// One tile's products at the points to its outputs.
-typedef struct ferry_winograd_f32_output {
+typedef struct ferry_winograd_output {
     const float *p; // point i's channels at p + i * p_step; whole vectors may be read
     size_t p_step;
     size_t channels;
     const float *bias; // [channels], whole vectors may be read
-    float *y;          // channels of output (i, j) at y + i * y_row + j * y_column
-    const float *r;    // the residual, like y; NULL: none
+    void *y;           // channels of output (i, j) from element i * y_row + j * y_column on
+    const void *r;     // the residual, like y; NULL: none
     size_t y_row, y_column;
     size_t rows, columns; // 1..m: those beyond do not exist
     const ferry_finish *finish;
-} ferry_winograd_f32_output;
+} ferry_winograd_output;
 
-typedef struct ferry_winograd_f32_size {
-    void (*input)(const ferry_winograd_f32_input *tile);
-    void (*output)(const ferry_winograd_f32_output *tile);
-} ferry_winograd_f32_size;
+typedef struct ferry_winograd_size {
+    void (*input)(const ferry_winograd_input *tile);
+    void (*output)(const ferry_winograd_output *tile);
+} ferry_winograd_size;
 
-typedef struct ferry_winograd_f32_row {
+/// Transforms for tensors of one type; they compute in f32.
+typedef struct ferry_winograd_row {
     const char *name; // of the instruction set: "avx512"
     uint32_t isa;     // FERRY_ISA_* bits that it needs
     size_t vec;
-    ferry_winograd_f32_size f2, f4;
-} ferry_winograd_f32_row;
+    ferry_winograd_size f2, f4;
+} ferry_winograd_row;
 
-/// From plainest to newest; NULL beyond the end.
-const ferry_winograd_f32_row *ferry_winograd_f32_at(size_t index);
-/// The newest row that `isa` can run.
-const ferry_winograd_f32_row *ferry_winograd_f32_pick(uint32_t isa);
+/// The newest row for f32 tensors that `isa` can run.
+const ferry_winograd_row *ferry_winograd_f32_pick(uint32_t isa);
+/// The same for bf16; NULL where only the plain one could and there are vectors.
+const ferry_winograd_row *ferry_winograd_bf16_pick(uint32_t isa);
 
 /// The values of a 3x3 filter at the points of F(m, 3), m = 2 or 4, in double: out[(m + 2) * (m + 2)].
 void ferry_winograd_filter(size_t m, const float filter[9], double *out);
 
-#endif // FERRY_SRC_BACKEND_CPU_WINOGRAD_F32_H_
+#endif // FERRY_SRC_BACKEND_CPU_WINOGRAD_H_

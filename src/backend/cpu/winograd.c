@@ -1,29 +1,41 @@
 // SPDX-License-Identifier: Apache-2.0
 // The table of Winograd's transforms by instruction set, and the transform of filters, which is done once, at build.
-#include "backend/cpu/winograd_f32.h"
+#include "backend/cpu/winograd.h"
 
 #include "backend/cpu/isa.h"
 #include "base/size.h"
 
-#define ROW(isa, suffix) extern const ferry_winograd_f32_row ferry_winograd_f32__##suffix;
+#define ROW(isa, suffix) extern const ferry_winograd_row ferry_winograd_f32__##suffix;
 #include "backend/cpu/basic_rows.inc"
+#define ROW(isa, vec, suffix) extern const ferry_winograd_row ferry_winograd_bf16__##suffix;
+#include "backend/cpu/bf16_rows.inc"
 
-static const ferry_winograd_f32_row *const rows[] = {
+static const ferry_winograd_row *const rows_f32[] = {
 #define ROW(isa, suffix) &ferry_winograd_f32__##suffix,
 #include "backend/cpu/basic_rows.inc"
 };
+static const ferry_winograd_row *const rows_bf16[] = {
+#define ROW(isa, vec, suffix) &ferry_winograd_bf16__##suffix,
+#include "backend/cpu/bf16_rows.inc"
+};
 
-const ferry_winograd_f32_row *ferry_winograd_f32_at(size_t index)
+static const ferry_winograd_row *newest(const ferry_winograd_row *const *rows, size_t count, uint32_t isa)
 {
-    return index < FERRY_COUNT_OF(rows) ? rows[index] : NULL;
-}
-
-const ferry_winograd_f32_row *ferry_winograd_f32_pick(uint32_t isa)
-{
-    const ferry_winograd_f32_row *best = NULL;
-    for (size_t i = 0; i < FERRY_COUNT_OF(rows); i++)
+    const ferry_winograd_row *best = NULL;
+    for (size_t i = 0; i < count; i++)
         if ((rows[i]->isa & ~isa) == 0) best = rows[i];
     return best;
+}
+
+const ferry_winograd_row *ferry_winograd_f32_pick(uint32_t isa)
+{
+    return newest(rows_f32, FERRY_COUNT_OF(rows_f32), isa);
+}
+
+const ferry_winograd_row *ferry_winograd_bf16_pick(uint32_t isa)
+{
+    const ferry_winograd_row *best = newest(rows_bf16, FERRY_COUNT_OF(rows_bf16), isa);
+    return best->isa == FERRY_ISA_NONE && isa != FERRY_ISA_NONE ? NULL : best;
 }
 
 // G: row i evaluates a filter at point x_i and divides by the product of x_i - x_k over the other finite points.
