@@ -221,6 +221,7 @@ static ferry_status offer(ferry_cpu_device *device, const ferry_graph_view *view
 extern const ferry_cpu_family ferry_cpu_family_conv_bf16;
 const ferry_cpu_family ferry_cpu_family_conv_bf16 = {
     .name = "conv_bf16",
+    .multiplies_bf16 = true,
     .offer = offer,
     .owns = owns,
     .pack = pack,

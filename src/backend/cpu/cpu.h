@@ -41,6 +41,9 @@ typedef struct ferry_cpu_family {
     bool via_f32;
     /// They know bf16, too, where all tensors are of that type.
     bool bf16;
+    /// Its kernels multiply in bf16. With AVX512-BF16 no others but those of `bf16` are worth a try where it offers
+    /// some.
+    bool multiplies_bf16;
     /// Offers what the family can do for regions that end in `root`; nothing when it can't.
     ferry_status (*offer)(ferry_cpu_device *device, const ferry_graph_view *view, ferry_node_id root,
                           const ferry_offer_sink *sink, ferry_error *err);

@@ -69,12 +69,31 @@ static void cpu_describe(const ferry_device *device, ferry_device_info *out)
         out->fast_dtypes |= 1u << FERRY_S8;
 }
 
+typedef struct counted_sink {
+    const ferry_offer_sink *sink;
+    size_t taken;
+} counted_sink;
+
+static ferry_status count_offer(void *user, const ferry_offer *offer, ferry_error *err)
+{
+    counted_sink *counted = user;
+    counted->taken++;
+    return counted->sink->take(counted->sink->user, offer, err);
+}
+
 static ferry_status cpu_offer(ferry_device *device, const ferry_graph_view *view, ferry_node_id root,
                               const ferry_offer_sink *sink, ferry_error *err)
 {
+    ferry_cpu_device *cpu = (ferry_cpu_device *)device;
     const ferry_cpu_family *family;
-    for (size_t i = 0; (family = ferry_cpu_family_at(i)); i++)
-        FERRY_TRY(family->offer((ferry_cpu_device *)device, view, root, sink, err));
+    bool native = false; // something that needs no conversions to f32 was offered
+    for (size_t i = 0; (family = ferry_cpu_family_at(i)); i++) {
+        if (native && family->via_f32 && !family->bf16) continue;
+        counted_sink counted = {.sink = sink};
+        const ferry_offer_sink counting = {count_offer, &counted};
+        FERRY_TRY(family->offer(cpu, view, root, &counting, err));
+        native |= counted.taken > 0 && family->multiplies_bf16 && (cpu->isa & FERRY_ISA_AVX512BF16);
+    }
     return FERRY_OK;
 }
 

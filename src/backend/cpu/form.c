@@ -140,6 +140,31 @@ static inline __attribute__((always_inline)) void spread(ferry_form_type type, c
     }
 }
 
+// Three channels of n positions, those of pictures, side by side: one pass over what is written.
+#define INTERLEAVE(type)                                                                                               \
+    do {                                                                                                               \
+        const type *a = (const type *)x, *b = a + channel, *c = b + channel;                                           \
+        for (int64_t i = 0; i < n; i++) {                                                                              \
+            ((type *)to)[3 * i] = a[i];                                                                                \
+            ((type *)to)[3 * i + 1] = b[i];                                                                            \
+            ((type *)to)[3 * i + 2] = c[i];                                                                            \
+        }                                                                                                              \
+    } while (0)
+
+// False when it is no such case.
+static bool interleave(const ferry_form *f, const char *x, char *to, int64_t n)
+{
+    const int64_t channel = f->x_channel;
+    if (f->c != 3 || f->c_full != 3 || f->groups != 1 || f->x_step[2] != 1) return false;
+    if (f->type == FERRY_FORM_F32)
+        INTERLEAVE(float);
+    else if (f->type == FERRY_FORM_BF16)
+        INTERLEAVE(uint16_t);
+    else
+        return false;
+    return true;
+}
+
 // n positions of all groups; the input's channels lie one behind another.
 static void form_dense(const ferry_form *f, const char *x, char *to, int64_t n)
 {
@@ -174,6 +199,7 @@ static void form_planes(const ferry_form *f, const char *x, char *to, int64_t n)
         form_colours((const uint8_t *)x, f->x_channel, to, (size_t)n);
         return;
     }
+    if (interleave(f, x, to, n)) return;
     if (f->c != f->c_full) fill_zeros(f->type, to, n * each);
     for (int64_t g = 0; g < f->groups; g++)
         for (int64_t c = 0; c < f->c; c++)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The tile of gemm_bf16.h, written once: a file per instruction set includes it after its simd headers, with MR, the
-// number of vectors NV = 2 of a panel, and KERNEL, the function's name.
+// The tile of gemm_bf16.h, written once: a file per instruction set includes it after its simd headers, with MR,
+// NV = 2, the vectors of a panel, and KERNEL, the function's name.
 #include "backend/cpu/finish_rows_bf16.h"
 #include "backend/cpu/gemm_bf16.h"
 
@@ -25,6 +25,33 @@
         ahead += line;                                                                                                 \
     } while (0)
 
+// The usual store: residual before a clamp. whole: every column of NV vectors exists.
+static ALWAYS_INLINE void store_clamped(const ferry_gemm_bf16_tile *t, vf acc[MR][NV], const size_t mr, const size_t nv,
+                                        const bool whole)
+{
+    const ferry_finish *f = t->finish;
+    const vf low = vf_set1(f->low), high = vf_set1(f->high), mult = vf_set1(f->r_mult);
+    UNROLL
+    for (size_t m = 0; m < mr; m++) {
+        vf v[NV] = {vf_set1(0), vf_set1(0)};
+        UNROLL
+        for (size_t n = 0; n < nv; n++) {
+            v[n] = acc[m][n];
+            if (t->r) {
+                const uint16_t *r = t->r + m * t->r_stride + n * VEC;
+                const size_t left = t->cols - n * VEC;
+                v[n] = vf_fma(whole || left >= VEC ? vf_load_bf16(r) : vf_load_bf16_part(r, left), mult, v[n]);
+            }
+            v[n] = vf_at_most(high, vf_at_least(low, v[n]));
+        }
+        const vp to = vp_from_two(v[0], v[1]);
+        if (whole)
+            vp_store(t->y + m * t->y_stride, to);
+        else
+            vp_store_part(t->y + m * t->y_stride, to, t->cols);
+    }
+}
+
 static ALWAYS_INLINE void tile_of(const ferry_gemm_bf16_tile *t, const size_t mr, const size_t nv)
 {
     vf acc[MR][NV];
@@ -48,19 +75,11 @@ static ALWAYS_INLINE void tile_of(const ferry_gemm_bf16_tile *t, const size_t mr
         if (k < kc) ADD_PAIR(vp_set1_last);
     }
     const ferry_finish *f = t->finish;
-    if (f->kind == FERRY_FINISH_CLAMP && !(t->r && f->act_first) && nv == NV && t->cols == NV * VEC) {
-        const vf low = vf_set1(f->low), high = vf_set1(f->high), mult = vf_set1(f->r_mult);
-        UNROLL
-        for (size_t m = 0; m < mr; m++) {
-            if (t->r) {
-                UNROLL
-                for (size_t n = 0; n < nv; n++)
-                    acc[m][n] = vf_fma(vf_load_bf16(t->r + m * t->r_stride + n * VEC), mult, acc[m][n]);
-            }
-            UNROLL
-            for (size_t n = 0; n < nv; n++) acc[m][n] = vf_at_most(high, vf_at_least(low, acc[m][n]));
-            vp_store(t->y + m * t->y_stride, vp_from_two(acc[m][0], acc[m][NV - 1]));
-        }
+    if (f->kind == FERRY_FINISH_CLAMP && !(t->r && f->act_first)) {
+        if (t->cols == nv * VEC && nv == NV)
+            store_clamped(t, acc, mr, nv, true);
+        else
+            store_clamped(t, acc, mr, nv, false);
         return;
     }
     float sums[MR * NV * VEC];

@@ -84,6 +84,14 @@ static inline vf vp_dot(vf sum, vp a, vp b)
     return vf_fma(vp_odd(a), vp_odd(b), vf_fma(vp_even(a), vp_even(b), sum));
 }
 
+// The larger one; NaN where either is.
+static inline vf vf_larger(vf a, vf b)
+{
+    vf to;
+    for (int i = 0; i < VEC; i++) to.v[i] = b.v[i] > a.v[i] || b.v[i] != b.v[i] ? b.v[i] : a.v[i];
+    return to;
+}
+
 // VEC elements as floats; fewer in the _part forms.
 static inline vf vf_load_bf16_part(const uint16_t *p, size_t n)
 {

@@ -42,6 +42,11 @@ static inline vf vp_odd(vp a)
 {
     return _mm512_castsi512_ps(_mm512_and_si512(a, _mm512_set1_epi32((int32_t)0xffff0000u)));
 }
+static inline vf vf_larger(vf a, vf b)
+{
+    const __mmask16 larger = _mm512_cmp_ps_mask(b, a, _CMP_GT_OQ), nan = _mm512_cmp_ps_mask(b, b, _CMP_UNORD_Q);
+    return _mm512_mask_mov_ps(a, _kor_mask16(larger, nan), b);
+}
 static inline vf vf_load_bf16(const uint16_t *p)
 {
     return vp_even(_mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)p)));
