@@ -56,6 +56,8 @@ static void reductions__match_reference(void **unused)
         {LINES, .op = "ReduceSum", .inputs = "f32:2x19x9x7 =s64:1[1]", .attrs = "keepdims=0"},
         {LINES, .op = "ReduceMax", .inputs = "f32:2x19x9x7 =s64:1[-1]"},
         {LINES, .op = "ReduceMax", .inputs = "f32:2x40x9x7 =s64:2[2,3]"},
+        {LINES, .op = "ReduceMax", .inputs = "f32:3x4[-3,-inf,-2,-5,-inf,-inf,-inf,-inf,-0,-1,-2,-3] =s64:1[1]"},
+        {LINES, .op = "ReduceMax", .inputs = "f32:3x4[1,nan,inf,2,1,-nan,2,3,-nan,-inf,-1,-2] =s64:1[1]"},
         {LINES, .op = "ReduceMean", .inputs = "f32:5x700"},
         {LINES, .op = "ReduceMean", .inputs = "f32:1x7x64 =s64:1[1]"},
         {LINES, .op = "GlobalAveragePool", .inputs = "f32:2x67x7x7"},

@@ -86,16 +86,40 @@ static void functions__keep_the_errors_that_their_header_states(void **state)
     }
 }
 
+static double exact_gelu(double x)
+{
+    return isinf(x) ? fmax(x, 0) : x * erfc(-x / sqrt(2)) / 2;
+}
+
+static void gelu__errs_by_less_than_its_header_states(void **state)
+{
+    (void)state;
+    double worst = 0;
+    for (uint64_t bits = 0; bits <= UINT32_MAX; bits += 4099) {
+        const float x = from_bits((uint32_t)bits);
+        if (isnan(x)) continue;
+        const double exact = exact_gelu((double)x), e = fabs((double)math_gelu(x) - exact);
+        if ((double)math_gelu(x) == exact) continue; // infinite ones
+        // Above 1, rounding the result to float is all that is left.
+        const double allowed = fabs(exact) > 1 ? fabs(exact) * 2e-7 : 2e-7;
+        if (e / allowed > worst) worst = e / allowed;
+    }
+    print_message("gelu: %.2f of what is allowed\n", worst);
+    assert_true(worst <= 1);
+}
+
 static void functions__pass_nan_on(void **state)
 {
     (void)state;
     for (size_t f = 0; f < sizeof functions / sizeof *functions; f++) assert_true(isnan(functions[f].fast(NAN)));
+    assert_true(isnan(math_gelu(NAN)));
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(functions__keep_the_errors_that_their_header_states),
+        cmocka_unit_test(gelu__errs_by_less_than_its_header_states),
         cmocka_unit_test(functions__pass_nan_on),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -23,8 +23,8 @@
     FUNCTION(tanh, math_tanh(x))                                                      \
     FUNCTION(softplus, math_softplus(x))                                              \
     FUNCTION(softsign, x / (1 + fabsf(x)))                                            \
-    FUNCTION(gelu_erf, 0.5f * x * (1 + math_erf(x * 0.707106781f)))                   \
-    FUNCTION(gelu_tanh, 0.5f * x * (1 + math_tanh(0.797884561f * MADD(0.044715f * x * x, x, x)))) \
+    FUNCTION(gelu_erf, math_gelu(x))                  \
+    VECTOR(gelu_tanh, vf_gelu_tanh(x))                                                \
     FUNCTION(mish, math_mish(x))                                                      \
     FUNCTION(erf, math_erf(x))                                                        \
     VECTOR(exp, vf_exp(x))                                                            \

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The loops of lines.h, for the compiler to vectorise: a file per instruction set includes it with ROW, the name of its
-// table, ISA, its name and bit, and MADD for math_f32.h.
+// The loops of lines.h, most for the compiler to vectorise: a file per instruction set includes it after its simd
+// header, with ROW, the name of its table, ISA, its name and bit, and MADD for math_f32.h.
 #include <math.h>
 #include <string.h>
 
@@ -8,6 +8,7 @@
 #include "backend/cpu/lines.h"
 #include "backend/cpu/loops.h"
 #include "backend/cpu/math_f32.h"
+#include "backend/cpu/math_vf.h"
 
 #define LANES 8
 #define COLUMNS FERRY_LINES_COLUMNS
@@ -23,17 +24,28 @@ MATH_INLINE float larger(float x, float most)
     return ((x > most) | (x != x)) ? x : most;
 }
 
+// Integers in the order of the floats, every NaN above all numbers, and back: a maximum of integers may be taken in any
+// order, so compilers make vectors of it.
+MATH_INLINE int32_t to_order(float x)
+{
+    const uint32_t bits = ferry_f32_bits(x), magnitude = bits & 0x7fffffffu;
+    const int32_t ordered = (int32_t)(bits ^ ((uint32_t)((int32_t)bits >> 31) & 0x7fffffffu));
+    return magnitude > 0x7f800000u ? (int32_t)magnitude : ordered;
+}
+
+MATH_INLINE float from_order(int32_t i)
+{
+    return ferry_f32_from_bits((uint32_t)i ^ ((uint32_t)(i >> 31) & 0x7fffffffu));
+}
+
 static float max(const float *x, size_t n)
 {
-    float lane[16];
-    for (int l = 0; l < 16; l++) lane[l] = -INFINITY;
-    size_t k = 0;
-    for (; k + 16 <= n; k += 16)
-        for (int l = 0; l < 16; l++) lane[l] = larger(x[k + l], lane[l]);
-    for (int l = 0; k < n; k++, l++) lane[l] = larger(x[k], lane[l]);
-    float most = lane[0];
-    for (int l = 1; l < 16; l++) most = larger(lane[l], most);
-    return most;
+    int32_t most = INT32_MIN;
+    for (size_t i = 0; i < n; i++) {
+        const int32_t at = to_order(x[i]);
+        most = at > most ? at : most;
+    }
+    return from_order(most);
 }
 
 // A sum of `term`, an expression of x[at], in eight lanes.
@@ -63,8 +75,10 @@ static double squares(const float *x, size_t n, double mean)
 
 static double exps(const float *x, size_t n, float most, float *y)
 {
-    FERRY_VECTORS
-    for (size_t i = 0; i < n; i++) y[i] = math_exp(x[i] - most);
+    const vf minus_1 = vf_set1(-1), mosts = vf_set1(most);
+    size_t i = 0;
+    for (; i + VEC <= n; i += VEC) vf_store(y + i, vf_exp(vf_fma(mosts, minus_1, vf_load(x + i))));
+    if (i < n) vf_store_part(y + i, vf_exp(vf_fma(mosts, minus_1, vf_load_part(x + i, n - i))), n - i);
     return sum(y, n);
 }
 
@@ -131,9 +145,17 @@ static void squares_columns(const float *x, size_t n, size_t step, size_t column
 
 static void exp_columns(const float *x, size_t n, size_t step, size_t columns, const float *most, float *y, double *out)
 {
-    for (size_t k = 0; k < n; k++) {
-        FERRY_VECTORS
-        for (size_t c = 0; c < columns; c++) y[k * step + c] = math_exp(x[k * step + c] - most[c]);
+    const vf minus_1 = vf_set1(-1);
+    for (size_t c = 0; c < columns; c += VEC) {
+        const size_t some = columns - c < VEC ? columns - c : VEC;
+        const vf mosts = some == VEC ? vf_load(most + c) : vf_load_part(most + c, some);
+        for (size_t at = c; at < n * step; at += step) {
+            const vf t = vf_fma(mosts, minus_1, some == VEC ? vf_load(x + at) : vf_load_part(x + at, some));
+            if (some == VEC)
+                vf_store(y + at, vf_exp(t));
+            else
+                vf_store_part(y + at, vf_exp(t), some);
+        }
     }
     sum_columns(y, n, step, columns, out);
 }

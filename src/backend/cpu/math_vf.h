@@ -42,6 +42,13 @@ static inline vf vf_swish(vf x, vf alpha)
     return vf_div(x, vf_one_plus_exp(vf_mul(x, vf_mul(alpha, vf_set1(-1.0f)))));
 }
 
+// x (1 + tanh w) / 2 = x / (1 + e^-2w) with w = sqrt(2 / pi) * (x + 0.044715 x^3)
+static inline vf vf_gelu_tanh(vf x)
+{
+    const vf minus_2w = vf_mul(x, vf_fma(vf_mul(x, x), vf_set1(-0.0713548163f), vf_set1(-1.59576912f)));
+    return vf_div(x, vf_one_plus_exp(minus_2w));
+}
+
 static inline vf vf_hard_sigmoid(vf x, vf alpha, vf beta)
 {
     return vf_clamp(vf_fma(x, alpha, beta), 0.0f, 1.0f);
