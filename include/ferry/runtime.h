@@ -125,7 +125,8 @@ FERRY_API ferry_status ferry_engine_binding(const ferry_engine *engine, int32_t 
 FERRY_API int32_t ferry_engine_find_binding(const ferry_engine *engine, const char *name);
 
 /// A text stored in the engine: "preprocess", "decoder" (JSON each), "labels" (one a line), "task", "name",
-/// "numeric_plan", "build" (JSON), "winograd" ("off" when built with no_winograd), or a metadata key as "metadata:KEY".
+/// "numeric_plan", "build" (JSON), "winograd" ("off" when built with no_winograd), "low_memory"
+/// ("on" when built so), or a metadata key as "metadata:KEY".
 /// NULL when there is none. Owned by the engine.
 FERRY_API const char *ferry_engine_text(const ferry_engine *engine, const char *what);
 

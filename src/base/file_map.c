@@ -59,6 +59,11 @@ ferry_status ferry_file_map_open(ferry_file_map *map, const char *path, ferry_er
     return s;
 }
 
+void ferry_file_map_let_go(const ferry_file_map *map)
+{
+    if (map->mapping) (void)madvise(map->mapping, map->bytes, MADV_DONTNEED);
+}
+
 void ferry_file_map_close(ferry_file_map *map)
 {
     if (map->mapping) munmap(map->mapping, map->bytes);

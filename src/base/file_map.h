@@ -18,6 +18,10 @@ typedef struct ferry_file_map {
 /// FERRY_ERR_IO with path and reason. On failure `map` is zeroed.
 ferry_status ferry_file_map_open(ferry_file_map *map, const char *path, ferry_error *err);
 
+/// Makes what was read of the map leave this process's memory until it is read again, from the system's cache or the
+/// file. May be called while others read. Thread-safe.
+void ferry_file_map_let_go(const ferry_file_map *map);
+
 /// A zeroed map is accepted; the map is zeroed.
 void ferry_file_map_close(ferry_file_map *map);
 

@@ -25,7 +25,7 @@ static ferry_status add_profiles(ferry_building *b, ferry_engine_image *image, f
 // An engine for finding faults computes as plainly as it can.
 static bool no_transforms(const ferry_building *b)
 {
-    return b->options.no_winograd || b->options.no_fusion;
+    return b->options.no_winograd || b->options.no_fusion || b->options.low_memory;
 }
 
 static ferry_status make_plan(ferry_building *b, ferry_engine_image *image, bool time_tactics,
@@ -84,6 +84,7 @@ static ferry_status add_texts(ferry_building *b, ferry_engine_image *image, cons
         {"labels", o->labels_json},
         {"numeric_plan", plan_text},
         {FERRY_ENGINE_TEXT_WINOGRAD, no_transforms(b) ? "off" : NULL},
+        {FERRY_ENGINE_TEXT_LOW_MEMORY, o->low_memory ? "on" : NULL},
     };
     for (size_t i = 0; i < FERRY_COUNT_OF(texts); i++)
         if (texts[i].value) FERRY_TRY(ferry_engine_image_set_text(image, texts[i].key, texts[i].value, err));

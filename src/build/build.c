@@ -107,7 +107,8 @@ static ferry_status build(ferry_building *b, ferry_engine **out, ferry_error *er
     const char *plan_text = NULL;
     if (s == FERRY_OK) s = ferry_building_portable(b, &scales, &portable, &plan_text, err);
     ferry_scale_table_deinit(&scales);
-    if (s == FERRY_OK) s = ferry_building_engine(b, &portable, plan_text, !b->options.no_fusion, out, err);
+    if (s == FERRY_OK)
+        s = ferry_building_engine(b, &portable, plan_text, !b->options.no_fusion && !b->options.no_timing, out, err);
     return s;
 }
 

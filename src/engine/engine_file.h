@@ -14,6 +14,7 @@ typedef struct ferry_engine_text_entry {
 
 /// "off": planning anew leaves out tactics that multiply in a transformed domain.
 #define FERRY_ENGINE_TEXT_WINOGRAD "winograd"
+#define FERRY_ENGINE_TEXT_LOW_MEMORY "low_memory"
 
 /// Shapes of one input that contexts may choose: min <= chosen <= max.
 typedef struct ferry_engine_profile {

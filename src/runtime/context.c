@@ -324,6 +324,8 @@ ferry_status ferry_context_prepare(ferry_context *context, ferry_error *error)
         return s;
     }
     context->prepared = true;
+    context->lets_go = ferry_engine_image_text(&context->engine->image, FERRY_ENGINE_TEXT_LOW_MEMORY) != NULL;
+    ferry_context_let_go(context, context->engine->plan->n_steps);
     return FERRY_OK;
 }
 

@@ -197,8 +197,11 @@ ferry_status ferry_context_execute(ferry_context *context, void *const *addresse
     for (size_t i = 0; s == FERRY_OK && i < context->engine->plan->n_steps; i++) {
         s = profile_step(&x, i, err);
         if (s == FERRY_OK) s = observe_step(&x, i, err);
+        ferry_context_let_go(context, i);
     }
-    if (s == FERRY_OK) return wait_devices(&x, err);
+    if (s == FERRY_OK) s = wait_devices(&x, err);
+    ferry_context_let_go(context, context->engine->plan->n_steps);
+    if (s == FERRY_OK) return FERRY_OK;
     // What was queued before the failure still uses the context's memory, and a device's own failure must not come up
     // in the next run.
     for (int32_t d = 0; d < context->engine->plan->n_devices; d++)

@@ -95,6 +95,8 @@ struct ferry_context {
     ferry_shape *shapes;               // [graph.n_values]: sizes, or upper bounds
     bool *bounded;                     // [graph.n_values]
     ferry_binding *step_in, *step_out; // scratch of the step that runs: as many as the widest step has
+    bool lets_go;                      // of weights that were used; see ferry_context_let_go
+    uint64_t used_bytes;               // of the engine's file since it was last given back
     void *observed;                    // host memory for tensors shown to the observer; NULL without one
     size_t observed_bytes;
 
@@ -113,6 +115,9 @@ struct ferry_context {
 /// only.
 ferry_status ferry_context_execute(ferry_context *context, void *const *addresses, ferry_device_stream *const *streams,
                                    ferry_error *err);
+/// In an engine built for little memory and mapped from a file: gives the memory of what was read of it back, after
+/// some steps and at the end of a run. `step` has just been run; n_steps: all.
+void ferry_context_let_go(ferry_context *context, size_t step);
 /// Takes a free slot (waiting for one) with a copy of the bound addresses; NULL when some binding has no address.
 ferry_run_slot *ferry_context_take_slot(ferry_context *context, ferry_error *err);
 void ferry_context_return_slot(ferry_run_slot *slot);

@@ -212,6 +212,7 @@ class Building(unittest.TestCase):
         self.assertLess(len(stripped.serialize()), len(case.build(net).serialize()))
         self.assertIsNone(case.build(net).text("winograd"))
         self.assertEqual(case.build(net, no_winograd=True).text("winograd"), "off")
+        self.assertEqual(case.build(net, low_memory=True, no_timing=True).text("low_memory"), "on")
         names = [name for name, _what in ferry.passes()]
         case.build(net, disabled_passes=names)
         with self.assertRaises(ferry.Error):

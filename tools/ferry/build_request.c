@@ -130,6 +130,8 @@ int cli_build_request_open(cli_build_request *r, const cli_settings *s, ferry_ru
         .threads = s->threads,
         .no_fusion = s->no_fusion,
         .no_winograd = s->no_winograd,
+        .low_memory = s->low_memory,
+        .no_timing = s->no_timing,
         .strip_portable = s->strip_portable,
         .disabled_passes = s->disabled_passes,
         .n_disabled_passes = s->n_disabled_passes,

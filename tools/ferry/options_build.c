@@ -41,6 +41,8 @@ CLI_TAKE_TEXT(take_timing_cache, timing_cache)
 CLI_TAKE_FLAG(take_strip, strip_portable)
 CLI_TAKE_FLAG(take_no_fusion, no_fusion)
 CLI_TAKE_FLAG(take_no_winograd, no_winograd)
+CLI_TAKE_FLAG(take_low_memory, low_memory)
+CLI_TAKE_FLAG(take_no_timing, no_timing)
 CLI_TAKE(take_disable_pass)
 {
     bool known = false;
@@ -86,6 +88,12 @@ static const cli_option build_options[] = {
      "Most memory for one context (activations and scratch). The build fails, with the numbers, when it does not "
      "suffice.",
      take_ram},
+    {"low-memory", 0, NULL,
+     "Make an engine that takes little memory to run, though it may be slower: weights are resident only while their "
+     "layer runs.",
+     take_low_memory},
+    {"no-timing", 0, NULL, "Choose tactics by estimated costs instead of timing them: builds sooner, may run slower.",
+     take_no_timing},
     {"timing-cache", 0, "FILE", "Measured times of tactics: read, added to and written back.", take_timing_cache},
     {"strip-portable", 0, NULL,
      "Leave out what only planning for another device needs: a smaller file that runs here only.", take_strip},
