@@ -17,6 +17,8 @@ static void conv_transpose_f32__matches_reference_for_every_geometry(void **unus
     static const kernel_case cases[] = {
         {TRANSPOSED, .inputs = "f32:1x24x7x9 =f32:24x24x2x2 =f32:24", .attrs = "strides=2,2"},
         {TRANSPOSED, .inputs = "f32:2x24x5x13 =f32:24x1x2x2 =f32:1", .attrs = "strides=2,2"},
+        {TRANSPOSED, .inputs = "f32:1x9x3x101 =f32:9x3x2x2 =f32:3", .attrs = "strides=2,2"}, // few channels
+        {TRANSPOSED, .inputs = "f32:2x5x3x4x5 =f32:5x1x2x4x3 =f32:1", .attrs = "strides=2,4,3"},
         {TRANSPOSED, .inputs = "f32:1x17x6x5 =f32:17x33x3x3", .attrs = "strides=3,3"},
         {TRANSPOSED, .inputs = "f32:1x9x5x6 =f32:9x19x3x3 =f32:19"},
         {TRANSPOSED, .inputs = "f32:1x8x5x6 =f32:8x7x4x4 =f32:7", .attrs = "strides=2,2 pads=1,1,1,1"},
@@ -38,6 +40,9 @@ static void conv_transpose_f32__matches_reference_for_every_geometry(void **unus
         {TRANSPOSED, .inputs = "f32:1x8x3x4x5 =f32:8x9x2x2x2 =f32:9", .attrs = "strides=2,2,2"},
         {TRANSPOSED, .inputs = "f32:1x5x3x4x5 =f32:5x9x3x3x3", .attrs = "strides=2,1,2 pads=1,1,1,0,1,1"},
         {TRANSPOSED, .inputs = "f16:1x8x5x6 =f16:8x7x4x4 =f16:7", .attrs = "strides=2,2 pads=1,1,1,1", .of_each = 2e-3},
+        {TRANSPOSED, .inputs = "f32:1x24x7x9 =f32:24x24x2x2 =f32:24", .attrs = "strides=2,2", .then = "Relu"},
+        {TRANSPOSED, .inputs = "f32:2x24x5x13 =f32:24x1x2x2 =f32:1", .attrs = "strides=2,2", .then = "Sigmoid"},
+        {TRANSPOSED, .inputs = "f32:1x6x6x5 =f32:6x9x3x3", .attrs = "strides=2,3 dilations=2,2", .then = "ferry:Silu"},
         // What is left to the reference: weights made at run time, strides and filters that are too large.
         {TRANSPOSED, .may_lack = 1, .inputs = "f32:1x4x3x4 f32:4x3x2x2"},
         {TRANSPOSED, .may_lack = 1, .inputs = "f32:1x4x3x4 =f32:4x3x2x2", .attrs = "strides=40,40"},

@@ -7,13 +7,15 @@
 #include "backend/cpu/gemm_f32.h"
 #include "backend/cpu/node.h"
 #include "backend/cpu/row_source.h"
+#include "backend/cpu/tail.h"
 #include "backend/cpu/transpose_phases.h"
 #include "base/thread_pool.h"
 #include "ops/op.h"
 
 static const char tactic_name[] = "conv_transpose_f32_phases";
 
-#define BARE_ROWS 96 // stored at a time where no tap reaches
+#define BARE_ROWS 96    // stored at a time where no tap reaches
+#define STACKED_ROWS 96 // most that are made before their parts go to their lines
 
 typedef struct phase_part {
     ferry_row_source source;
@@ -27,8 +29,10 @@ typedef struct transpose_kernel {
     ferry_transpose_filter filter;
     ferry_transpose_shape shape;
     ferry_cpu_operand x;
-    const float *packed; // borrowed
-    phase_part *phases;  // owned: [n_phases]
+    const float *packed;      // borrowed
+    ferry_unary_f32_loop act; // for finished lines; NULL: none
+    float act_parameters[FERRY_UNARY_PARAMETERS];
+    phase_part *phases; // owned: [n_phases]
     size_t n_phases;
     float *zeros; // owned: what a tap beyond the input points to
     size_t zeros_bytes;
@@ -65,16 +69,35 @@ static void run_rows(const transpose_run *run, const phase_part *p, size_t row, 
     }
 }
 
+// The same for stacked lines: what a row makes of each line goes there, `line` floats behind the one before.
+static void run_stacked(const transpose_run *run, const phase_part *p, size_t row, size_t rows, float *y, size_t line)
+{
+    float made[STACKED_ROWS * FERRY_TRANSPOSE_NARROW];
+    const ferry_transpose_filter *f = &run->k->filter;
+    const size_t all = (size_t)f->m_each, each = all / (size_t)f->stacked;
+    run_rows(run, p, row, rows, made, all);
+    for (size_t h = 0; h < (size_t)f->stacked; h++)
+        for (size_t i = 0; i < rows; i++)
+            for (size_t c = 0; c < each; c++) y[h * line + i * each + c] = made[i * all + h * each + c];
+}
+
 // A phase's outputs on one line: picture n, at d and h as the phase counts them.
 static void run_line(const transpose_run *run, const phase_part *p, int64_t n, int64_t d, int64_t h)
 {
     const transpose_kernel *k = run->k;
     const int64_t *stride = k->filter.stride, *out = k->shape.out;
     const size_t width = (size_t)p->places[2].count, position = (size_t)(k->filter.m_each * k->filter.group);
-    const size_t block = p->source.taps ? ferry_row_source_block(&p->source, k->row->mr) : BARE_ROWS;
+    size_t block = p->source.taps ? ferry_row_source_block(&p->source, k->row->mr) : BARE_ROWS;
     const int64_t out_d = p->places[0].first + d * stride[0], out_h = p->places[1].first + h * stride[1];
     const size_t first_row = (size_t)((n * p->places[0].count + d) * p->places[1].count + h) * width;
     float *y = run->y + (size_t)(((n * out[0] + out_d) * out[1] + out_h) * out[2] + p->places[2].first) * position;
+    if (k->filter.stacked > 1) {
+        const size_t each = position / (size_t)k->filter.stacked;
+        if (block > STACKED_ROWS) block = STACKED_ROWS;
+        for (size_t at = 0; at < width; at += block)
+            run_stacked(run, p, first_row + at, width - at < block ? width - at : block, y + at * each, width * each);
+        return;
+    }
     for (size_t at = 0; at < width; at += block)
         run_rows(run, p, first_row + at, width - at < block ? width - at : block, y + at * (size_t)stride[2] * position,
                  (size_t)stride[2] * position);
@@ -91,6 +114,9 @@ static void run_lines(void *context, size_t begin, size_t count)
         const int64_t first = ((d + pad[0]) % stride[0] * stride[1] + (h + pad[1]) % stride[1]) * stride[2];
         for (int64_t i = 0; i < stride[2]; i++)
             run_line(run, &k->phases[first + i], rest / out[0], d / stride[0], h / stride[1]);
+        const size_t line = (size_t)(out[2] * k->filter.m_each * k->filter.group);
+        float *y = run->y + item * line;
+        if (k->act) k->act(y, y, line, k->act_parameters);
     }
 }
 
@@ -132,7 +158,7 @@ static bool phase_floats(const ferry_gemm_f32_row *row, const ferry_transpose_fi
 static void pack_phases(const ferry_gemm_f32_row *row, const ferry_transpose_filter *f, const float *w,
                         const float *bias, float *by_tap, float *biases, float *packed)
 {
-    const size_t columns = (size_t)f->m_each, m_each = columns / (size_t)f->merged;
+    const size_t columns = (size_t)f->m_each, m_each = columns / (size_t)(f->merged * f->stacked);
     size_t each = 0, end = 0;
     for (size_t p = 0; p < ferry_transpose_phase_count(f); p++) {
         float *to = packed + end;
@@ -201,6 +227,12 @@ static ferry_status fill_kernel(transpose_kernel *k, ferry_cpu_device *device, c
                                 const char *tactic, const ferry_tensor_desc *in, const ferry_tensor_desc *y,
                                 size_t packed_bytes, ferry_error *err)
 {
+    ferry_finish finish = {.kind = FERRY_FINISH_CLAMP};
+    ferry_cpu_operand residual = {.at = -1};
+    FERRY_TRY(ferry_tail_read(device, region, tactic, in, y, &finish, &residual, err));
+    if (region->n_nodes > 2) return ferry_cpu_misfit(tactic, "a residual", err);
+    if (finish.kind == FERRY_FINISH_LOOP) k->act = finish.loop;
+    memcpy(k->act_parameters, finish.parameters, sizeof k->act_parameters);
     const ferry_node *node = &region->graph->nodes[region->nodes[0]];
     const ferry_cpu_operand w = ferry_cpu_input(region, in, 1);
     size_t bytes = 0, end = 0;
@@ -229,12 +261,11 @@ static ferry_status prepare(ferry_cpu_device *device, const ferry_region *region
                             const ferry_tensor_desc *in, const ferry_tensor_desc *out, const void *packed,
                             size_t packed_bytes, ferry_kernel **out_kernel, ferry_error *err)
 {
-    FERRY_TRY(ferry_cpu_check_region(region, tactic, in, out, err));
     transpose_kernel *k = ferry_cpu_kernel_new(device, sizeof *k, run);
     if (!k) return ferry_fail_memory(err, "a transposed convolution");
     k->base.deinit = deinit;
     k->packed = packed;
-    const ferry_status s = fill_kernel(k, device, region, tactic, in, &out[0], packed_bytes, err);
+    const ferry_status s = fill_kernel(k, device, region, tactic, in, out, packed_bytes, err);
     if (s == FERRY_OK)
         *out_kernel = &k->base.base;
     else
@@ -246,9 +277,11 @@ static ferry_status offer(ferry_cpu_device *device, const ferry_graph_view *view
                           const ferry_offer_sink *sink, ferry_error *err)
 {
     const ferry_graph *g = view->graph;
-    const ferry_node *node = &g->nodes[root];
+    ferry_tail tail;
+    ferry_tail_find(view, root, &tail);
+    const ferry_node *node = &g->nodes[tail.nodes[0]];
     const ferry_gemm_f32_row *row = ferry_gemm_f32_pick(device->isa);
-    if (!ferry_node_is(node, "ConvTranspose") || !ferry_cpu_is_plain_node(view, root) ||
+    if (!ferry_node_is(node, "ConvTranspose") || tail.n_nodes > 2 || !ferry_cpu_is_plain_node(view, tail.nodes[0]) ||
         ferry_cpu_is_constant(g, node, 0) || !ferry_cpu_is_constant(g, node, 1) ||
         (ferry_cpu_value(g, node, 2) && !ferry_cpu_is_constant(g, node, 2)))
         return FERRY_OK;
@@ -271,9 +304,9 @@ static ferry_status offer(ferry_cpu_device *device, const ferry_graph_view *view
     // A panel that is not full costs as much as a full one.
     const size_t padded = ((size_t)f.m_each + row->vec - 1) / row->vec * row->vec;
     macs *= ferry_cpu_elements(y) * (double)padded / (double)f.m_each;
-    return ferry_cpu_offer_node(
-        sink, tactic_name, root, FERRY_LAYOUT_CHANNELS_LAST, FERRY_LAYOUT_CHANNELS_LAST, 0,
-        ferry_cpu_cost_us(device, FERRY_F32, macs, ferry_cpu_bytes(x) + ferry_cpu_bytes(w) + ferry_cpu_bytes(y)), err);
+    const double bytes = ferry_cpu_bytes(x) + ferry_cpu_bytes(w) + ferry_cpu_bytes(y);
+    return ferry_tail_offer(sink, tactic_name, &tail, FERRY_LAYOUT_CHANNELS_LAST, FERRY_LAYOUT_CHANNELS_LAST,
+                            ferry_cpu_cost_us(device, FERRY_F32, macs + tail.macs, bytes), err);
 }
 
 extern const ferry_cpu_family ferry_cpu_family_conv_transpose_f32;

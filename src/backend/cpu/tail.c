@@ -9,7 +9,7 @@
 // A product whose own epilogue leaves room for an activation.
 static bool is_open_product(const ferry_node *node)
 {
-    static const char *const names[] = {"Conv", "FusedConv", "Gemm", "FusedGemm", "MatMul"};
+    static const char *const names[] = {"Conv", "FusedConv", "ConvTranspose", "Gemm", "FusedGemm", "MatMul"};
     for (size_t i = 0; i < FERRY_COUNT_OF(names); i++)
         if (ferry_node_is(node, names[i])) return strcmp(ferry_node_string(node, "act", "none"), "none") == 0;
     return false;

@@ -24,16 +24,16 @@ static ferry_phase_taps taps_of(int64_t r, int64_t stride, int64_t dilation, int
     return t;
 }
 
-// Windows of the last dimension lie side by side whatever the input's size.
-static bool merges(const ferry_node *node, const ferry_transpose_filter *f, const ferry_window *w)
+// Windows along dimension i lie side by side whatever the input's size.
+static bool merges(const ferry_node *node, const ferry_transpose_filter *f, const ferry_window *w, int32_t i)
 {
     int32_t n = 0;
     const int64_t *extra = ferry_node_ints(node, "output_padding", &n);
-    for (int32_t i = 0; extra && i < n; i++)
-        if (extra[i] != 0) return false;
+    for (int32_t k = 0; extra && k < n; k++)
+        if (extra[k] != 0) return false;
     if (ferry_node_ints(node, "output_shape", &n) && n > 0) return false;
-    return f->group == 1 && f->kernel[2] == f->stride[2] && f->dilation[2] == 1 && w->pad_begin[2] == 0 &&
-           w->pad_end[2] == 0 && w->auto_pad != FERRY_AUTO_PAD_SAME_UPPER && w->auto_pad != FERRY_AUTO_PAD_SAME_LOWER;
+    return f->group == 1 && f->kernel[i] == f->stride[i] && f->dilation[i] == 1 && w->pad_begin[i] == 0 &&
+           w->pad_end[i] == 0 && w->auto_pad != FERRY_AUTO_PAD_SAME_UPPER && w->auto_pad != FERRY_AUTO_PAD_SAME_LOWER;
 }
 
 bool ferry_transpose_filter_read(const ferry_node *node, int32_t w_rank, const int64_t *w_dims,
@@ -43,7 +43,8 @@ bool ferry_transpose_filter_read(const ferry_node *node, int32_t w_rank, const i
     if (w_rank < 3 || w_rank > 5 || w_dims[0] < 1 || w_dims[1] < 1 || w_dims[1] > INT32_MAX ||
         ferry_window_read(node, w_rank - 2, w_dims + 2, &w, NULL) != FERRY_OK)
         return false;
-    *out = (ferry_transpose_filter){.c_in = w_dims[0], .group = ferry_node_int(node, "group", 1), .merged = 1};
+    *out = (ferry_transpose_filter){
+        .c_in = w_dims[0], .group = ferry_node_int(node, "group", 1), .merged = 1, .stacked = 1};
     if (out->group < 1 || out->c_in % out->group != 0) return false;
     out->c_each = out->c_in / out->group;
     out->m_each = w_dims[1];
@@ -56,10 +57,15 @@ bool ferry_transpose_filter_read(const ferry_node *node, int32_t w_rank, const i
             w.stride[i] > FERRY_TRANSPOSE_MOST_STRIDE || w.dilation[i] < 1)
             return false;
     }
-    if (merges(node, out, &w)) {
+    if (merges(node, out, &w, 2)) {
         out->merged = out->stride[2];
         out->m_each *= out->merged;
         out->kernel[2] = out->stride[2] = 1;
+        if (merges(node, out, &w, 1) && out->m_each * out->stride[1] <= FERRY_TRANSPOSE_NARROW) {
+            out->stacked = out->stride[1];
+            out->m_each *= out->stacked;
+            out->kernel[1] = out->stride[1] = 1;
+        }
     }
     for (int32_t i = 0; i < 3; i++)
         for (int64_t r = 0; r < out->stride[i]; r++)
@@ -88,15 +94,15 @@ void ferry_transpose_phase_weights(const ferry_transpose_filter *f, size_t phase
     int64_t r[3];
     remainders(f, phase, r);
     const ferry_phase_taps d = f->taps[0][r[0]], h = f->taps[1][r[1]], t = f->taps[2][r[2]];
-    const int64_t m_each = f->m_each / f->merged, width = f->kernel[2] * f->merged;
-    const int64_t filter = f->kernel[0] * f->kernel[1] * width;
+    const int64_t m_each = f->m_each / (f->merged * f->stacked), width = f->kernel[2] * f->merged;
+    const int64_t height = f->kernel[1] * f->stacked, filter = f->kernel[0] * height * width;
     for (int64_t column = 0; column < f->m_each; column++) {
-        // A merged column is a position of the last dimension and a channel.
+        // A merged column is a position of the last dimensions and a channel.
         const float *of_column = w + (group * f->c_each * m_each + column % m_each) * filter + column / m_each;
         for (int64_t i = d.count - 1; i >= 0; i--)
             for (int64_t j = h.count - 1; j >= 0; j--)
                 for (int64_t k = t.count - 1; k >= 0; k--) {
-                    const int64_t row = (d.first + i * d.step) * f->kernel[1] + h.first + j * h.step;
+                    const int64_t row = (d.first + i * d.step) * height + h.first + j * h.step;
                     const float *from = of_column + row * width + t.first + k * t.step;
                     for (int64_t c = 0; c < f->c_each; c++) *out++ = from[c * m_each * filter];
                 }
@@ -106,9 +112,9 @@ void ferry_transpose_phase_weights(const ferry_transpose_filter *f, size_t phase
 bool ferry_transpose_shape_read(const ferry_node *node, const ferry_transpose_filter *f, const ferry_tensor_desc *x,
                                 const ferry_tensor_desc *y, ferry_transpose_shape *out)
 {
-    int64_t kernel[3] = {f->kernel[0], f->kernel[1], f->kernel[2] * f->merged};
+    const int64_t kernel[3] = {f->kernel[0], f->kernel[1] * f->stacked, f->kernel[2] * f->merged};
     if (x->rank < 3 || x->rank > 5 || y->rank != x->rank || x->dims[0] < 0 || x->dims[0] != y->dims[0] ||
-        x->dims[1] != f->c_in || y->dims[1] != f->m_each / f->merged * f->group)
+        x->dims[1] != f->c_in || y->dims[1] != f->m_each / (f->merged * f->stacked) * f->group)
         return false;
     const int32_t n_spatial = x->rank - 2;
     *out = (ferry_transpose_shape){.batch = x->dims[0], .in = {1, 1, 1}, .out = {1, 1, 1}};
@@ -124,6 +130,7 @@ bool ferry_transpose_shape_read(const ferry_node *node, const ferry_transpose_fi
         out->pad[i] = sizes.window.pad_begin[i];
     }
     if (f->merged > 1) out->out[2] = out->in[2];
+    if (f->stacked > 1) out->out[1] = out->in[1];
     return true;
 }
 

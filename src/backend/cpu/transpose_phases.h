@@ -8,6 +8,7 @@
 #include "backend/cpu/conv_shape.h"
 
 #define FERRY_TRANSPOSE_MOST_STRIDE 16 // along one dimension
+#define FERRY_TRANSPOSE_NARROW 16      // most channels that lines are stacked to
 
 /// What a phase takes of the filter along one dimension: `count` taps from `first` on, `step` apart. In the input they
 /// lie `reach` apart, in the other order.
@@ -21,7 +22,9 @@ typedef struct ferry_transpose_filter {
     int64_t kernel[3], stride[3], dilation[3];
     /// Where windows lie side by side along the last dimension, their positions are taken for channels of their own:
     /// m_each counts them, kernel and stride are 1 there, and what one input position makes is stored in one piece.
-    int64_t merged;                                        // 1: not so
+    int64_t merged; // 1: not so
+    /// The same of the dimension before it, where there are few channels: their lines are then stored one by one.
+    int64_t stacked;                                       // 1: not so
     ferry_phase_taps taps[3][FERRY_TRANSPOSE_MOST_STRIDE]; // [stride]
 } ferry_transpose_filter;
 
@@ -48,7 +51,7 @@ typedef struct ferry_phase_places {
 } ferry_phase_places;
 
 typedef struct ferry_transpose_shape {
-    int64_t batch, in[3], out[3], pad[3]; // out: as the filter sees it, which may have merged the last dimension
+    int64_t batch, in[3], out[3], pad[3]; // out: as the filter sees it, which may have merged and stacked dimensions
 } ferry_transpose_shape;
 
 /// x and y as described, both with their channels last. False: they do not fit to node and filter.
