@@ -63,10 +63,12 @@ bool ferry_heap_reserve(const ferry_heap *heap, void **data, size_t *capacity, s
     if (grown < 8) grown = 8;
     size_t bytes = 0;
     if (!ferry_mul_size(grown, elem_bytes, &bytes)) return false;
-    void *p = ferry_heap_alloc(heap, bytes);
+    char *p = ferry_heap_alloc_uninit(heap, bytes);
     if (!p) return false;
-    if (*data) memcpy(p, *data, *capacity * elem_bytes);
-    ferry_heap_free(heap, *data, *capacity * elem_bytes);
+    const size_t old_bytes = *capacity * elem_bytes;
+    if (*data) memcpy(p, *data, old_bytes);
+    memset(p + old_bytes, 0, bytes - old_bytes);
+    ferry_heap_free(heap, *data, old_bytes);
     *data = p;
     *capacity = grown;
     return true;

@@ -4,61 +4,6 @@
 
 #include "plan/select.h"
 
-#define BLOB_ALIGN 64
-
-static ferry_status pack_steps(const ferry_planner *p, ferry_plan *plan, ferry_error *err)
-{
-    const ferry_heap *heap = p->heap;
-    void *data = NULL;
-    size_t used = 0, capacity = 0;
-    ferry_status s = FERRY_OK;
-    ferry_phase phase;
-    FERRY_TRY(ferry_phase_begin(&phase, p->options->progress, "pack weights", plan->n_steps, err));
-    for (size_t i = 0; s == FERRY_OK && i < plan->n_steps; i++) {
-        ferry_plan_step *step = &plan->steps[i];
-        if (step->kind != FERRY_STEP_REGION) continue;
-        ferry_region region;
-        ferry_arena scratch;
-        ferry_arena_init(&scratch, heap);
-        s = ferry_region_make(p->graph, p->view.user_offsets, p->view.users, step->nodes, step->n_nodes, &scratch,
-                              &region, err);
-        ferry_device *device = p->devices[step->device];
-        void *blob = NULL;
-        size_t bytes = 0;
-        if (s == FERRY_OK) s = device->backend->pack(device, &region, step->tactic, &blob, &bytes, err);
-        if (s != FERRY_OK) {
-            s = ferry_within(err, s, "layer '%s', tactic %s", step->name, step->tactic);
-        } else if (bytes) {
-            const size_t at = ferry_align_size(used, BLOB_ALIGN);
-            if (ferry_heap_reserve(heap, &data, &capacity, 1, at + bytes)) {
-                memcpy((char *)data + at, blob, bytes);
-                step->packed_offset = at;
-                step->packed_bytes = bytes;
-                used = at + bytes;
-            } else {
-                s = ferry_fail_memory(err, "packed weights");
-            }
-        }
-        ferry_heap_free(device->heap, blob, bytes);
-        ferry_arena_deinit(&scratch);
-        if (s == FERRY_OK) s = ferry_phase_step(&phase, i, err);
-    }
-    // Trimmed to size, since the plan frees what it says it holds.
-    if (s == FERRY_OK && used) {
-        void *exact = ferry_heap_alloc_uninit(heap, used);
-        if (exact) {
-            memcpy(exact, data, used);
-            plan->packed = exact;
-            plan->packed_bytes = used;
-            plan->packed_owned = true;
-        } else {
-            s = ferry_fail_memory(err, "packed weights");
-        }
-    }
-    ferry_heap_free(heap, data, capacity);
-    return s == FERRY_OK ? ferry_phase_end(&phase, err) : s;
-}
-
 static ferry_status describe_devices(ferry_planner *p, ferry_plan *out, ferry_error *err)
 {
     out->n_devices = p->n_devices;
@@ -91,7 +36,7 @@ static ferry_status run_planner(ferry_planner *p, ferry_plan *out, ferry_error *
     FERRY_TRY(ferry_planner_time(p, err));
     FERRY_TRY(ferry_planner_select_in_budget(p, err));
     FERRY_TRY(ferry_planner_assemble(p, out, err));
-    FERRY_TRY(pack_steps(p, out, err));
+    FERRY_TRY(ferry_planner_pack(p, out, err));
     const ferry_status s = ferry_plan_verify(out, p->graph, err);
     return s == FERRY_OK ? s : ferry_within(err, FERRY_ERR_INTERNAL, "a plan that was just made");
 }

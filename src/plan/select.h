@@ -59,6 +59,9 @@ ferry_status ferry_planner_select_in_budget(ferry_planner *planner, ferry_error 
 /// assemble.c: buffers, steps, reformats, copies and aliases from the choice.
 ferry_status ferry_planner_assemble(ferry_planner *planner, ferry_plan *out, ferry_error *err);
 
+/// pack.c: the constants of every step of an assembled plan, packed for its tactic.
+ferry_status ferry_planner_pack(ferry_planner *planner, ferry_plan *plan, ferry_error *err);
+
 /// signature.c: what is computed, without addresses and names: the key of a measured time. Made in `arena`; NULL when
 /// memory is gone.
 const char *ferry_region_signature(const ferry_region *region, ferry_arena *arena);
