@@ -182,8 +182,9 @@ FERRY_API ferry_status ferry_context_bind(ferry_context *context, int32_t index,
 /// queued already). Needs an address for every binding. A context may be queued again only on the same stream, or after
 /// the earlier run has finished.
 FERRY_API ferry_status ferry_context_enqueue(ferry_context *context, ferry_stream *stream, ferry_error *error);
-/// Runs one inference on host memory and waits: `inputs` and `outputs` are host pointers in binding order.
-/// FERRY_ERR_INVALID_ARGUMENT on the stream's own thread, which would wait for itself; nothing is queued then.
+/// Runs one inference on host memory and waits: `inputs` and `outputs` are host pointers in binding order. What the CPU
+/// does may be done by the calling thread, as in ferry_stream_wait; a profiler or observer is called on the stream's
+/// own. FERRY_ERR_INVALID_ARGUMENT on the stream's own thread, which would wait for itself; nothing is queued then.
 FERRY_API ferry_status ferry_context_run(ferry_context *context, ferry_stream *stream, const void *const *inputs,
                                          void *const *outputs, ferry_error *error);
 

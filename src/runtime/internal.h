@@ -118,6 +118,8 @@ ferry_status ferry_context_execute(ferry_context *context, void *const *addresse
 /// In an engine built for little memory and mapped from a file: gives the memory of what was read of it back, after
 /// some steps and at the end of a run. `step` has just been run; n_steps: all.
 void ferry_context_let_go(ferry_context *context, size_t step);
+/// ferry_context_enqueue and ferry_stream_wait in one, without waking the stream's thread where nothing needs it.
+ferry_status ferry_context_enqueue_and_wait(ferry_context *context, ferry_stream *stream, ferry_error *err);
 /// Takes a free slot (waiting for one) with a copy of the bound addresses; NULL when some binding has no address.
 ferry_run_slot *ferry_context_take_slot(ferry_context *context, ferry_error *err);
 void ferry_context_return_slot(ferry_run_slot *slot);

@@ -46,6 +46,5 @@ ferry_status ferry_context_run(ferry_context *context, ferry_stream *stream, con
     const int32_t n_in = (int32_t)context->engine->image.graph.n_inputs;
     for (int32_t i = 0; i < n; i++)
         FERRY_TRY(ferry_context_bind(context, i, i < n_in ? (void *)inputs[i] : outputs[i - n_in], error));
-    FERRY_TRY(ferry_context_enqueue(context, stream, error));
-    return ferry_stream_wait(stream, error);
+    return ferry_context_enqueue_and_wait(context, stream, error);
 }

@@ -44,34 +44,64 @@ static bool is_skipped(const ferry_stream *s, const ferry_command *c)
     return s->failure != FERRY_OK && (c->kind == FERRY_COMMAND_RUN || c->kind == FERRY_COMMAND_COPY);
 }
 
+// Runs the oldest command, whose turn it is. Called with the mutex, which is released meanwhile.
+static void run_head(ferry_stream *s)
+{
+    const ferry_command command = s->ring[s->head];
+    const bool skip = is_skipped(s, &command);
+    s->running = true;
+    pthread_mutex_unlock(&s->mutex);
+    ferry_error err = {.text = ""};
+    ferry_status status = FERRY_OK;
+    if (!skip) {
+        status = run_command(s, &command, &err);
+    } else if (command.kind == FERRY_COMMAND_RUN) {
+        ferry_context_return_slot(command.u.slot);
+    }
+    pthread_mutex_lock(&s->mutex);
+    s->running = false;
+    if (status != FERRY_OK && s->failure == FERRY_OK) {
+        s->failure = status;
+        s->failure_text = err;
+    }
+    s->head = (s->head + 1) % FERRY_STREAM_RING;
+    s->count--;
+    pthread_cond_broadcast(&s->done);
+    // The stream's thread may have slept through a signal while another thread was running the command before.
+    if (s->count || s->closing) pthread_cond_signal(&s->queued);
+}
+
 static void *work(void *argument)
 {
     ferry_stream *s = argument;
     pthread_mutex_lock(&s->mutex);
     for (;;) {
-        while (s->count == 0 && !s->closing) pthread_cond_wait(&s->queued, &s->mutex);
+        while (s->running || (s->count == 0 && !s->closing)) pthread_cond_wait(&s->queued, &s->mutex);
         if (s->count == 0) break;
-        const ferry_command command = s->ring[s->head];
-        const bool skip = is_skipped(s, &command);
-        pthread_mutex_unlock(&s->mutex);
-        ferry_error err = {.text = ""};
-        ferry_status status = FERRY_OK;
-        if (!skip) {
-            status = run_command(s, &command, &err);
-        } else if (command.kind == FERRY_COMMAND_RUN) {
-            ferry_context_return_slot(command.u.slot);
-        }
-        pthread_mutex_lock(&s->mutex);
-        if (status != FERRY_OK && s->failure == FERRY_OK) {
-            s->failure = status;
-            s->failure_text = err;
-        }
-        s->head = (s->head + 1) % FERRY_STREAM_RING;
-        s->count--;
-        pthread_cond_broadcast(&s->done);
+        run_head(s);
     }
     pthread_mutex_unlock(&s->mutex);
     return NULL;
+}
+
+// Whether another thread than the stream's may run it: whatever calls a user's function belongs to the stream's own
+// thread, and what only waits had better sleep there.
+static bool is_free_of_callbacks(const ferry_command *c)
+{
+    if (c->kind == FERRY_COMMAND_RUN) return !c->u.slot->context->profiler && !c->u.slot->context->observer;
+    return c->kind == FERRY_COMMAND_COPY || c->kind == FERRY_COMMAND_RECORD;
+}
+
+// Who waits works instead, where the stream's thread has not begun yet: handing a command over and back takes longer
+// than a small network runs.
+static void finish_all(ferry_stream *s)
+{
+    while (s->count > 0) {
+        if (!s->running && is_free_of_callbacks(&s->ring[s->head]))
+            run_head(s);
+        else
+            pthread_cond_wait(&s->done, &s->mutex);
+    }
 }
 
 static ferry_status open_device_streams(ferry_stream *s, int32_t threads, ferry_error *err)
@@ -144,12 +174,17 @@ void ferry_stream_release(ferry_stream *stream)
     ferry_runtime_release(runtime);
 }
 
+static void append(ferry_stream *s, const ferry_command *command)
+{
+    while (s->count == FERRY_STREAM_RING) pthread_cond_wait(&s->done, &s->mutex);
+    s->ring[(s->head + s->count) % FERRY_STREAM_RING] = *command;
+    s->count++;
+}
+
 void ferry_stream_push(ferry_stream *stream, const ferry_command *command)
 {
     pthread_mutex_lock(&stream->mutex);
-    while (stream->count == FERRY_STREAM_RING) pthread_cond_wait(&stream->done, &stream->mutex);
-    stream->ring[(stream->head + stream->count) % FERRY_STREAM_RING] = *command;
-    stream->count++;
+    append(stream, command);
     pthread_cond_signal(&stream->queued);
     pthread_mutex_unlock(&stream->mutex);
 }
@@ -161,16 +196,23 @@ ferry_status ferry_stream_check_outside(const ferry_stream *stream, ferry_error 
     return ferry_fail(err, FERRY_ERR_INVALID_ARGUMENT, "the stream's own thread would wait for itself");
 }
 
+// The first failure since the last time; with the mutex.
+static ferry_status take_failure(ferry_stream *s, ferry_error *err)
+{
+    const ferry_status status = s->failure;
+    if (status != FERRY_OK) {
+        ferry_fail(err, status, "%s", s->failure_text.text);
+        s->failure = FERRY_OK;
+    }
+    return status;
+}
+
 ferry_status ferry_stream_wait(ferry_stream *stream, ferry_error *error)
 {
     FERRY_TRY(ferry_stream_check_outside(stream, error));
     pthread_mutex_lock(&stream->mutex);
-    while (stream->count > 0) pthread_cond_wait(&stream->done, &stream->mutex);
-    const ferry_status status = stream->failure;
-    if (status != FERRY_OK) {
-        ferry_fail(error, status, "%s", stream->failure_text.text);
-        stream->failure = FERRY_OK;
-    }
+    finish_all(stream);
+    const ferry_status status = take_failure(stream, error);
     pthread_mutex_unlock(&stream->mutex);
     return status;
 }
@@ -205,16 +247,35 @@ ferry_status ferry_stream_call(ferry_stream *stream, void (*function)(void *user
     return FERRY_OK;
 }
 
+static ferry_status make_run(ferry_context *context, const ferry_stream *stream, ferry_command *out, ferry_error *err)
+{
+    FERRY_TRY(ferry_check_process(context->process, "context", err));
+    FERRY_TRY(ferry_check_process(stream->process, "stream", err));
+    if (stream->runtime != context->engine->runtime)
+        return ferry_fail(err, FERRY_ERR_INVALID_ARGUMENT, "the stream belongs to another runtime than the context");
+    FERRY_TRY(ferry_context_prepare(context, err));
+    ferry_run_slot *slot = ferry_context_take_slot(context, err);
+    *out = (ferry_command){.kind = FERRY_COMMAND_RUN, .u.slot = slot};
+    return slot ? FERRY_OK : FERRY_ERR_INVALID_ARGUMENT;
+}
+
 ferry_status ferry_context_enqueue(ferry_context *context, ferry_stream *stream, ferry_error *error)
 {
-    FERRY_TRY(ferry_check_process(context->process, "context", error));
-    FERRY_TRY(ferry_check_process(stream->process, "stream", error));
-    if (stream->runtime != context->engine->runtime)
-        return ferry_fail(error, FERRY_ERR_INVALID_ARGUMENT, "the stream belongs to another runtime than the context");
-    FERRY_TRY(ferry_context_prepare(context, error));
-    ferry_run_slot *slot = ferry_context_take_slot(context, error);
-    if (!slot) return FERRY_ERR_INVALID_ARGUMENT;
-    const ferry_command command = {.kind = FERRY_COMMAND_RUN, .u.slot = slot};
+    ferry_command command;
+    FERRY_TRY(make_run(context, stream, &command, error));
     ferry_stream_push(stream, &command);
     return FERRY_OK;
+}
+
+ferry_status ferry_context_enqueue_and_wait(ferry_context *context, ferry_stream *stream, ferry_error *err)
+{
+    ferry_command command;
+    FERRY_TRY(make_run(context, stream, &command, err));
+    pthread_mutex_lock(&stream->mutex);
+    append(stream, &command);
+    if (!is_free_of_callbacks(&command)) pthread_cond_signal(&stream->queued); // else this thread will see to it
+    finish_all(stream);
+    const ferry_status status = take_failure(stream, err);
+    pthread_mutex_unlock(&stream->mutex);
+    return status;
 }

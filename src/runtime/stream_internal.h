@@ -46,6 +46,7 @@ struct ferry_stream {
     pthread_cond_t queued, done;
     ferry_command ring[FERRY_STREAM_RING];
     size_t head, count;   // the command that runs stays in the ring until it is done
+    bool running;         // the oldest command, on some thread
     ferry_status failure; // the first since the last wait
     ferry_error failure_text;
 };

@@ -238,6 +238,41 @@ static void stream__is_not_waited_for_on_its_own_thread(void **state)
     build_end(&b);
 }
 
+static void note_late(void *user)
+{
+    const struct timespec a_while = {.tv_nsec = 20000000};
+    nanosleep(&a_while, NULL);
+    atomic_store((atomic_int *)user, 1);
+}
+
+// The thread that waits may run the network itself, but not before its turn.
+static void run__comes_after_what_was_queued_before(void **state)
+{
+    (void)state;
+    graph_builder b;
+    build_conv_net(&b, "1");
+    ferry_runtime *runtime = test_runtime(NULL, "cpu", false, NULL);
+    ferry_engine *engine = test_engine(runtime, &b.graph, NULL);
+    ferry_context *context = NULL;
+    MUST(ferry_context_create(engine, NULL, &context, err));
+    ferry_stream *stream = open_stream(runtime);
+    test_io io;
+    test_io_open(&io, context, 1);
+    for (int i = 0; i < 3; i++) {
+        atomic_int noted = 0;
+        MUST(ferry_stream_call(stream, note_late, &noted, err));
+        MUST(test_io_run(&io, stream, err));
+        assert_int_equal(atomic_load(&noted), 1);
+        test_io_expect(&io, &b.graph, 1e-5);
+    }
+    test_io_close(&io);
+    ferry_stream_release(stream);
+    ferry_context_release(context);
+    ferry_engine_release(engine);
+    ferry_runtime_release(runtime);
+    build_end(&b);
+}
+
 static void copies__reach_a_device_and_come_back(void **state)
 {
     (void)state;
@@ -398,6 +433,7 @@ int main(void)
         cmocka_unit_test(stream__takes_more_than_its_ring_in_order),
         cmocka_unit_test(stream__refuses_what_makes_no_sense),
         cmocka_unit_test(stream__is_not_waited_for_on_its_own_thread),
+        cmocka_unit_test(run__comes_after_what_was_queued_before),
         cmocka_unit_test(copies__reach_a_device_and_come_back),
         cmocka_unit_test(event__orders_two_streams),
         cmocka_unit_test(event__measures_time_between_two),
