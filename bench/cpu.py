@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Times ferry on the CPU beside what else one would pick: ONNX Runtime, OpenVINO, ncnn and MNN, batch 1.
 
-    python3 bench/cpu_models.py FOLDER                                     # makes twelve models to measure
     python3 bench/cpu.py FOLDER/*.onnx --setup PEERS --ferry build/release --md table.md
 
 With --setup, the peers are installed from PyPI into the virtual environment PEERS, once, and measured from there.

@@ -59,7 +59,7 @@ class Model:
 
 
 def settings_beside(path):
-    """What models.json in the model's folder (as bench/cpu_models.py writes it) says about the model: {} without one."""
+    """What models.json in the model's folder says about the model ({"mean": [..], "std": [..]}); {} without one."""
     listed = os.path.join(os.path.dirname(os.path.abspath(path)), "models.json")
     if not os.path.exists(listed):
         return {}
