@@ -5,9 +5,12 @@
 
 #include <string.h>
 
+#include "backend/cpu/turn_block.h"
+
 #define BLOCK 32         // elements along each of the two dimensions of a turned copy
 #define STRIP 2048       // columns of one task of a turned copy: a multiple of BLOCK
 #define TASK_BYTES 16384 // about what one task copies
+#define SHORT_ROW 512    // bytes of a row that is copied without a call
 
 void ferry_copy_row(size_t elem_bytes, int64_t n, void *out, int64_t out_step, const void *in, int64_t in_step)
 {
@@ -71,11 +74,42 @@ typedef struct job {
     const char *in;
 } job;
 
+// Short rows of whole 16-byte pieces, as concatenated channels have them: a call of memcpy costs more than they do.
+static void copy_short_rows(size_t rows, size_t row_bytes, char *out, ptrdiff_t out_stride, const char *in,
+                            ptrdiff_t in_stride)
+{
+    for (size_t r = 0; r < rows; r++, out += out_stride, in += in_stride)
+        for (size_t b = 0; b < row_bytes; b += 16) memcpy(out + b, in + b, 16);
+}
+
+// Rows of dense elements, as many at a time as lie at one distance.
+static void copy_dense_rows(const job *j, size_t begin, size_t count)
+{
+    const ferry_nd *w = &j->c->walk;
+    const int64_t bytes = (int64_t)j->c->elem_bytes, each = w->dims[w->rank - 2];
+    const ptrdiff_t out_stride = (ptrdiff_t)(w->strides[0][w->rank - 2] * bytes);
+    const ptrdiff_t in_stride = (ptrdiff_t)(w->strides[1][w->rank - 2] * bytes);
+    const size_t row_bytes = (size_t)(ferry_nd_row(w) * bytes);
+    for (size_t end = begin + count; begin < end;) {
+        ferry_nd_cursor at;
+        ferry_nd_seek(w, begin, &at);
+        const size_t left = (size_t)(each - (int64_t)(begin % (size_t)each));
+        const size_t rows = left < end - begin ? left : end - begin;
+        copy_short_rows(rows, row_bytes, j->out + at.at[0] * bytes, out_stride, j->in + at.at[1] * bytes, in_stride);
+        begin += rows;
+    }
+}
+
 static void copy_rows(void *context, size_t begin, size_t count)
 {
     const job *j = context;
     const ferry_nd *w = &j->c->walk;
-    const int64_t bytes = (int64_t)j->c->elem_bytes;
+    const int64_t bytes = (int64_t)j->c->elem_bytes, row_bytes = ferry_nd_row(w) * bytes;
+    if (w->rank >= 2 && ferry_nd_step(w, 0) == 1 && ferry_nd_step(w, 1) == 1 && row_bytes % 16 == 0 &&
+        row_bytes <= SHORT_ROW) {
+        copy_dense_rows(j, begin, count);
+        return;
+    }
     ferry_nd_cursor at;
     ferry_nd_seek(w, begin, &at);
     for (size_t i = 0; i < count; i++) {
@@ -90,6 +124,10 @@ static void copy_block(const ferry_nd *w, size_t elem_bytes, int64_t rows, int64
     const int32_t r = w->rank;
     const int64_t out_row = w->strides[0][r - 2], out_step = w->strides[0][r - 1], in_step = w->strides[1][r - 1];
     // Columns of the input are the rows of the output.
+    if (out_step == 1) {
+        ferry_turn_block(elem_bytes, rows, n, out, out_row, in, in_step);
+        return;
+    }
     switch (elem_bytes) {
 #define COPY(type)                                                                                                     \
     for (int64_t i = 0; i < rows; i++)                                                                                 \
