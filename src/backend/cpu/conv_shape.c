@@ -71,22 +71,25 @@ bool ferry_conv_shape_is_pointwise(const ferry_conv_shape *s)
     return true;
 }
 
-// An output position: where its window begins, which may be outside, and whether the whole window is inside.
+// Where the window of an output position begins, which may be outside.
 typedef struct position {
     int64_t first[3], offset; // offset: in elements, from the first picture
-    bool inside;
 } position;
 
 static position position_at(const ferry_conv_shape *s, int64_t picture, const int64_t at[3])
 {
-    position p = {.offset = picture * s->x_batch, .inside = true};
+    position p = {.offset = picture * s->x_batch};
     for (int32_t i = 0; i < 3; i++) {
         p.first[i] = at[i] * s->window.stride[i] - s->window.pad_begin[i];
-        const int64_t last = p.first[i] + (s->window.kernel[i] - 1) * s->window.dilation[i];
-        p.inside &= p.first[i] >= 0 && last < s->in[i];
         p.offset += p.first[i] * s->x_step[i];
     }
     return p;
+}
+
+// Whether all taps of the window lie inside along that axis.
+static bool reaches_inside(const ferry_conv_shape *s, int64_t first, int32_t axis)
+{
+    return first >= 0 && first + (s->window.kernel[axis] - 1) * s->window.dilation[axis] < s->in[axis];
 }
 
 static bool is_inside(const ferry_conv_shape *s, const position *p, const int64_t tap[3])
@@ -127,6 +130,16 @@ static void inside_pointers(const ferry_conv_shape *s, const uintptr_t *firsts, 
         }
 }
 
+static void next_line(const ferry_conv_shape *s, int64_t at[3], int64_t *picture)
+{
+    at[2] = 0;
+    if (++at[1] < s->out[1]) return;
+    at[1] = 0;
+    if (++at[0] < s->out[0]) return;
+    at[0] = 0;
+    ++*picture;
+}
+
 void ferry_conv_pointers(const ferry_conv_shape *s, const void *x, size_t elem_bytes, const void *zeros, size_t group,
                          size_t row, size_t rows, size_t stride, const void **out)
 {
@@ -141,15 +154,16 @@ void ferry_conv_pointers(const ferry_conv_shape *s, const void *x, size_t elem_b
     uintptr_t firsts[FERRY_CONV_POINTERS_ROWS];
     position border[FERRY_CONV_POINTERS_ROWS];
     size_t border_rows[FERRY_CONV_POINTERS_ROWS], borders = 0;
-    for (size_t i = 0; i < rows; i++) {
-        const position p = position_at(s, picture, at);
-        firsts[i] = (uintptr_t)base + (uintptr_t)(p.offset * bytes);
-        if (!p.inside) border[borders] = p, border_rows[borders++] = i;
-        for (int32_t k = 2; k >= 0; k--) {
-            if (++at[k] < s->out[k]) break;
-            at[k] = 0;
-            picture += k == 0;
+    const int64_t stride_x = s->window.stride[2], step = stride_x * s->x_step[2];
+    for (size_t i = 0; i < rows;) {
+        const size_t left = (size_t)(s->out[2] - at[2]), end = rows - i < left ? rows : i + left; // of the output line
+        position p = position_at(s, picture, at);
+        const bool inside = reaches_inside(s, p.first[0], 0) && reaches_inside(s, p.first[1], 1);
+        for (; i < end; i++, p.first[2] += stride_x, p.offset += step) {
+            firsts[i] = (uintptr_t)base + (uintptr_t)(p.offset * bytes);
+            if (!inside || !reaches_inside(s, p.first[2], 2)) border[borders] = p, border_rows[borders++] = i;
         }
+        next_line(s, at, &picture);
     }
     if (borders < rows) inside_pointers(s, firsts, rows, bytes, stride, out);
     for (size_t i = 0; i < borders; i++)
