@@ -17,12 +17,15 @@ static inline ptrdiff_t element(const ferry_pool_window *w, size_t i)
     return w->taps ? w->taps[i].x : (ptrdiff_t)i * w->step;
 }
 
+#include "backend/cpu/pool_max_rows.h"
+
 #define SAME(x) (x)
 
 // type: of the elements; held: of the largest so far
 #define MAX_OF(name, type, held, least, larger, load, store)                                                           \
     static void name(const ferry_pool_window *w, const type *x, type *y)                                               \
     {                                                                                                                  \
+        if (name##_vectors(w, x, y)) return;                                                                           \
         for (size_t c = 0; c < w->channels; c += CHUNK) {                                                              \
             const size_t n = w->channels - c < CHUNK ? w->channels - c : CHUNK;                                        \
             held most[CHUNK];                                                                                          \
