@@ -6,7 +6,6 @@
 #include "backend/cpu/depthwise_shape.h"
 #include "backend/cpu/node.h"
 #include "backend/cpu/pool_loops.h"
-#include "backend/cpu/pool_max_bf16.h"
 #include "ops/op.h"
 
 static const char tactic_name[] = "pool";
@@ -57,7 +56,6 @@ typedef struct pool_kernel {
     pool_node what;
     ferry_dtype in, out;
     const ferry_pool_row *row;
-    ferry_pool_bf16 max_bf16;
     ferry_conv_shape shape; // of a global pool: plane in in[], nothing else
     bool count_pads;
     float mult;
@@ -75,7 +73,7 @@ static void run_window(const pool_kernel *k, const ferry_pool_window *window, co
 {
     const bool max = k->what.kind == POOL_MAX;
     if (k->in == FERRY_BF16) {
-        (max ? k->max_bf16 : k->row->average_bf16)(window, x, y);
+        (max ? k->row->max_bf16 : k->row->average_bf16)(window, x, y);
     } else if (k->in == FERRY_F32) {
         (max ? k->row->max_f32 : k->row->average_f32)(window, x, y);
     } else if (k->in == FERRY_U8) {
@@ -223,8 +221,6 @@ static ferry_status prepare(ferry_cpu_device *device, const ferry_region *region
     k->in = x.desc.dtype;
     k->out = out[0].dtype;
     k->row = ferry_pool_pick(device->isa);
-    k->max_bf16 = ferry_pool_max_bf16_pick(device->isa);
-    if (!k->max_bf16) k->max_bf16 = k->row->max_bf16;
     k->count_pads = !what.global && ferry_node_int(node, "count_include_pad", 0) != 0;
     k->mult = ferry_node_float(node, "mult", 1);
     k->x = x;

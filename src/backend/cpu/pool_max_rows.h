@@ -32,10 +32,12 @@ static inline vec_s16 larger_s16(vec_s16 a, vec_s16 b)
     return CHOOSE(vec_s16, b > a, b, a);
 }
 
+#ifndef OWN_S8
 static inline vec_s8 larger_s8(vec_s8 a, vec_s8 b)
 {
     return CHOOSE(vec_s8, b > a, b, a);
 }
+#endif
 
 static inline vec_u8 larger_u8(vec_u8 a, vec_u8 b)
 {
@@ -101,5 +103,7 @@ static inline vec_s16 unorder_bf16(vec_s16 x)
 
 MAX_ALL(max_f32, float, vec_f32, larger_f32, AS_IT_IS, AS_IT_IS)
 MAX_ALL(max_bf16, uint16_t, vec_s16, larger_s16, order_bf16, unorder_bf16)
+#ifndef OWN_S8
 MAX_ALL(max_s8, int8_t, vec_s8, larger_s8, AS_IT_IS, AS_IT_IS)
+#endif
 MAX_ALL(max_u8, uint8_t, vec_u8, larger_u8, AS_IT_IS, AS_IT_IS)
