@@ -32,8 +32,10 @@ typedef struct ferry_event ferry_event;     ///< a point in a stream. Thread-saf
 
 /// Zero means the default in every field.
 typedef struct ferry_runtime_options {
-    size_t size;                ///< sizeof(ferry_runtime_options): which fields the caller knows
-    const char *device;         ///< "cpu", "cuda", "cuda:1", "dla:0", ...; NULL: the best one present
+    size_t size; ///< sizeof(ferry_runtime_options): which fields the caller knows
+    /// "cpu", "cuda", "cuda:1", "dla:0", ...; NULL: the best one present. "cpu:avx2" and the like hold the CPU to an
+    /// instruction set; so does the environment variable FERRY_CPU ("avx2") where this does not.
+    const char *device;
     bool fallback;              ///< what the device can't run goes to the next one: a DLA's to the GPU, then the CPU
     const ferry_heap *heap;     ///< NULL: the process heap. Borrowed for the life of every object made
     const ferry_logger *logger; ///< NULL: silence. Borrowed likewise

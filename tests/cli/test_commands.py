@@ -36,6 +36,15 @@ class Build(CliCase):
         self.assertEqual(code, 0, err)
         os.remove(os.path.join(self.pictures, "model.engine"))
 
+    def test_environment_holds_the_cpu_to_an_instruction_set(self):
+        words = ["build", self.model, "-o", self.path("isa.engine")]
+        code, out, err = self.status(*words, env=dict(os.environ, FERRY_CPU="none"))
+        self.assertEqual(code, 0, err)
+        self.assertRegex(out + err, r"for cpu/\S+/none\b")
+        code, out, err = self.status(*words, env=dict(os.environ, FERRY_CPU="sse9"))
+        self.assertEqual(code, 1, out)
+        self.assertIn("'sse9' is no instruction set; FERRY_CPU may be none, avx2", err)
+
     def test_layer_precision_keeps_a_layer_in_float(self):
         words = ["build", self.model, "-o", self.path("l.engine"), "--int8", "--calib", self.pictures, "--preprocess",
                  "unit"]

@@ -139,7 +139,7 @@ CLI_TAKE_INT(take_threads, threads, 1, 512)
 static const cli_option device_options[] = {
     {"device", 0, "DEVICE",
      "cpu, cuda[:N] or dla[:CORE] (default: the best one present). cpu:avx2 and the like hold the CPU to an "
-     "instruction set.",
+     "instruction set, as FERRY_CPU=avx2 in the environment does where --device does not.",
      take_device},
     {"gpu-fallback", 0, NULL,
      "Let layers that the device can't run, or all when it isn't there, run elsewhere; which is said.",

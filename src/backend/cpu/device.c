@@ -4,6 +4,7 @@
 #include "base/log.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -17,21 +18,29 @@ struct ferry_device_event {
     double time_s; // 0: not recorded
 };
 
+static ferry_status mask_isa(const char *where, const char *name, uint32_t *isa, ferry_error *err)
+{
+    const uint32_t mask = ferry_isa_parse(name);
+    if (mask == UINT32_MAX)
+        return ferry_fail(err, FERRY_ERR_INVALID_ARGUMENT,
+                          "'%s' is no instruction set; %s none, avx2, avx512, avx512vnni, avx512bf16, avx512vbmi, "
+                          "neon, neonfp16, neondot or neoni8mm",
+                          name, where);
+    if ((mask & ~*isa) != 0) return ferry_fail(err, FERRY_ERR_UNAVAILABLE, "this CPU does not have %s", name);
+    *isa &= mask;
+    return FERRY_OK;
+}
+
 static ferry_status cpu_open(const char *selector, const ferry_heap *heap, const ferry_logger *logger,
                              ferry_device **out, ferry_error *err)
 {
     *out = NULL;
     uint32_t isa = ferry_isa_detect();
-    if (selector[0]) {
-        const uint32_t mask = ferry_isa_parse(selector);
-        if (mask == UINT32_MAX)
-            return ferry_fail(err, FERRY_ERR_INVALID_ARGUMENT,
-                              "'%s' is no instruction set; after 'cpu:' comes none, avx2, avx512, avx512vnni, "
-                              "avx512bf16, avx512vbmi, neon, neonfp16, neondot or neoni8mm",
-                              selector);
-        if ((mask & ~isa) != 0) return ferry_fail(err, FERRY_ERR_UNAVAILABLE, "this CPU does not have %s", selector);
-        isa &= mask;
-    }
+    const char *variable = getenv("FERRY_CPU");
+    if (selector[0])
+        FERRY_TRY(mask_isa("after 'cpu:' comes", selector, &isa, err));
+    else if (variable && variable[0])
+        FERRY_TRY(mask_isa("FERRY_CPU may be", variable, &isa, err));
     ferry_cpu_device *device = ferry_new(heap, ferry_cpu_device);
     if (!device) return ferry_fail_memory(err, "the CPU device");
     device->base = (ferry_device){.backend = &ferry_backend_cpu, .heap = heap, .logger = logger};
