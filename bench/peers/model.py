@@ -47,15 +47,20 @@ class Model:
 
     def samples(self, paths):
         """The pictures as the model wants them, one after the other: float32 [n, 3, H, W]."""
-        import numpy
-        from PIL import Image
+        return as_inputs(paths, self.shape[3], self.shape[2], self.mean, self.std)
 
-        arrays = []
-        for path in paths:
-            picture = Image.open(path).convert("RGB").resize((self.shape[3], self.shape[2]), Image.BILINEAR)
-            array = (numpy.asarray(picture, numpy.float32) - numpy.float32(self.mean)) / numpy.float32(self.std)
-            arrays.append(array.transpose(2, 0, 1))
-        return numpy.ascontiguousarray(numpy.stack(arrays))
+
+def as_inputs(paths, width, height, mean, std):
+    """The pictures as RGB, stretched to the size and normalised: float32 [n, 3, height, width]."""
+    import numpy
+    from PIL import Image
+
+    arrays = []
+    for path in paths:
+        picture = Image.open(path).convert("RGB").resize((width, height), Image.BILINEAR)
+        array = (numpy.asarray(picture, numpy.float32) - numpy.float32(mean)) / numpy.float32(std)
+        arrays.append(array.transpose(2, 0, 1))
+    return numpy.ascontiguousarray(numpy.stack(arrays))
 
 
 def settings_beside(path):
