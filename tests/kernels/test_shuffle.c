@@ -36,7 +36,8 @@ static ferry_value_id build_shuffle(graph_builder *b, const shuffle_case *c, fer
 
 static void cut_apart(graph_builder *b, const shuffle_case *c, ferry_value_id y)
 {
-    const int64_t all = c->parts * c->each, first = c->cut[1] == 'l' ? all / 2 : c->parts, one = 1, zero = 0;
+    const int64_t all = c->parts * c->each, first = strcmp(c->cut, "Slice") == 0 ? all / 2 : c->parts, one = 1,
+                  zero = 0;
     const int64_t sizes[] = {first, all - first};
     if (!c->cut[0]) {
         build_output(b, y);
