@@ -8,7 +8,7 @@ locks of the parent: such a Box refuses, and is never released in the child."""
 import ctypes
 import os
 import threading
-from typing import Any, Callable, Optional, Set, Tuple
+from typing import Any, Callable, Dict, Optional, Set, Tuple
 
 from ferry._errors import ClosedError, InvalidArgumentError
 
@@ -128,8 +128,25 @@ def box_of_engine(engine: Any) -> Box:
     return engine._use()
 
 
+class ThreadSet:
+    """Numbers of threads, each with an owner: a number is used again as soon as its thread has ended, which may be
+    before its owner leaves it out here."""
+
+    def __init__(self) -> None:
+        self._numbers: Dict[int, int] = {}
+
+    def __contains__(self, number: int) -> bool:
+        return number in list(self._numbers.values())
+
+    def add(self, owner: int, number: int) -> None:
+        self._numbers[owner] = number
+
+    def discard(self, owner: int) -> None:
+        self._numbers.pop(owner, None)
+
+
 # Threads that belong to streams. What waits for a stream must not happen on one: it might wait for itself.
-stream_threads: Set[int] = set()
+stream_threads = ThreadSet()
 
 
 def off_stream_threads(release: Callable[[int], None]) -> Callable[[int], None]:

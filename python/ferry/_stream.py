@@ -39,7 +39,7 @@ def _noter(thread: List[int]) -> Callable[[], None]:
 
     def note():
         thread.append(threading.get_ident())
-        stream_threads.add(thread[0])
+        stream_threads.add(id(thread), thread[0])
 
     return note
 
@@ -47,8 +47,7 @@ def _noter(thread: List[int]) -> Callable[[], None]:
 def _releaser(thread: List[int]) -> Callable[[int], None]:
     def release(pointer):
         lib.stream_release(pointer)
-        if thread:
-            stream_threads.discard(thread[0])
+        stream_threads.discard(id(thread))
 
     return release
 

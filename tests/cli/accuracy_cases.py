@@ -26,7 +26,10 @@ MOBILENET_192 = ("--preprocess", "tf", "--resize", "crop", "--resize-shorter", "
 CASES = [
     classifier("mobilenet_025", "mobilenet_v1_0.25_224.onnx", 0.6080, "--preprocess", "tf", *CROP_256, quick=True),
     classifier("mobilenet_075", "mobilenet_v1_0.75_192_fp32.onnx", 0.8280, *MOBILENET_192),
-    classifier("mobilenet_075_qdq", "mobilenet_v1_0.75_192_qdq_uint8.onnx", 0.8320, *MOBILENET_192),
+    # Rounded to uint8 between float layers: sums taken in another order, as each build may, round otherwise now and then,
+    # and move three or four pictures (0.820 to 0.836 with the kernels there are, 0.836 with the reference's).
+    Case("mobilenet_075_qdq", "mobilenet_v1_0.75_192_qdq_uint8.onnx", MOBILENET_192, "imagenet", "top1", 0.8320,
+         0.016 + 1e-9, False),
     classifier("squeezenet", "squeezenet1.1_fp32.onnx", 0.6480, *SQUEEZENET),
     classifier("squeezenet_fp16", "squeezenet1.1_fp16.onnx", 0.6480, *SQUEEZENET),
     detector("yolox", "yolox_nano.onnx", 0.5262, "--preprocess", "yolox", "--decoder", "yolox", quick=True),

@@ -10,6 +10,7 @@ import numpy
 
 import python_case as case
 import ferry
+from ferry._handles import ThreadSet
 
 X = numpy.array([[1, -2, 3, -4]], numpy.float32)
 Y = numpy.array([[1, 0, 3, 0]], numpy.float32)
@@ -86,6 +87,15 @@ class Dropping(unittest.TestCase):
             del stream, context, holder
             go.set()
             self.assertTrue(done.wait(10))
+
+    def test_a_number_of_a_thread_that_ended_may_be_anothers(self):
+        threads = ThreadSet()
+        threads.add(1, 77)
+        threads.add(2, 77)
+        threads.discard(1)
+        self.assertIn(77, threads)
+        threads.discard(2)
+        self.assertNotIn(77, threads)
 
     def test_close_while_another_thread_runs(self):
         engine = case.build(case.conv_network(16))

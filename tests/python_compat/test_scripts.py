@@ -82,7 +82,8 @@ class Scripts(unittest.TestCase):
         out, _err = self.script("build_fp16.py", *(words + ["--dla_core", "0", "--gpu_fallback"]))
         self.assertIn("Using DLA core 0 of 0.", out)
         self.assertRegex(out, r"\[TRT\] \[W\] .*no DLA core; GPU_FALLBACK is set")
-        np.testing.assert_array_equal(np.load(self.path("fp16.npy")), found)
+        # Each build times its tactics, and they round halves at different places.
+        np.testing.assert_allclose(np.load(self.path("fp16.npy")), found, atol=0.03)
 
         out, _err = self.script("build_fp16.py", *(words + ["--dla_core", "0"]), status=1)
         self.assertRegex(out, r"\[TRT\] \[E\] .*this machine has no DLA core: set BuilderFlag.GPU_FALLBACK")
