@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The kernel of depthwise_line_f32.h, written once: a file per instruction set includes it after its simd header, with
 // KERNEL, the function's name.
+#include <math.h>
+
 #include "backend/cpu/depthwise_line_f32.h"
 #include "backend/cpu/finish_rows.h"
 
@@ -14,11 +16,18 @@ typedef struct span {
     size_t begin, inner, inner_end, end;
 } span;
 
-static ALWAYS_INLINE void store(const ferry_depthwise_line *l, float *y, vf v, size_t left, const bool clamps)
+/// Where sums of one vector of channels go, and between which bounds: none where the finish goes through memory.
+typedef struct target {
+    float *y;
+    size_t y_step, left; // left: channels from the vector's first on
+    vf low, high;
+} target;
+
+static ALWAYS_INLINE void store(const target *to, float *y, vf v)
 {
-    if (clamps) v = vf_at_most(vf_set1(l->finish->high), vf_at_least(vf_set1(l->finish->low), v));
-    if (left < VEC)
-        vf_store_part(y, v, left);
+    v = vf_at_most(to->high, vf_at_least(to->low, v));
+    if (to->left < VEC)
+        vf_store_part(y, v, to->left);
     else
         vf_store(y, v);
 }
@@ -40,11 +49,10 @@ static ALWAYS_INLINE vf any_column(const ferry_depthwise_line *l, size_t c, size
     return sum;
 }
 
-static ALWAYS_INLINE void any_window(const ferry_depthwise_line *l, size_t c, const span *s, float *y, size_t y_step,
-                                     const bool clamps)
+static void any_window(const ferry_depthwise_line *l, size_t c, const span *s, const target *to)
 {
-    for (size_t column = s->begin; column < s->end; column++, y += y_step)
-        store(l, y, any_column(l, c, column), l->channels - c, clamps);
+    float *y = to->y;
+    for (size_t column = s->begin; column < s->end; column++, y += to->y_step) store(to, y, any_column(l, c, column));
 }
 
 // --- Windows of constant size: their weights stay in registers -------------------------------------------------------
@@ -86,27 +94,38 @@ static ALWAYS_INLINE vf border_sum(const ferry_depthwise_line *l, const filter *
     return any_column(l, c, column);
 }
 
-static ALWAYS_INLINE void window(const ferry_depthwise_line *l, size_t c, const span *s, float *y, size_t y_step,
-                                 const bool clamps, const size_t first, const size_t last, const size_t taps)
+static ALWAYS_INLINE void window(const ferry_depthwise_line *l, size_t c, const span *s, const target *given,
+                                 const size_t first, const size_t last, const size_t taps)
 {
     filter f = {.bias = vf_load(l->bias + c), .step = l->x_step};
-    const size_t left = l->channels - c;
+    const target to = *given; // which no store can change
     UNROLL
     for (size_t h = first; h < last; h++) {
         f.x[h] = l->x[h] + l->left * (ptrdiff_t)l->x_step + (ptrdiff_t)c;
         UNROLL
         for (size_t t = 0; t < taps; t++) f.w[(h - first) * taps + t] = vf_load(l->w + (h * taps + t) * l->w_step + c);
     }
-    size_t column = s->begin;
-    for (; column < s->inner; column++, y += y_step)
-        store(l, y, border_sum(l, &f, c, column, first, last, taps), left, clamps);
     const size_t next = l->stride * f.step;
-    size_t at = column * next;
-    for (; column < s->inner_end; column++, y += y_step, at += next)
-        store(l, y, window_sum(&f, (ptrdiff_t)at, first, last, taps, 0, taps), left, clamps);
-    for (; column < s->end; column++, y += y_step)
-        store(l, y, border_sum(l, &f, c, column, first, last, taps), left, clamps);
+    size_t at = s->inner * next;
+    float *y = to.y + (s->inner - s->begin) * to.y_step;
+    for (size_t column = s->inner; column < s->inner_end; column++, y += to.y_step, at += next)
+        store(&to, y, window_sum(&f, (ptrdiff_t)at, first, last, taps, 0, taps));
+    for (int side = 0; side < 2; side++) {
+        const size_t end = side ? s->end : s->inner;
+        for (size_t column = side ? s->inner_end : s->begin; column < end; column++)
+            store(&to, to.y + (column - s->begin) * to.y_step, border_sum(l, &f, c, column, first, last, taps));
+    }
 }
+
+#define WINDOWS(ROW)                                                                                                   \
+    ROW(3, 0, 3) ROW(3, 1, 3) ROW(3, 0, 2) ROW(5, 0, 5) ROW(5, 1, 5) ROW(5, 2, 5) ROW(5, 0, 4) ROW(5, 0, 3)
+#define DEFINE(size, first, last)                                                                                      \
+    static void window_##size##_##first##_##last(const ferry_depthwise_line *l, size_t c, const span *s,               \
+                                                 const target *to)                                                     \
+    {                                                                                                                  \
+        window(l, c, s, to, first, last, size);                                                                        \
+    }
+WINDOWS(DEFINE)
 
 // --- All channels ----------------------------------------------------------------------------------------------------
 
@@ -139,30 +158,9 @@ static ALWAYS_INLINE size_t next_vector(const ferry_depthwise_line *l, size_t c)
     return next < l->channels && l->channels - next < VEC && !l->x_padded ? l->channels - VEC : next;
 }
 
-// Sums of COLUMNS columns at a time go through memory, where the finish takes them up.
-#define CHANNELS(...)                                                                                                  \
-    for (size_t c = 0; c < l->channels; c = next_vector(l, c)) {                                                       \
-        if (l->finish->kind == FERRY_FINISH_CLAMP) {                                                                   \
-            const span *s = &all;                                                                                      \
-            float *y = l->y + c;                                                                                       \
-            const size_t y_step = l->y_step;                                                                           \
-            const bool clamps = true;                                                                                  \
-            __VA_ARGS__;                                                                                               \
-            continue;                                                                                                  \
-        }                                                                                                              \
-        for (size_t begin = 0; begin < l->out_width; begin += COLUMNS) {                                               \
-            const span cut = cut_span(&all, begin, l->out_width - begin < COLUMNS ? l->out_width : begin + COLUMNS);   \
-            const span *s = &cut;                                                                                      \
-            float sums[COLUMNS * VEC] = {0}, *y = sums;                                                                \
-            const size_t y_step = VEC;                                                                                 \
-            const bool clamps = false;                                                                                 \
-            __VA_ARGS__;                                                                                               \
-            finish_columns(l, c, &cut, sums);                                                                          \
-        }                                                                                                              \
-    }
+typedef void (*run_vector)(const ferry_depthwise_line *l, size_t c, const span *s, const target *to);
 
-static __attribute__((noinline)) void finish_columns(const ferry_depthwise_line *l, size_t c, const span *s,
-                                                     float *sums)
+static void finish_columns(const ferry_depthwise_line *l, size_t c, const span *s, float *sums)
 {
     const vf_rows to = {.finish = l->finish,
                         .rows = s->end - s->begin,
@@ -172,33 +170,38 @@ static __attribute__((noinline)) void finish_columns(const ferry_depthwise_line 
     vf_finish_rows(&to, sums, VEC);
 }
 
-static __attribute__((noinline)) void any_channels(const ferry_depthwise_line *l)
+// Sums of COLUMNS columns at a time go through memory, where the finish takes them up.
+static void run_through_memory(const ferry_depthwise_line *l, size_t c, const span *all, run_vector run)
 {
-    const span all = make_span(l);
-    CHANNELS(any_window(l, c, s, y, y_step, clamps))
+    float sums[COLUMNS * VEC] = {0};
+    const target to = {sums, VEC, l->channels - c, vf_set1(-INFINITY), vf_set1(INFINITY)};
+    for (size_t begin = 0; begin < l->out_width; begin += COLUMNS) {
+        const span cut = cut_span(all, begin, l->out_width - begin < COLUMNS ? l->out_width : begin + COLUMNS);
+        run(l, c, &cut, &to);
+        finish_columns(l, c, &cut, sums);
+    }
 }
 
-#define WINDOWS(ROW)                                                                                                   \
-    ROW(3, 0, 3) ROW(3, 1, 3) ROW(3, 0, 2) ROW(5, 0, 5) ROW(5, 1, 5) ROW(5, 2, 5) ROW(5, 0, 4) ROW(5, 0, 3)
-
-#define DEFINE(size, first, last)                                                                                      \
-    static __attribute__((noinline)) void window_##size##_##first##_##last(const ferry_depthwise_line *l)              \
-    {                                                                                                                  \
-        const span all = make_span(l);                                                                                 \
-        CHANNELS(window(l, c, s, y, y_step, clamps, first, last, size))                                                \
-    }
-WINDOWS(DEFINE)
+static run_vector choose(const ferry_depthwise_line *l)
+{
+    if (l->dilation != 1 || l->lines != l->taps || (l->channels < VEC && !l->x_padded)) return any_window;
+#define TRY(size, first, last)                                                                                         \
+    if (l->taps == size && l->first_line == first && l->end_line == last) return window_##size##_##first##_##last;
+    WINDOWS(TRY)
+    return any_window;
+}
 
 void KERNEL(const ferry_depthwise_line *l);
 void KERNEL(const ferry_depthwise_line *l)
 {
-    if (l->dilation == 1 && l->lines == l->taps && (l->channels >= VEC || l->x_padded)) {
-#define TRY(size, first, last)                                                                                         \
-    if (l->taps == size && l->first_line == first && l->end_line == last) {                                            \
-        window_##size##_##first##_##last(l);                                                                           \
-        return;                                                                                                        \
+    const run_vector run = choose(l);
+    const span all = make_span(l);
+    const vf low = vf_set1(l->finish->low), high = vf_set1(l->finish->high);
+    for (size_t c = 0; c < l->channels; c = next_vector(l, c)) {
+        const target to = {l->y + c, l->y_step, l->channels - c, low, high};
+        if (l->finish->kind == FERRY_FINISH_CLAMP)
+            run(l, c, &all, &to);
+        else
+            run_through_memory(l, c, &all, run);
     }
-        WINDOWS(TRY)
-    }
-    any_channels(l);
 }
