@@ -9,7 +9,7 @@ import unittest
 import numpy
 
 from accuracy_cases import CASES, evaluate
-from support.ferry_python import call, data_path
+from support.ferry_python import call, call_json, data_path
 
 
 class AllPictures(unittest.TestCase):
@@ -26,6 +26,23 @@ def make(case):
 
 for one in CASES:
     setattr(AllPictures, "test_" + one.name, make(one))
+
+
+class RoundedBetweenLayers(unittest.TestCase):
+    """A Q/DQ network that runs in float: top-1 moves with each value that falls on the other side of a rounding, so the
+    outputs are held against those of the unfused network too."""
+
+    def test_outputs_are_the_unfused_networks(self):
+        case = next(c for c in CASES if c.name == "mobilenet_075_qdq")
+        model, folder = data_path("models", case.model), data_path("imagenet", "images")
+        pictures = [os.path.join(folder, name) for name in sorted(os.listdir(folder))[:40]]
+        place = tempfile.mkdtemp(prefix="ferry-qdq-")
+        self.addCleanup(shutil.rmtree, place, True)
+        engine = os.path.join(place, "q.engine")
+        call("build", model, "-o", engine, "--task", "raw")
+        words = [word for word in case.options if word not in ("--class-offset", "1")]
+        (output,) = call_json("compare", engine, model, *pictures, *words)["outputs"]
+        self.assertGreater(output["cosine"], 0.999)
 
 
 class TextLines(unittest.TestCase):

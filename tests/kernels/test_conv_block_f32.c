@@ -42,7 +42,7 @@ static void conv_block_f32__runs_whole_blocks(void **unused)
         // Activations that go through memory, and one line that is finished in two pieces.
         {CONV, .inputs = "f32:1x12x9x70 =f32:36x12x1x1 =f32:36",
          .then = "ferry:Silu; Conv =f32:36x1x3x3 =f32:36 group=36 pads=1,1,1,1; HardSwish; Conv =f32:12x36x1x1 =f32:12",
-         .plus = NULL, CLOSE},
+         CLOSE},
     };
     KERNEL_CASES_RUN(cases);
 }

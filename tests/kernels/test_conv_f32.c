@@ -116,6 +116,24 @@ static void conv_f32__takes_activations_into_its_store(void **unused)
     KERNEL_CASES_RUN(cases);
 }
 
+static void conv_f32__reads_planes_of_few_channels(void **unused)
+{
+    (void)unused;
+#define PLANES .domain = "ferry", .op = "FusedConv", .of_each = 2e-5, .of_largest = 2e-6, .tactics = "conv_f32_planes"
+    static const kernel_case cases[] = {
+        {PLANES, .inputs = "f32:1x3x21x23 =f32:40x3x3x3 =f32:40", .attrs = "strides=2,2 pads=0,0,1,1 act=relu"},
+        {PLANES, .inputs = "f32:2x1x9x9 =f32:8x1x5x5 -", .attrs = "pads=2,2,2,2"},
+        {PLANES, .inputs = "f32:1x4x8x230 =f32:33x4x7x7 =f32:33", .attrs = "strides=2,2 pads=3,3,3,3"},
+        {PLANES, .inputs = "f32:1x7x5x4 =f32:16x7x1x1 =f32:16", .attrs = "act=clip act_alpha=-0.1 act_beta=0.1"},
+        // Padding wider than the picture, strides wider than the window, an output of one line.
+        {PLANES, .inputs = "f32:1x2x3x2 =f32:17x2x3x3 =f32:17", .attrs = "pads=5,6,5,6"},
+        {PLANES, .inputs = "f32:1x3x30x31 =f32:16x3x2x2 =f32:16", .attrs = "strides=7,5"},
+        {PLANES, .inputs = "f32:1x3x3x400 =f32:16x3x3x3 =f32:16", .attrs = "act=leaky_relu act_alpha=0.1"},
+        {PLANES, .inputs = "f32:1x3x17x19 =f32:24x3x3x3 =f32:24", .attrs = "strides=2,2", .then = "HardSwish"},
+    };
+    KERNEL_CASES_RUN(cases);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -123,6 +141,7 @@ int main(void)
         cmocka_unit_test(depthwise_f32__matches_reference_at_every_border),
         cmocka_unit_test(fused_conv_f32__matches_reference_for_every_epilogue),
         cmocka_unit_test(conv_f32__takes_activations_into_its_store),
+        cmocka_unit_test(conv_f32__reads_planes_of_few_channels),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -80,7 +80,8 @@ static void depthwise_s8__matches_reference_to_the_bit(void **unused)
 static void depthwise_lines_s8__match_reference_to_the_bit(void **unused)
 {
     (void)unused;
-#define LINES .domain = "ferry", .op = "QConv", .tactics = "conv_s8_depthwise_lines", .may_lack = 1
+#define LACKS "none neon neonfp16 neondot neoni8mm"
+#define LINES .domain = "ferry", .op = "QConv", .tactics = "conv_s8_depthwise_lines", .lacks = LACKS
     static const kernel_case cases[] = {
         {LINES, .inputs = "s8:1x64x7x7 =s8:64x1x3x3 =f32:64@0.05 =f32:64", .attrs = "group=64 pads=1,1,1,1"},
         {LINES, .inputs = "s8:2x24x9x11 =s8:24x1x3x3 =f32:24@0.05 =f32:24",

@@ -28,6 +28,16 @@ static void pool__matches_reference(void **unused)
         POOL("MaxPool", .inputs = "u8:1x33x9x11", .attrs = "kernel_shape=3,2 strides=2,2"),
         POOL("MaxPool", .inputs = "bf16:1x33x9x11", .attrs = "kernel_shape=3,2 auto_pad=SAME_UPPER"),
         POOL("MaxPool", .inputs = "bf16:2x64x9x7", .attrs = "kernel_shape=3,3 strides=2,2 pads=1,1,1,1"),
+        // A NaN, of either sign, stays; infinities are numbers.
+        POOL("MaxPool", .attrs = "kernel_shape=1,2",
+             .inputs = "f32:1x18x1x2["
+                       "nan,1,1,nan,-nan,2,2,-nan,nan,nan,-1,nan,inf,nan,-inf,nan,-inf,-inf,-0.0,0,-5,2,-2,5,"
+                       "1,-3,4,0,-4,3,-1,-5,2,-2,5,1]"),
+        POOL("MaxPool", .attrs = "kernel_shape=1,2",
+             .inputs = "bf16:1x34x1x2["
+                       "nan,1,1,nan,-nan,2,2,-nan,nan,nan,-1,nan,inf,nan,-inf,nan,-inf,-inf,-0.0,0,-5,2,-2,5,"
+                       "1,-3,4,0,-4,3,-1,-5,2,-2,5,1,-3,4,0,-4,3,-1,-5,2,-2,5,1,-3,"
+                       "4,0,-4,3,-1,-5,2,-2,5,1,-3,4,0,-4,3,-1,-5,2,-2,5]"),
         POOL("AveragePool", .inputs = "bf16:1x65x9x11", .of_each = 0x1p-7, .of_largest = 3e-7,
              .attrs = "kernel_shape=3,3 strides=2,2 pads=1,1,1,1"),
         POOL("GlobalAveragePool", .inputs = "bf16:2x100x13x17", .of_each = 0x1p-7, .of_largest = 1e-6),
