@@ -158,12 +158,7 @@ static ferry_status prepare(ferry_cpu_device *device, const ferry_region *region
     k->loop = ferry_elementwise_f32_pick(device->isa)->binary[loop];
     if (out[0].dtype == FERRY_BF16) k->loop_bf16 = ferry_loops_bf16_pick(device->isa)->binary[loop];
     k->elem_bytes = ferry_dtype_bytes(out[0].dtype);
-    const ferry_status s = fill(k, region, tactic, in, out, err);
-    if (s == FERRY_OK)
-        *out_kernel = &k->base.base;
-    else
-        device->base.backend->release(&k->base.base);
-    return s;
+    return ferry_cpu_kernel_done(&k->base, fill(k, region, tactic, in, out, err), out_kernel);
 }
 
 static ferry_status offer(ferry_cpu_device *device, const ferry_graph_view *view, ferry_node_id root,

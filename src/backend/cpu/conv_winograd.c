@@ -148,12 +148,8 @@ static ferry_status prepare(ferry_cpu_device *device, const ferry_region *region
     winograd_kernel *k = ferry_cpu_kernel_new(device, sizeof *k, run);
     if (!k) return ferry_fail_memory(err, "a convolution");
     k->base.deinit = deinit;
-    const ferry_status s = fill_kernel(k, device, region, tactic, in, out, packed, packed_bytes, err);
-    if (s == FERRY_OK)
-        *out_kernel = &k->base.base;
-    else
-        device->base.backend->release(&k->base.base);
-    return s;
+    return ferry_cpu_kernel_done(&k->base, fill_kernel(k, device, region, tactic, in, out, packed, packed_bytes, err),
+                                 out_kernel);
 }
 
 // Transforms cost about as much as so many multiply-adds for each channel of a tile, and weights that come from far

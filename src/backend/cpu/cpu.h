@@ -33,6 +33,9 @@ typedef struct ferry_cpu_kernel {
 void *ferry_cpu_kernel_new(ferry_cpu_device *device, size_t bytes,
                            ferry_status (*run)(const ferry_cpu_kernel *, const ferry_cpu_run *, ferry_error *));
 
+/// The end of a family's prepare: hands the kernel over where filling it went well, else releases it. Returns `filled`.
+ferry_status ferry_cpu_kernel_done(ferry_cpu_kernel *kernel, ferry_status filled, ferry_kernel **out);
+
 /// A family of tactics: convolutions, pooling, ... One row of the table in families.c.
 typedef struct ferry_cpu_family {
     const char *name;

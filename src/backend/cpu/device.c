@@ -162,6 +162,15 @@ static void cpu_release(ferry_kernel *kernel)
     ferry_heap_free(kernel->device->heap, own, own->bytes);
 }
 
+ferry_status ferry_cpu_kernel_done(ferry_cpu_kernel *kernel, ferry_status filled, ferry_kernel **out)
+{
+    if (filled == FERRY_OK)
+        *out = &kernel->base;
+    else
+        cpu_release(&kernel->base);
+    return filled;
+}
+
 static ferry_status cpu_enqueue(ferry_device_stream *stream, const ferry_kernel *kernel, const ferry_binding *in,
                                 const ferry_binding *out, void *workspace, ferry_error *err)
 {

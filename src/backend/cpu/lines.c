@@ -258,12 +258,7 @@ static ferry_status prepare(ferry_cpu_device *device, const ferry_region *region
     lines_kernel *k = ferry_cpu_kernel_new(device, sizeof *k, run);
     if (!k) return ferry_fail_memory(err, "a kernel over lines");
     k->base.deinit = deinit;
-    const ferry_status s = fill_kernel(k, device, region, tactic, in, &out[0], err);
-    if (s == FERRY_OK)
-        *out_kernel = &k->base.base;
-    else
-        device->base.backend->release(&k->base.base);
-    return s;
+    return ferry_cpu_kernel_done(&k->base, fill_kernel(k, device, region, tactic, in, &out[0], err), out_kernel);
 }
 
 static ferry_status offer(ferry_cpu_device *device, const ferry_graph_view *view, ferry_node_id root,

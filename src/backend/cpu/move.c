@@ -133,14 +133,10 @@ static ferry_status prepare(ferry_cpu_device *device, const ferry_region *region
     k->constants = ferry_heap_alloc_array(heap, (size_t)most, sizeof *k->constants);
     const size_t n_descs = (size_t)node->n_inputs + (size_t)node->n_outputs;
     ferry_tensor_desc *descs = ferry_heap_alloc_array(heap, n_descs, sizeof *descs);
-    ferry_status s = k->moves && k->constants && descs ? fill_kernel(k, region, tactic, in, out, descs, err)
-                                                       : ferry_fail_memory(err, "a copy");
+    const ferry_status s = k->moves && k->constants && descs ? fill_kernel(k, region, tactic, in, out, descs, err)
+                                                             : ferry_fail_memory(err, "a copy");
     ferry_heap_free(heap, descs, n_descs * sizeof *descs);
-    if (s == FERRY_OK)
-        *out_kernel = &k->base.base;
-    else
-        device->base.backend->release(&k->base.base);
-    return s;
+    return ferry_cpu_kernel_done(&k->base, s, out_kernel);
 }
 
 // Runs of fewer bytes than a line cost as much as a line.

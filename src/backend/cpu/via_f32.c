@@ -124,12 +124,7 @@ static ferry_status wrap(ferry_cpu_device *device, const ferry_region *region, f
     k->tensors = tensors;
     k->n_in = region->n_inputs;
     k->n_out = region->n_outputs;
-    const ferry_status s = place(k, wide, bound, err);
-    if (s == FERRY_OK)
-        *out_kernel = &k->base.base;
-    else
-        device->base.backend->release(&k->base.base);
-    return s;
+    return ferry_cpu_kernel_done(&k->base, place(k, wide, bound, err), out_kernel);
 }
 
 ferry_status ferry_cpu_prepare_via_f32(ferry_cpu_device *device, const ferry_cpu_family *family,
