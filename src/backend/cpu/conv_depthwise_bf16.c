@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "backend/cpu/depthwise_bf16.h"
+#include "backend/cpu/depthwise_pack.h"
 #include "backend/cpu/depthwise_shape.h"
 #include "backend/cpu/isa.h"
 #include "backend/cpu/node.h"
@@ -93,48 +94,23 @@ static bool owns(const char *tactic)
     return strcmp(tactic, tactic_name) == 0;
 }
 
-// Floats of the packed blob; false when they cannot be.
-static bool packed_floats(const ferry_depthwise_bf16_row *row, const int64_t *w_dims, int32_t w_rank,
-                          size_t *out_padded, size_t *out)
+static size_t place(size_t multiple, size_t channel)
 {
-    size_t taps = 1;
-    for (int32_t d = 2; d < w_rank; d++)
-        if (w_dims[d] < 1 || !ferry_mul_size(taps, (size_t)w_dims[d], &taps)) return false;
-    if (w_dims[0] < 1 || w_dims[0] > INT32_MAX || taps > FERRY_DEPTHWISE_TAPS) return false;
-    *out_padded = ferry_align_size((size_t)w_dims[0], 2 * row->vec);
-    return ferry_mul_size(*out_padded, (taps + 1) * sizeof(float), out) && (*out /= sizeof(float), true);
+    return ferry_depthwise_bf16_place(multiple / 2, channel);
+}
+
+static ferry_depthwise_packing packing_of(const ferry_depthwise_bf16_row *row)
+{
+    return (ferry_depthwise_packing){.multiple = 2 * row->vec, .place = place};
 }
 
 static ferry_status pack(ferry_cpu_device *device, const ferry_region *region, const char *tactic, void **out_data,
                          size_t *out_bytes, ferry_error *err)
 {
-    const ferry_node *node = &region->graph->nodes[region->nodes[0]];
-    const ferry_value *w = ferry_cpu_value(region->graph, node, 1), *b = ferry_cpu_value(region->graph, node, 2);
     const ferry_depthwise_bf16_row *row = ferry_depthwise_bf16_pick(device->isa);
-    const ferry_heap *heap = device->base.heap;
-    size_t padded = 0, floats = 0;
-    if (!row || !w || !w->data || w->shape.rank < 3 ||
-        !packed_floats(row, w->shape.dims, w->shape.rank, &padded, &floats))
-        return ferry_cpu_misfit(tactic, "weights that cannot be packed", err);
-    const size_t channels = (size_t)w->shape.dims[0], taps = floats / padded - 1;
-    const float *weights = NULL, *bias = NULL;
-    size_t weights_owned = 0, bias_owned = 0;
-    float *packed = NULL;
-    ferry_status s = ferry_cpu_constant_f32(heap, w, &weights, &weights_owned, err);
-    if (s == FERRY_OK && b) s = ferry_cpu_constant_f32(heap, b, &bias, &bias_owned, err);
-    if (s == FERRY_OK) packed = ferry_heap_alloc(heap, floats * sizeof *packed);
-    if (s == FERRY_OK && !packed) s = ferry_fail_memory(err, "packed weights");
-    for (size_t c = 0; s == FERRY_OK && c < channels; c++) {
-        const size_t place = ferry_depthwise_bf16_place(row->vec, c);
-        if (bias) packed[place] = bias[c];
-        for (size_t t = 0; t < taps; t++) packed[(t + 1) * padded + place] = weights[c * taps + t];
-    }
-    ferry_cpu_constant_free(heap, weights, weights_owned);
-    ferry_cpu_constant_free(heap, bias, bias_owned);
-    if (s != FERRY_OK) return s;
-    *out_data = packed;
-    *out_bytes = floats * sizeof *packed;
-    return FERRY_OK;
+    if (!row) return ferry_cpu_misfit(tactic, "no kernel for this instruction set", err);
+    const ferry_depthwise_packing packing = packing_of(row);
+    return ferry_depthwise_pack(device, region, tactic, &packing, out_data, out_bytes, err);
 }
 
 static ferry_status prepare(ferry_cpu_device *device, const ferry_region *region, const char *tactic,
@@ -149,7 +125,9 @@ static ferry_status prepare(ferry_cpu_device *device, const ferry_region *region
         out[0].dtype != FERRY_BF16 || region->n_nodes > 2 ||
         (node.residual.present && node.residual.desc.dtype != FERRY_BF16))
         return ferry_cpu_misfit(tactic, "not a depthwise convolution of bf16", err);
-    if (!row || !packed_floats(row, node.w.desc.dims, node.w.desc.rank, &padded, &floats) ||
+    if (!row) return ferry_cpu_misfit(tactic, "no kernel for this instruction set", err);
+    const ferry_depthwise_packing packing = packing_of(row);
+    if (!ferry_depthwise_packed_floats(&packing, node.w.desc.dims, node.w.desc.rank, &padded, &floats) ||
         floats * sizeof(float) != packed_bytes)
         return ferry_cpu_misfit(tactic, "packed weights of another size", err);
     depthwise_kernel *k = ferry_cpu_kernel_new(device, sizeof *k, run);

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "backend/cpu/depthwise_pack.h"
+
+#include "backend/cpu/depthwise_shape.h"
+
+bool ferry_depthwise_packed_floats(const ferry_depthwise_packing *packing, const int64_t *w_dims, int32_t w_rank,
+                                   size_t *out_padded, size_t *out)
+{
+    size_t taps = 1;
+    for (int32_t d = 2; d < w_rank; d++)
+        if (w_dims[d] < 1 || !ferry_mul_size(taps, (size_t)w_dims[d], &taps)) return false;
+    if (w_dims[0] < 1 || w_dims[0] > INT32_MAX || taps > FERRY_DEPTHWISE_TAPS) return false;
+    *out_padded = ferry_align_size((size_t)w_dims[0], packing->multiple);
+    return ferry_mul_size(*out_padded, (taps + 1) * sizeof(float), out) && (*out /= sizeof(float), true);
+}
+
+ferry_status ferry_depthwise_pack(ferry_cpu_device *device, const ferry_region *region, const char *tactic,
+                                  const ferry_depthwise_packing *packing, void **out_data, size_t *out_bytes,
+                                  ferry_error *err)
+{
+    const ferry_node *node = &region->graph->nodes[region->nodes[0]];
+    const ferry_value *w = ferry_cpu_value(region->graph, node, 1), *b = ferry_cpu_value(region->graph, node, 2);
+    const ferry_heap *heap = device->base.heap;
+    size_t padded = 0, floats = 0;
+    if (!w || !w->data || w->shape.rank < 3 ||
+        !ferry_depthwise_packed_floats(packing, w->shape.dims, w->shape.rank, &padded, &floats))
+        return ferry_cpu_misfit(tactic, "weights that cannot be packed", err);
+    const size_t channels = (size_t)w->shape.dims[0], taps = floats / padded - 1;
+    const float *weights = NULL, *bias = NULL;
+    size_t weights_owned = 0, bias_owned = 0;
+    float *packed = NULL;
+    ferry_status s = ferry_cpu_constant_f32(heap, w, &weights, &weights_owned, err);
+    if (s == FERRY_OK && b) s = ferry_cpu_constant_f32(heap, b, &bias, &bias_owned, err);
+    if (s == FERRY_OK) packed = ferry_heap_alloc(heap, floats * sizeof *packed);
+    if (s == FERRY_OK && !packed) s = ferry_fail_memory(err, "packed weights");
+    for (size_t c = 0; s == FERRY_OK && c < channels; c++) {
+        const size_t place = packing->place ? packing->place(packing->multiple, c) : c;
+        if (bias) packed[place] = bias[c];
+        for (size_t t = 0; t < taps; t++) packed[(t + 1) * padded + place] = weights[c * taps + t];
+    }
+    ferry_cpu_constant_free(heap, weights, weights_owned);
+    ferry_cpu_constant_free(heap, bias, bias_owned);
+    if (s != FERRY_OK) return s;
+    *out_data = packed;
+    *out_bytes = floats * sizeof *packed;
+    return FERRY_OK;
+}
