@@ -62,6 +62,24 @@ static void unary_f32__matches_reference(void **unused)
     KERNEL_CASES_RUN(cases);
 }
 
+// One pass over the tensor for all of them.
+static void unary_f32__takes_the_scales_and_shifts_behind(void **unused)
+{
+    (void)unused;
+#define CLOSE .of_each = 1e-6, .of_largest = 1e-6
+    static const kernel_case cases[] = {
+        UNARY("HardSwish", .inputs = "f32:2x3x5x7@5", .then = "Mul =f32:1[0.7]; Add =f32:@3", CLOSE),
+        UNARY("Relu", .inputs = "f32:1x1027", .then = "Sub =f32:[0.5]; Div =f32:1[-3]; Sub =f32:@1; Mul =f32:@2",
+              CLOSE),
+        UNARY("Mul", .inputs = "=f32:[1.5] f32:2x3x41", .then = "Add =f32:1x1[-0.25]", CLOSE),
+        UNARY("Sub", .inputs = "=f32:[1.5] f32:2x3x41", .then = "Div =f32:1[0.3]", CLOSE),
+        UNARY("HardSwish", .inputs = "bf16:2x3x5x77@5", .then = "Mul =bf16:1[0.75]; Add =bf16:[0.5]", .of_each = 0x1p-6,
+              .of_largest = 0x1p-7),
+        UNARY("Sigmoid", .inputs = "f16:2x3x5x7@5", .then = "Mul =f16:1[2]", .of_each = 2e-3),
+    };
+    KERNEL_CASES_RUN(cases);
+}
+
 static void binary_f32__matches_reference_broadcast_and_in_place(void **unused)
 {
     (void)unused;
@@ -95,6 +113,12 @@ static void binary_f32__matches_reference_broadcast_and_in_place(void **unused)
         BINARY("Mul", .inputs = "bf16:300x200 =bf16:[3]", .of_each = 0x1p-7),
         BINARY("Max", .inputs = "bf16:2x7x5x6 bf16:5x6"),
         BINARY("Add", .inputs = "f32:2x3x4x5x6 f32:4x5x1"),
+        // Rows that share an operand, many of which make one run of the loop: more than once, and each picture's own.
+        BINARY("Mul", .inputs = "f32:2x24x19x21 f32:2x24x1x1"),
+        BINARY("Sub", .inputs = "=f32:1x7x1x1 f32:1x7x33x41"),
+        BINARY("Div", .inputs = "f32:3x512x3x1 f32:3x512x1x1", .of_each = 1e-7),
+        BINARY("Mul", .inputs = "bf16:2x24x19x21 bf16:2x24x1x1", .of_each = 0x1p-7),
+        BINARY("Sub", .inputs = "bf16:1x1x1x33 bf16:3x100x2x33", .of_each = 0x1p-7),
     };
     KERNEL_CASES_RUN(cases);
 }
@@ -136,6 +160,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(unary_f32__matches_reference),
+        cmocka_unit_test(unary_f32__takes_the_scales_and_shifts_behind),
         cmocka_unit_test(binary_f32__matches_reference_broadcast_and_in_place),
         cmocka_unit_test(cast_bf16__matches_reference),
         cmocka_unit_test(loops_bf16__round_as_the_portable_functions),

@@ -59,7 +59,7 @@ static size_t fill(float *x, uint64_t *bits, double least)
 static void expect_function(const ferry_elementwise_f32_row *row, const function *f)
 {
     static float x[COUNT], y[COUNT];
-    const float parameters[FERRY_UNARY_PARAMETERS] = {0};
+    const float parameters[FERRY_UNARY_PARAMETERS] = {0, 0, 1, -0.0f};
     uint64_t bits = 0;
     for (size_t n; (n = fill(x, &bits, f->least)) > 0;) {
         row->unary[f->loop](x, y, n, parameters);
@@ -86,7 +86,7 @@ static void functions__keep_the_errors_that_are_stated(void **state)
 static void not_a_number_and_infinity__stay_what_they_are(void **state)
 {
     (void)state;
-    const float x[] = {NAN, INFINITY, -INFINITY, 0}, parameters[FERRY_UNARY_PARAMETERS] = {0};
+    const float x[] = {NAN, INFINITY, -INFINITY, 0}, parameters[FERRY_UNARY_PARAMETERS] = {0, 0, 1, -0.0f};
     float y[4];
     const ferry_elementwise_f32_row *row;
     for (size_t i = 0; (row = ferry_elementwise_f32_at(i)); i++) {

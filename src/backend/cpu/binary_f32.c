@@ -11,8 +11,9 @@
 
 static const char tactic_name[] = "binary_f32";
 
-#define CHUNK 8192 // elements of one task
-#define GATHER 256 // elements of a strided operand brought together at a time
+#define CHUNK 8192    // elements of one task
+#define GATHER 256    // elements of a strided operand brought together at a time
+#define REPEATED 1024 // elements of an operand that short rows share, repeated so that they make one long row
 
 typedef struct binary_kernel {
     ferry_cpu_kernel base;
@@ -20,6 +21,7 @@ typedef struct binary_kernel {
     ferry_binary_bf16_loop loop_bf16; // instead of the other: all operands are bf16
     size_t elem_bytes;
     ferry_nd nd; // operands: output, a, b
+    int shared;  // see shared_operand
     ferry_cpu_operand operand[2];
     const float *constant[2]; // of constant operands, as f32; NULL where they are used as they are
     size_t owned_bytes[2];    // of `constant`, where it was widened
@@ -65,10 +67,64 @@ static void run_span(const binary_kernel *k, const char *a, const char *b, char 
     }
 }
 
+// The operand that short rows share while they follow each other in the output and in the other operand; -1: none.
+static int shared_operand(const ferry_nd *nd)
+{
+    const int32_t last = nd->rank - 1;
+    if (last < 1 || nd->dims[last] > REPEATED / 2 || nd->strides[0][last - 1] != nd->dims[last]) return -1;
+    for (int32_t k = 0; k < 3; k++)
+        if (nd->strides[k][last] != 1) return -1;
+    for (int i = 0; i < 2; i++)
+        if (nd->strides[1 + i][last - 1] == 0 && nd->strides[2 - i][last - 1] == nd->dims[last]) return i;
+    return -1;
+}
+
+// How many rows from the cursor on, at most `most`, the loop can take for one.
+static size_t rows_at_once(const ferry_nd *nd, const ferry_nd_cursor *c, size_t most)
+{
+    const size_t row = (size_t)nd->dims[nd->rank - 1], left = (size_t)(nd->dims[nd->rank - 2] - c->index[nd->rank - 2]);
+    const size_t fit = REPEATED / row;
+    most = most < left ? most : left;
+    return most < fit ? most : fit;
+}
+
+static void repeat(const void *row, size_t bytes, size_t times, void *to)
+{
+    for (size_t i = 0; i < times; i++) memcpy((char *)to + i * bytes, row, bytes);
+}
+
+// Whole rows that share an operand, as many as fit into the buffer for one.
+static void run_rows(const binary_run *run, size_t first, size_t count)
+{
+    const binary_kernel *k = run->k;
+    const size_t bytes = k->elem_bytes, row = (size_t)k->nd.dims[k->nd.rank - 1];
+    const char *repeated = NULL; // the row that `buffer` has
+    float buffer[REPEATED];
+    while (count > 0) {
+        ferry_nd_cursor c;
+        ferry_nd_seek(&k->nd, first, &c);
+        const char *in[2] = {run->in[0] + c.at[1] * (int64_t)bytes, run->in[1] + c.at[2] * (int64_t)bytes};
+        char *y = run->y + c.at[0] * (int64_t)bytes;
+        const size_t rows = rows_at_once(&k->nd, &c, count);
+        if (rows > 1 && in[k->shared] != repeated) {
+            repeated = in[k->shared];
+            repeat(repeated, row * bytes, REPEATED / row, buffer);
+        }
+        if (rows > 1) in[k->shared] = (const char *)buffer;
+        run_loop(k, in[0], in[1], y, (int64_t)(rows * row), true, true);
+        first += rows;
+        count -= rows;
+    }
+}
+
 static void run_some(void *context, size_t i, size_t j, size_t count_i, size_t count_j)
 {
     const binary_run *run = context;
     const int64_t bytes = (int64_t)run->k->elem_bytes;
+    if (run->k->shared >= 0) {
+        run_rows(run, i, count_i);
+        return;
+    }
     ferry_nd_cursor c;
     ferry_nd_seek(&run->k->nd, i, &c);
     for (size_t row = 0; row < count_i; row++, ferry_nd_next(&run->k->nd, &c))
@@ -137,6 +193,7 @@ static ferry_status fill(binary_kernel *k, const ferry_region *region, const cha
     }
     const int64_t *const all[] = {out[0].strides, strides[0], strides[1]};
     ferry_nd_make(out[0].rank, out[0].dims, 3, all, &k->nd);
+    k->shared = shared_operand(&k->nd);
     return FERRY_OK;
 }
 

@@ -41,7 +41,7 @@ static bool is_float(const ferry_graph *g, const ferry_node *conv)
 static bool has_residual(const ferry_graph *g, const ferry_tail *tail)
 {
     const ferry_node *conv = &g->nodes[tail->nodes[0]];
-    return tail->n_nodes == FERRY_TAIL_NODES || (ferry_node_is(conv, "FusedConv") && ferry_cpu_value(g, conv, 3));
+    return tail->adds || (ferry_node_is(conv, "FusedConv") && ferry_cpu_value(g, conv, 3));
 }
 
 // Puts the convolution that ends in `root` in front of the chain.

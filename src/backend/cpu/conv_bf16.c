@@ -210,7 +210,7 @@ static ferry_status offer(ferry_cpu_device *device, const ferry_graph_view *view
     const double cost = ferry_cpu_cost_us(device, FERRY_BF16, macs + tail.macs, bytes + tail.bytes);
     FERRY_TRY(
         ferry_tail_offer(sink, tactic_name, &tail, FERRY_LAYOUT_CHANNELS_LAST, FERRY_LAYOUT_CHANNELS_LAST, cost, err));
-    if (!formed || r || tail.n_nodes == 3) return FERRY_OK; // a residual has its channels last
+    if (!formed || r || tail.adds) return FERRY_OK; // a residual has its channels last
     return ferry_tail_offer(sink, tactic_name, &tail, FERRY_LAYOUT_PLAIN, FERRY_LAYOUT_CHANNELS_LAST, cost, err);
 }
 

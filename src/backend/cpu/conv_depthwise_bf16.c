@@ -122,7 +122,7 @@ static ferry_status prepare(ferry_cpu_device *device, const ferry_region *region
     const ferry_depthwise_bf16_row *row = ferry_depthwise_bf16_pick(device->isa);
     size_t padded = 0, floats = 0;
     if (!ferry_conv_is_depthwise(&node.shape) || !node.x_channels_last || node.x.desc.dtype != FERRY_BF16 ||
-        out[0].dtype != FERRY_BF16 || region->n_nodes > 2 ||
+        out[0].dtype != FERRY_BF16 || ferry_finish_adds_last(&node.finish, node.residual.present) ||
         (node.residual.present && node.residual.desc.dtype != FERRY_BF16))
         return ferry_cpu_misfit(tactic, "not a depthwise convolution of bf16", err);
     if (!row) return ferry_cpu_misfit(tactic, "no kernel for this instruction set", err);
@@ -151,7 +151,7 @@ static ferry_status offer(ferry_cpu_device *device, const ferry_graph_view *view
     ferry_tail_find(view, root, &tail);
     const ferry_node *node = &g->nodes[tail.nodes[0]];
     ferry_conv_shape shape;
-    if (tail.n_nodes == 3) return FERRY_OK;
+    if (tail.adds) return FERRY_OK;
     if (!ferry_node_is(node, "Conv") && !ferry_node_is(node, "FusedConv")) return FERRY_OK;
     if (!ferry_conv_node_is_offered(view, tail.nodes[0], &shape) || !ferry_conv_is_depthwise(&shape)) return FERRY_OK;
     const ferry_value *x = ferry_cpu_value(g, node, 0), *y = ferry_cpu_result(g, node);

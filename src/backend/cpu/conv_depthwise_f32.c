@@ -130,7 +130,7 @@ static ferry_status prepare(ferry_cpu_device *device, const ferry_region *region
     FERRY_TRY(ferry_conv_node_read(device, region, tactic, in, out, &node, err));
     size_t padded = 0, floats = 0;
     if (!ferry_conv_is_depthwise(&node.shape) || !node.x_channels_last || node.x.desc.dtype != FERRY_F32 ||
-        out[0].dtype != FERRY_F32 || region->n_nodes > 2 ||
+        out[0].dtype != FERRY_F32 || ferry_finish_adds_last(&node.finish, node.residual.present) ||
         (node.residual.present && node.residual.desc.dtype != FERRY_F32))
         return ferry_cpu_misfit(tactic, "not a depthwise convolution of floats", err);
     if (!ferry_depthwise_packed_floats(&packing, node.w.desc.dims, node.w.desc.rank, &padded, &floats) ||
@@ -159,7 +159,7 @@ static ferry_status offer(ferry_cpu_device *device, const ferry_graph_view *view
     ferry_tail_find(view, root, &tail);
     const ferry_node *node = &g->nodes[tail.nodes[0]];
     ferry_conv_shape shape;
-    if (tail.n_nodes == 3 || (!ferry_node_is(node, "Conv") && !ferry_node_is(node, "FusedConv"))) return FERRY_OK;
+    if (tail.adds || (!ferry_node_is(node, "Conv") && !ferry_node_is(node, "FusedConv"))) return FERRY_OK;
     if (!ferry_conv_node_is_offered(view, tail.nodes[0], &shape) || !ferry_conv_is_depthwise(&shape)) return FERRY_OK;
     const ferry_value *x = ferry_cpu_value(g, node, 0), *y = ferry_cpu_result(g, node);
     if (!ferry_cpu_is_float(x->dtype)) return FERRY_OK;

@@ -187,7 +187,7 @@ static ferry_status offer(ferry_cpu_device *device, const ferry_graph_view *view
     FERRY_TRY(
         ferry_tail_offer(sink, tactic_name, &tail, FERRY_LAYOUT_CHANNELS_LAST, FERRY_LAYOUT_CHANNELS_LAST, cost, err));
     // A residual has its channels last.
-    if (!is_formed(&shape) || ferry_cpu_value(g, node, 3) || tail.n_nodes == 3) return FERRY_OK;
+    if (!is_formed(&shape) || ferry_cpu_value(g, node, 3) || tail.adds) return FERRY_OK;
     return ferry_tail_offer(sink, tactic_name, &tail, FERRY_LAYOUT_PLAIN, FERRY_LAYOUT_CHANNELS_LAST, cost, err);
 }
 

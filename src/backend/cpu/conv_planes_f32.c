@@ -209,7 +209,7 @@ static ferry_status offer(ferry_cpu_device *device, const ferry_graph_view *view
     const ferry_gemm_f32_row *row = ferry_gemm_f32_pick(device->isa);
     ferry_conv_shape shape;
     size_t line_floats = 0;
-    if ((!ferry_node_is(node, "Conv") && !ferry_node_is(node, "FusedConv")) || tail.n_nodes == FERRY_TAIL_NODES ||
+    if ((!ferry_node_is(node, "Conv") && !ferry_node_is(node, "FusedConv")) || tail.adds ||
         !ferry_conv_node_is_offered(view, tail.nodes[0], &shape) || !is_planar(&shape) ||
         columns_at_once(&shape, row->mr, &line_floats) == 0 || ferry_cpu_value(g, node, 3))
         return FERRY_OK;

@@ -230,7 +230,7 @@ static ferry_status fill_kernel(transpose_kernel *k, ferry_cpu_device *device, c
     ferry_finish finish = {.kind = FERRY_FINISH_CLAMP};
     ferry_cpu_operand residual = {.at = -1};
     FERRY_TRY(ferry_tail_read(device, region, tactic, in, y, &finish, &residual, err));
-    if (region->n_nodes > 2) return ferry_cpu_misfit(tactic, "a residual", err);
+    if (residual.present) return ferry_cpu_misfit(tactic, "a residual", err);
     if (finish.kind == FERRY_FINISH_LOOP) k->act = finish.loop;
     memcpy(k->act_parameters, finish.parameters, sizeof k->act_parameters);
     const ferry_node *node = &region->graph->nodes[region->nodes[0]];
@@ -277,7 +277,7 @@ static ferry_status offer(ferry_cpu_device *device, const ferry_graph_view *view
     ferry_tail_find(view, root, &tail);
     const ferry_node *node = &g->nodes[tail.nodes[0]];
     const ferry_gemm_f32_row *row = ferry_gemm_f32_pick(device->isa);
-    if (!ferry_node_is(node, "ConvTranspose") || tail.n_nodes > 2 || !ferry_cpu_is_plain_node(view, tail.nodes[0]) ||
+    if (!ferry_node_is(node, "ConvTranspose") || tail.adds || !ferry_cpu_is_plain_node(view, tail.nodes[0]) ||
         ferry_cpu_is_constant(g, node, 0) || !ferry_cpu_is_constant(g, node, 1) ||
         (ferry_cpu_value(g, node, 2) && !ferry_cpu_is_constant(g, node, 2)))
         return FERRY_OK;

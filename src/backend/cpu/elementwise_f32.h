@@ -7,7 +7,7 @@
 #include <stdint.h>
 
 // clang-format off
-/// FUNCTION(name, formula of `float x` and the parameters p0 and p1), VECTOR(name, the same of vectors)
+/// FUNCTION(name, formula of `float x` and the arguments p0 and p1), VECTOR(name, the same of vectors)
 #define FERRY_UNARY_F32(FUNCTION, VECTOR)                                             \
     FUNCTION(clip, math_clamp(x, p0, p1)) /* NaN stays */            \
     FUNCTION(leaky_relu, x < 0 ? x * p0 : x)                                        \
@@ -65,7 +65,9 @@ typedef enum ferry_binary_f32 {
         FERRY_BINARY_F32_COUNT
 } ferry_binary_f32;
 
-#define FERRY_UNARY_PARAMETERS 2
+/// What loops of one input are given: the function's arguments p0 and p1, then what its result is multiplied by, and
+/// what is added to that. 1 and -0 leave every result as it is.
+enum { FERRY_UNARY_ARGUMENTS = 2, FERRY_UNARY_SCALE = 2, FERRY_UNARY_SHIFT = 3, FERRY_UNARY_PARAMETERS = 4 };
 
 /// y may be x. `parameters`: [FERRY_UNARY_PARAMETERS].
 typedef void (*ferry_unary_f32_loop)(const float *x, float *y, size_t n, const float *parameters);

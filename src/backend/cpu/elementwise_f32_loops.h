@@ -15,29 +15,30 @@ MATH_INLINE float math_clamp(float x, float low, float high)
 #define FUNCTION(name, formula)                                                                                        \
     static void unary_##name(const float *from, float *y, size_t n, const float *p)                                    \
     {                                                                                                                  \
-        const float p0 = p[0], p1 = p[1];                                                                              \
+        const float p0 = p[0], p1 = p[1], scale = p[FERRY_UNARY_SCALE], shift = p[FERRY_UNARY_SHIFT];                  \
         (void)p0;                                                                                                      \
         (void)p1;                                                                                                      \
         FERRY_VECTORS                                                                                                  \
         for (size_t i = 0; i < n; i++) {                                                                               \
             const float x = from[i];                                                                                   \
-            y[i] = (formula);                                                                                          \
+            y[i] = (formula)*scale + shift;                                                                            \
         }                                                                                                              \
     }
 #define VECTOR(name, formula)                                                                                          \
     static void unary_##name(const float *from, float *y, size_t n, const float *p)                                    \
     {                                                                                                                  \
         const vf p0 = vf_set1(p[0]), p1 = vf_set1(p[1]);                                                               \
+        const vf scale = vf_set1(p[FERRY_UNARY_SCALE]), shift = vf_set1(p[FERRY_UNARY_SHIFT]);                         \
         (void)p0;                                                                                                      \
         (void)p1;                                                                                                      \
         size_t i = 0;                                                                                                  \
         for (; i + VEC <= n; i += VEC) {                                                                               \
             const vf x = vf_load(from + i);                                                                            \
-            vf_store(y + i, formula);                                                                                  \
+            vf_store(y + i, vf_fma(formula, scale, shift));                                                            \
         }                                                                                                              \
         if (i == n) return;                                                                                            \
         const vf x = vf_load_part(from + i, n - i);                                                                    \
-        vf_store_part(y + i, formula, n - i);                                                                          \
+        vf_store_part(y + i, vf_fma(formula, scale, shift), n - i);                                                    \
     }
 FERRY_UNARY_F32(FUNCTION, VECTOR)
 #undef FUNCTION

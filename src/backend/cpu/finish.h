@@ -24,6 +24,12 @@ typedef struct ferry_finish {
         *table; // int8 results become what it has for them, at + 128; NULL: they stay. Products do it, by blocks
 } ferry_finish;
 
+/// Behind a loop comes the residual: kernels that run loops over what they have stored cannot do that.
+static inline bool ferry_finish_adds_last(const ferry_finish *f, bool residual)
+{
+    return residual && f->act_first && f->kind == FERRY_FINISH_LOOP;
+}
+
 static inline ferry_finish ferry_finish_of(const ferry_epilogue *e)
 {
     ferry_finish f = {.low = -INFINITY, .high = INFINITY, .r_mult = e->r_mult, .act_first = e->act_first};

@@ -105,6 +105,18 @@ bool ferry_cpu_is_constant(const ferry_graph *graph, const ferry_node *node, int
     return value && ferry_value_is_constant(value);
 }
 
+ferry_node_id ferry_cpu_maker_for_one(const ferry_graph_view *view, ferry_value_id value)
+{
+    const ferry_value *v = &view->graph->values[value];
+    const int32_t users = view->user_offsets[value + 1] - view->user_offsets[value];
+    return v->is_output || ferry_value_is_constant(v) || users != 1 ? FERRY_NO_NODE : v->producer;
+}
+
+bool ferry_cpu_is_alike(const ferry_value *a, const ferry_value *b)
+{
+    return a->dtype == b->dtype && ferry_cpu_is_float(a->dtype) && ferry_shape_equal(&a->shape, &b->shape);
+}
+
 bool ferry_cpu_is_vector(const ferry_value *value, int64_t elements)
 {
     return value && value->data && value->dtype == FERRY_F32 && value->shape.rank == 1 &&
@@ -206,4 +218,19 @@ ferry_status ferry_cpu_constant_f32(const ferry_heap *heap, const ferry_value *v
 void ferry_cpu_constant_free(const ferry_heap *heap, const float *elements, size_t owned_bytes)
 {
     if (owned_bytes) ferry_heap_free(heap, (void *)(uintptr_t)elements, owned_bytes);
+}
+
+bool ferry_cpu_scalar(const ferry_graph *graph, const ferry_node *node, int32_t i, float *out)
+{
+    const ferry_value *value = ferry_cpu_value(graph, node, i);
+    size_t n = 0;
+    if (!value || !value->data || !ferry_cpu_is_float(value->dtype) || !ferry_shape_elements(&value->shape, &n) ||
+        n != 1)
+        return false;
+    const float *element = NULL;
+    size_t owned = 0;
+    if (ferry_cpu_constant_f32(ferry_heap_default(), value, &element, &owned, NULL) != FERRY_OK) return false;
+    *out = *element;
+    ferry_cpu_constant_free(ferry_heap_default(), element, owned);
+    return true;
 }

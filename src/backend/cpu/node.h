@@ -41,6 +41,10 @@ bool ferry_cpu_is_plain_node(const ferry_graph_view *view, ferry_node_id root);
 /// Value of input i, or NULL when absent.
 const ferry_value *ferry_cpu_value(const ferry_graph *graph, const ferry_node *node, int32_t i);
 bool ferry_cpu_is_constant(const ferry_graph *graph, const ferry_node *node, int32_t i);
+/// What makes a value that one node alone reads; FERRY_NO_NODE when more do, or the graph's user does.
+ferry_node_id ferry_cpu_maker_for_one(const ferry_graph_view *view, ferry_value_id value);
+/// Both are floats of one type and have one shape.
+bool ferry_cpu_is_alike(const ferry_value *a, const ferry_value *b);
 static inline const ferry_value *ferry_cpu_result(const ferry_graph *graph, const ferry_node *node)
 {
     return &graph->values[node->outputs[0]];
@@ -74,5 +78,8 @@ ferry_status ferry_cpu_offer_layouts(const ferry_offer_sink *sink, const ferry_g
 ferry_status ferry_cpu_constant_f32(const ferry_heap *heap, const ferry_value *value, const float **out,
                                     size_t *out_owned_bytes, ferry_error *err);
 void ferry_cpu_constant_free(const ferry_heap *heap, const float *elements, size_t owned_bytes);
+
+/// The only element of input `i`; false unless it is a float constant of one element.
+bool ferry_cpu_scalar(const ferry_graph *graph, const ferry_node *node, int32_t i, float *out);
 
 #endif // FERRY_SRC_BACKEND_CPU_NODE_H_

@@ -1,22 +1,26 @@
 // SPDX-License-Identifier: Apache-2.0
 // Regions of a product (a convolution or matrix product) and what its store takes in: in float an activation that the
-// node itself does not have, and the addition of a residual behind it; in int8 a table.
+// node itself does not have, and behind that scales and shifts by constants, or the addition of a residual; in int8 a
+// table.
 #ifndef FERRY_SRC_BACKEND_CPU_TAIL_H_
 #define FERRY_SRC_BACKEND_CPU_TAIL_H_
 
+#include "backend/cpu/affine.h"
 #include "backend/cpu/finish.h"
 #include "backend/cpu/node.h"
 
-#define FERRY_TAIL_NODES 3
+#define FERRY_TAIL_NODES (2 + FERRY_AFFINE_NODES)
 
 typedef struct ferry_tail {
     ferry_node_id nodes[FERRY_TAIL_NODES]; // the product first
     int32_t n_nodes;
+    bool adds;          // the last node adds a residual
     double macs, bytes; // what the store does besides, for prices
 } ferry_tail;
 
-/// The region that ends in `root`: it alone, or more nodes where it is an activation, or an addition behind one, and
-/// nothing else reads what lies between. Whether the first node is a product that the family runs is for it to say.
+/// The region that ends in `root`: it alone, or more nodes where it is an activation, or a scale, a shift or an
+/// addition behind one, and nothing else reads what lies between. Whether the first node is a product that the family
+/// runs is for it to say.
 void ferry_tail_find(const ferry_graph_view *view, ferry_node_id root, ferry_tail *out);
 
 /// The same for int8: the region of a convolution and the table that its results are looked up in, or of `root` alone.

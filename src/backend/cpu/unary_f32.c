@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// Functions of one float tensor, element by element, in any layout and in place.
+// Functions of one float tensor, element by element, in any layout and in place, with the scales and shifts by
+// constants that follow them.
+#include <math.h>
 #include <string.h>
 
+#include "backend/cpu/affine.h"
 #include "backend/cpu/conv_node.h"
 #include "backend/cpu/loops_bf16.h"
 #include "backend/cpu/unary_node.h"
@@ -11,6 +14,7 @@ static const char tactic_name[] = "unary_f32";
 
 #define CHUNK 4096   // elements of one task
 #define WIDENED 1024 // elements of bf16 that are widened at a time
+#define MOST_NODES (1 + FERRY_AFFINE_NODES)
 
 typedef struct unary_kernel {
     ferry_cpu_kernel base;
@@ -18,7 +22,6 @@ typedef struct unary_kernel {
     const ferry_loops_bf16_row *narrow; // NULL: x and y are f32
     float parameters[FERRY_UNARY_PARAMETERS];
     size_t elements;
-    ferry_cpu_operand x;
 } unary_kernel;
 
 typedef struct unary_run {
@@ -52,7 +55,7 @@ static ferry_status run(const ferry_cpu_kernel *kernel, const ferry_cpu_run *r, 
 {
     (void)err;
     const unary_kernel *k = (const unary_kernel *)kernel;
-    unary_run run = {k, ferry_cpu_operand_data(&k->x, r), r->out[0].data};
+    unary_run run = {k, r->in[0].data, r->out[0].data};
     ferry_parallel_1d(r->pool, run_some, &run, k->elements, CHUNK);
     return FERRY_OK;
 }
@@ -62,49 +65,88 @@ static bool owns(const char *tactic)
     return strcmp(tactic, tactic_name) == 0;
 }
 
+// The function of the region's first node, or none, and what the nodes behind it do.
+static bool read_nodes(const ferry_region *region, ferry_unary_node *out)
+{
+    const ferry_graph *g = region->graph;
+    const ferry_node *node = &g->nodes[region->nodes[0]];
+    if (region->n_nodes > MOST_NODES || region->n_inputs != 1) return false;
+    const bool bare = !ferry_unary_node_read(g, node, out);
+    if (bare) *out = (ferry_unary_node){.loop = FERRY_UNARY_F32_clip, .parameters = {-INFINITY, INFINITY}, .macs = 1};
+    if (region->n_nodes == 1 && !bare) return true;
+    ferry_affine affine;
+    if (!ferry_affine_read(region, !bare, bare ? region->inputs[0] : node->outputs[0], &affine)) return false;
+    out->parameters[FERRY_UNARY_SCALE] = (float)affine.scale;
+    out->parameters[FERRY_UNARY_SHIFT] = (float)affine.shift;
+    return true;
+}
+
 static ferry_status prepare(ferry_cpu_device *device, const ferry_region *region, const char *tactic,
                             const ferry_tensor_desc *in, const ferry_tensor_desc *out, const void *packed,
                             size_t packed_bytes, ferry_kernel **out_kernel, ferry_error *err)
 {
     (void)packed;
     (void)packed_bytes;
-    FERRY_TRY(ferry_cpu_check_region(region, tactic, in, out, err));
-    const ferry_node *node = &region->graph->nodes[region->nodes[0]];
-    const ferry_cpu_operand x = ferry_cpu_input(region, in, 0);
+    FERRY_TRY(ferry_cpu_check_border(region, tactic, in, out, err));
+    const ferry_value_id x_value = region->n_inputs == 1 ? region->inputs[0] : FERRY_NO_VALUE;
     ferry_unary_node f;
     size_t bytes = 0;
-    if (!ferry_unary_node_read(region->graph, node, &f) || !x.present ||
-        (x.desc.dtype != FERRY_F32 && x.desc.dtype != FERRY_BF16) || out[0].dtype != x.desc.dtype ||
-        !ferry_tensor_desc_same_dims(&x.desc, &out[0]) ||
-        memcmp(x.desc.strides, out[0].strides, (size_t)out[0].rank * sizeof *out[0].strides) != 0 ||
-        !ferry_tensor_desc_is_dense(&out[0], out[0].layout) || !ferry_tensor_desc_bytes(&out[0], &bytes))
+    if (x_value == FERRY_NO_VALUE || !read_nodes(region, &f) || (in->dtype != FERRY_F32 && in->dtype != FERRY_BF16) ||
+        out->dtype != in->dtype || !ferry_tensor_desc_same_dims(in, out) ||
+        memcmp(in->strides, out->strides, (size_t)out->rank * sizeof *out->strides) != 0 ||
+        !ferry_tensor_desc_is_dense(out, out->layout) || !ferry_tensor_desc_bytes(out, &bytes))
         return ferry_cpu_misfit(tactic, "an output unlike its input", err);
     unary_kernel *k = ferry_cpu_kernel_new(device, sizeof *k, run);
     if (!k) return ferry_fail_memory(err, "an elementwise kernel");
     k->loop = ferry_elementwise_f32_pick(device->isa)->unary[f.loop];
     memcpy(k->parameters, f.parameters, sizeof k->parameters);
-    if (x.desc.dtype == FERRY_BF16) k->narrow = ferry_loops_bf16_pick(device->isa);
-    k->elements = bytes / ferry_dtype_bytes(x.desc.dtype);
-    k->x = x;
+    if (in->dtype == FERRY_BF16) k->narrow = ferry_loops_bf16_pick(device->isa);
+    k->elements = bytes / ferry_dtype_bytes(in->dtype);
     *out_kernel = &k->base.base;
     return FERRY_OK;
+}
+
+static ferry_status offer_nodes(ferry_cpu_device *device, const ferry_graph_view *view, const ferry_node_id *nodes,
+                                int32_t n, double macs, const ferry_offer_sink *sink, ferry_error *err)
+{
+    const ferry_value *y = ferry_cpu_result(view->graph, &view->graph->nodes[nodes[n - 1]]);
+    ferry_offer offer = {
+        .tactic = tactic_name,
+        .nodes = nodes,
+        .n_nodes = n,
+        .flags = FERRY_OFFER_IN_PLACE,
+        .cost_us = ferry_cpu_cost_us(device, FERRY_F32, macs * ferry_cpu_elements(y), 2 * ferry_cpu_bytes(y))};
+    FERRY_TRY(sink->take(sink->user, &offer, err));
+    if (y->shape.rank < 3) return FERRY_OK;
+    offer.in_layout = offer.out_layout = FERRY_LAYOUT_CHANNELS_LAST;
+    return sink->take(sink->user, &offer, err);
+}
+
+static bool is_offered(const ferry_graph_view *view, ferry_node_id id, ferry_unary_node *f)
+{
+    const ferry_graph *g = view->graph;
+    const ferry_node *node = &g->nodes[id];
+    const ferry_value *x = ferry_cpu_value(g, node, 0);
+    return x && !ferry_value_is_constant(x) && ferry_cpu_is_plain_node(view, id) && ferry_unary_node_read(g, node, f) &&
+           ferry_cpu_is_alike(x, ferry_cpu_result(g, node));
 }
 
 static ferry_status offer(ferry_cpu_device *device, const ferry_graph_view *view, ferry_node_id root,
                           const ferry_offer_sink *sink, ferry_error *err)
 {
     const ferry_graph *g = view->graph;
-    const ferry_node *node = &g->nodes[root];
-    const ferry_value *x = ferry_cpu_value(g, node, 0);
+    ferry_node_id nodes[MOST_NODES];
     ferry_unary_node f;
-    if (!x || ferry_value_is_constant(x) || !ferry_cpu_is_float(x->dtype) || !ferry_cpu_is_plain_node(view, root))
-        return FERRY_OK;
-    if (!ferry_unary_node_read(g, node, &f)) return FERRY_OK;
-    const ferry_value *y = ferry_cpu_result(g, node);
-    if (y->dtype != x->dtype || !ferry_shape_equal(&x->shape, &y->shape)) return FERRY_OK;
-    const double cost =
-        ferry_cpu_cost_us(device, FERRY_F32, f.macs * ferry_cpu_elements(x), ferry_cpu_bytes(x) + ferry_cpu_bytes(y));
-    return ferry_cpu_offer_layouts(sink, view, tactic_name, root, FERRY_OFFER_IN_PLACE, cost, err);
+    if (is_offered(view, root, &f)) return offer_nodes(device, view, &root, 1, f.macs, sink, err);
+    const int32_t n = ferry_affine_find(view, root, nodes + 1);
+    if (n == 0) return FERRY_OK;
+    ferry_affine affine = {1, 0};
+    ferry_value_id x = FERRY_NO_VALUE;
+    ferry_affine_follow(g, &g->nodes[nodes[1]], &affine, &x);
+    nodes[0] = ferry_cpu_maker_for_one(view, x);
+    FERRY_TRY(offer_nodes(device, view, nodes + 1, n, 1, sink, err));
+    if (nodes[0] == FERRY_NO_NODE || !is_offered(view, nodes[0], &f)) return FERRY_OK;
+    return offer_nodes(device, view, nodes, n + 1, f.macs, sink, err);
 }
 
 extern const ferry_cpu_family ferry_cpu_family_unary_f32;

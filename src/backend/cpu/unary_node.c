@@ -9,8 +9,8 @@
 typedef struct function {
     const char *op;
     ferry_unary_f32 loop;
-    const char *parameters[FERRY_UNARY_PARAMETERS]; // attributes
-    float defaults[FERRY_UNARY_PARAMETERS];
+    const char *arguments[FERRY_UNARY_ARGUMENTS]; // attributes
+    float defaults[FERRY_UNARY_ARGUMENTS];
     double macs;
 } function;
 
@@ -49,26 +49,10 @@ static const function square = {"Pow", FERRY_UNARY_F32_square, {0}, {0}, 1};
 static const function cube = {"Pow", FERRY_UNARY_F32_cube, {0}, {0}, 1};
 static const function square_root = {"Pow", FERRY_UNARY_F32_sqrt, {0}, {0}, 6};
 
-// The only element of input i; false unless it is a float constant of one element.
-static bool scalar(const ferry_graph *g, const ferry_node *node, int32_t i, float *out)
-{
-    const ferry_value *value = ferry_cpu_value(g, node, i);
-    size_t n = 0;
-    if (!value || !value->data || !ferry_cpu_is_float(value->dtype) || !ferry_shape_elements(&value->shape, &n) ||
-        n != 1)
-        return false;
-    const float *element = NULL;
-    size_t owned = 0;
-    if (ferry_cpu_constant_f32(ferry_heap_default(), value, &element, &owned, NULL) != FERRY_OK) return false;
-    *out = *element;
-    ferry_cpu_constant_free(ferry_heap_default(), element, owned);
-    return true;
-}
-
 static const function *find_pow(const ferry_graph *g, const ferry_node *node)
 {
     float exponent = 0;
-    if (!scalar(g, node, 1, &exponent)) return NULL;
+    if (!ferry_cpu_scalar(g, node, 1, &exponent)) return NULL;
     return exponent == 2 ? &square : exponent == 3 ? &cube : exponent == 0.5f ? &square_root : NULL;
 }
 
@@ -83,11 +67,13 @@ bool ferry_unary_node_read(const ferry_graph *g, const ferry_node *node, ferry_u
     if (!f) return false;
     *out = (ferry_unary_node){.loop = f->loop, .macs = f->macs};
     float *parameters = out->parameters;
-    for (int32_t i = 0; i < FERRY_UNARY_PARAMETERS; i++)
-        parameters[i] = f->parameters[i] ? ferry_node_float(node, f->parameters[i], f->defaults[i]) : f->defaults[i];
+    for (int32_t i = 0; i < FERRY_UNARY_ARGUMENTS; i++)
+        parameters[i] = f->arguments[i] ? ferry_node_float(node, f->arguments[i], f->defaults[i]) : f->defaults[i];
+    parameters[FERRY_UNARY_SCALE] = 1;
+    parameters[FERRY_UNARY_SHIFT] = -0.0f;
     if (ferry_node_is(node, "Clip")) {
         for (int32_t i = 0; i < 2; i++)
-            if (ferry_cpu_value(g, node, 1 + i) && !scalar(g, node, 1 + i, &parameters[i])) return false;
+            if (ferry_cpu_value(g, node, 1 + i) && !ferry_cpu_scalar(g, node, 1 + i, &parameters[i])) return false;
         if (parameters[0] > parameters[1]) parameters[0] = parameters[1]; // ONNX: the maximum wins
     }
     return true;
