@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "backend/cpu/affine.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "ops/op.h"
@@ -31,6 +32,7 @@ bool ferry_affine_follow(const ferry_graph *graph, const ferry_node *node, ferry
         if (!x || ferry_value_is_constant(x) || !ferry_cpu_scalar(graph, node, i, &c)) continue;
         if (!ferry_cpu_is_alike(x, ferry_cpu_result(graph, node)) || !step_of(node, i, c, &step)) return false;
         *affine = (ferry_affine){affine->scale * step.scale, affine->shift * step.scale + step.shift};
+        if (!isfinite((float)affine->scale) || !isfinite((float)affine->shift)) return false;
         *out_x = node->inputs[1 - i];
         return true;
     }

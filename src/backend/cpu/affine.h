@@ -12,7 +12,8 @@ typedef struct ferry_affine {
     double scale, shift; // y = x * scale + shift
 } ferry_affine;
 
-/// Follows *affine by what the node does to its only input that is not a constant, *out_x. False: it is none of these.
+/// Follows *affine by what the node does to its only input that is not a constant, *out_x. False: it is none of these,
+/// or leads beyond what floats can hold.
 bool ferry_affine_follow(const ferry_graph *graph, const ferry_node *node, ferry_affine *affine, ferry_value_id *out_x);
 
 /// The nodes that end in `root`, each reading what the one before makes for it alone, and all of one shape and type:

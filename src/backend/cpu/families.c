@@ -13,6 +13,7 @@
     ROW(conv_winograd_f32)         \
     ROW(conv_planes_f32)           \
     ROW(conv_f32)                  \
+    ROW(conv_transpose_bf16)       \
     ROW(conv_transpose_f32)        \
     ROW(matrix_f32)                \
     ROW(matmul_f32)                \

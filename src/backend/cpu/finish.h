@@ -10,7 +10,8 @@ typedef enum ferry_finish_kind {
     FERRY_FINISH_CLAMP = 0,        // none, relu and clip: between low and high, which may be infinite
     FERRY_FINISH_LEAKY = 1,        // t < 0 ? t * alpha : t
     FERRY_FINISH_HARD_SIGMOID = 2, // fma(t, alpha, beta), then clamped
-    FERRY_FINISH_LOOP = 3          // `loop` over sums that lie in memory; for one vector it is a clamp without bounds
+    FERRY_FINISH_LOOP = 3,         // `loop` over sums that lie in memory; for one vector it is a clamp without bounds
+    FERRY_FINISH_HARD_SWISH = 4    // fma(hard swish of t, alpha, beta)
 } ferry_finish_kind;
 
 typedef struct ferry_finish {

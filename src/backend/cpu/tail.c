@@ -157,21 +157,29 @@ static bool become_loop(ferry_finish *f, const ferry_elementwise_f32_row *loops,
     return true;
 }
 
-ferry_status ferry_tail_read(const ferry_cpu_device *device, const ferry_region *region, const char *tactic,
-                             const ferry_tensor_desc *in, const ferry_tensor_desc *out, ferry_finish *finish,
-                             ferry_cpu_operand *residual, ferry_error *err)
+// A finish by a loop as one that needs none, where there is such.
+static void simplify(ferry_finish *f, const ferry_elementwise_f32_row *loops)
+{
+    const float *p = f->parameters, scale = p[FERRY_UNARY_SCALE], shift = p[FERRY_UNARY_SHIFT];
+    if (f->kind != FERRY_FINISH_LOOP) return;
+    if (f->loop == loops->unary[FERRY_UNARY_F32_hard_swish]) {
+        f->kind = FERRY_FINISH_HARD_SWISH;
+        f->alpha = scale;
+        f->beta = shift;
+    } else if (f->loop == loops->unary[FERRY_UNARY_F32_clip] && scale == 1 && shift == 0) {
+        f->kind = FERRY_FINISH_CLAMP;
+        f->low = p[0];
+        f->high = p[1];
+    }
+}
+
+// What the nodes behind the product do.
+static ferry_status read_behind(const ferry_region *region, const char *tactic, const ferry_tensor_desc *in,
+                                const ferry_elementwise_f32_row *loops, ferry_finish *finish,
+                                ferry_cpu_operand *residual, ferry_error *err)
 {
     const ferry_graph *g = region->graph;
-    const ferry_elementwise_f32_row *loops = ferry_elementwise_f32_pick(device->isa);
-    FERRY_TRY(ferry_cpu_check_border(region, tactic, in, out, err));
-    if (region->n_nodes < 2) return FERRY_OK;
     const ferry_node *product = &g->nodes[region->nodes[0]], *second = &g->nodes[region->nodes[1]];
-    if (region->n_nodes == 2 && is_table(g, second, product) && second->inputs[0] == product->outputs[0]) {
-        finish->table = ferry_cpu_value(g, second, 1)->data;
-        return FERRY_OK;
-    }
-    if (region->n_nodes > FERRY_TAIL_NODES || !is_product(product) || product->n_outputs < 1)
-        return ferry_cpu_misfit(tactic, "nodes that its store cannot take in", err);
     ferry_unary_node f;
     int32_t next = 1;
     if (is_open_product(product) && ferry_unary_node_read(g, second, &f) && second->inputs[0] == product->outputs[0]) {
@@ -199,5 +207,25 @@ ferry_status ferry_tail_read(const ferry_cpu_device *device, const ferry_region 
     *residual = ferry_cpu_node_input(region, in, 2, swapped ? 0 : 1);
     finish->r_mult = 1;
     finish->act_first = true;
+    return FERRY_OK;
+}
+
+ferry_status ferry_tail_read(const ferry_cpu_device *device, const ferry_region *region, const char *tactic,
+                             const ferry_tensor_desc *in, const ferry_tensor_desc *out, ferry_finish *finish,
+                             ferry_cpu_operand *residual, ferry_error *err)
+{
+    const ferry_graph *g = region->graph;
+    const ferry_elementwise_f32_row *loops = ferry_elementwise_f32_pick(device->isa);
+    FERRY_TRY(ferry_cpu_check_border(region, tactic, in, out, err));
+    if (region->n_nodes < 2) return FERRY_OK;
+    const ferry_node *product = &g->nodes[region->nodes[0]], *second = &g->nodes[region->nodes[1]];
+    if (region->n_nodes == 2 && is_table(g, second, product) && second->inputs[0] == product->outputs[0]) {
+        finish->table = ferry_cpu_value(g, second, 1)->data;
+        return FERRY_OK;
+    }
+    if (region->n_nodes > FERRY_TAIL_NODES || !is_product(product) || product->n_outputs < 1)
+        return ferry_cpu_misfit(tactic, "nodes that its store cannot take in", err);
+    FERRY_TRY(read_behind(region, tactic, in, loops, finish, residual, err));
+    simplify(finish, loops);
     return FERRY_OK;
 }

@@ -1,84 +1,117 @@
 // SPDX-License-Identifier: Apache-2.0
-// Transposed convolution in float, channels last, as one matrix product for each phase of the stride: every output is
-// written once, and nothing is scattered and added. Any window, stride, pad, dilation and group.
+// Transposed convolution of f32 or bf16, channels last, as one matrix product for each phase of the stride: every
+// output is written once, and nothing is scattered and added. Any window, stride, pad, dilation and group.
 #include <string.h>
 
 #include "backend/cpu/conv_node.h"
-#include "backend/cpu/gemm_f32.h"
+#include "backend/cpu/loops_bf16.h"
 #include "backend/cpu/node.h"
 #include "backend/cpu/row_source.h"
 #include "backend/cpu/tail.h"
 #include "backend/cpu/transpose_phases.h"
+#include "backend/cpu/transpose_product.h"
 #include "base/thread_pool.h"
 #include "ops/op.h"
 
-static const char tactic_name[] = "conv_transpose_f32_phases";
+static const char tactic_f32[] = "conv_transpose_f32_phases", tactic_bf16[] = "conv_transpose_bf16_phases";
 
 #define BARE_ROWS 96    // stored at a time where no tap reaches
 #define STACKED_ROWS 96 // most that are made before their parts go to their lines
+#define WIDENED 1024    // elements of bf16 that are widened at a time
 
 typedef struct phase_part {
     ferry_row_source source;
     ferry_phase_places places[3];
-    size_t at, group_floats; // in the packed weights: where its first group begins, and what each takes
+    ferry_transpose_weights weights; // of one group
+    size_t at, group_bytes;          // in the packed weights: where the first group begins, and what each takes
 } phase_part;
 
 typedef struct transpose_kernel {
     ferry_cpu_kernel base;
-    const ferry_gemm_f32_row *row;
+    uint32_t isa;
+    ferry_transpose_product product;
+    size_t elem_bytes;
     ferry_transpose_filter filter;
     ferry_transpose_shape shape;
     ferry_cpu_operand x;
-    const float *packed;      // borrowed
-    ferry_unary_f32_loop act; // for finished lines; NULL: none
-    float act_parameters[FERRY_UNARY_PARAMETERS];
-    phase_part *phases; // owned: [n_phases]
+    const char *packed; // borrowed
+    ferry_finish finish;
+    ferry_unary_f32_loop act;           // for finished lines, instead of the finish; NULL: none
+    const ferry_loops_bf16_row *narrow; // for `act` on bf16
+    phase_part *phases;                 // owned: [n_phases]
     size_t n_phases;
-    float *zeros; // owned: what a tap beyond the input points to
+    void *zeros; // owned: what a tap beyond the input points to
     size_t zeros_bytes;
 } transpose_kernel;
 
 typedef struct transpose_run {
     const transpose_kernel *k;
-    const float *x;
-    float *y;
+    const char *x;
+    char *y;
 } transpose_run;
 
-// Rows [row, row + rows) of a phase, which lie on one line of the output: the first at y, the others y_stride apart.
-static void run_rows(const transpose_run *run, const phase_part *p, size_t row, size_t rows, float *y, size_t y_stride)
+// Rows [row, row + rows) of a phase, which lie on one line of the output: the first at y, the others y_stride elements
+// apart.
+static void run_rows(const transpose_run *run, const phase_part *p, size_t row, size_t rows, char *y, size_t y_stride)
 {
-    static const ferry_finish plain = {.low = -INFINITY, .high = INFINITY, .r_mult = 1};
     const transpose_kernel *k = run->k;
-    const size_t mr = k->row->mr, nr = k->row->nr, columns = (size_t)k->filter.m_each, taps = p->source.taps;
-    const size_t tiles = ferry_row_tiles(rows, mr);
     ferry_row_buffer buffer;
-    ferry_gemm_f32_tile tile = {.taps = taps, .kc = p->source.kc, .y_stride = y_stride, .finish = &plain};
+    ferry_transpose_rows some = {.weights = &p->weights,
+                                 .packed = k->packed + p->at,
+                                 .x = &buffer,
+                                 .rows = rows,
+                                 .y_stride = y_stride,
+                                 .y = y,
+                                 .finish = &k->finish};
     for (size_t g = 0; g < (size_t)k->filter.group; g++) {
-        if (taps) ferry_row_source_get(&p->source, run->x, g, row, rows, mr, &buffer);
-        for (size_t c = 0; c < columns; c += nr) {
-            tile.w = k->packed + p->at + g * p->group_floats + ferry_gemm_f32_panel(taps * p->source.kc, c);
-            tile.cols = columns - c < nr ? columns - c : nr;
-            for (size_t i = 0; i < tiles; i++) {
-                const ferry_row_tile cut = ferry_row_tile_at(rows, tiles, i);
-                tile.rows = cut.rows;
-                tile.x = buffer.pointers + i * taps * mr;
-                tile.y = y + cut.first * y_stride + g * columns + c;
-                k->row->run(&tile);
-            }
-        }
+        if (p->source.taps) ferry_row_source_get(&p->source, run->x, g, row, rows, k->product.mr, &buffer);
+        k->product.run(k->isa, &some);
+        some.packed += p->group_bytes;
+        some.y += p->weights.columns * k->elem_bytes;
     }
 }
 
-// The same for stacked lines: what a row makes of each line goes there, `line` floats behind the one before.
-static void run_stacked(const transpose_run *run, const phase_part *p, size_t row, size_t rows, float *y, size_t line)
+// n pieces of `bytes` each, `step` bytes apart, one behind the other.
+static void gather_pieces(const char *from, size_t step, size_t bytes, size_t n, char *to)
 {
-    float made[STACKED_ROWS * FERRY_TRANSPOSE_NARROW];
-    const ferry_transpose_filter *f = &run->k->filter;
-    const size_t all = (size_t)f->m_each, each = all / (size_t)f->stacked;
-    run_rows(run, p, row, rows, made, all);
-    for (size_t h = 0; h < (size_t)f->stacked; h++)
-        for (size_t i = 0; i < rows; i++)
-            for (size_t c = 0; c < each; c++) y[h * line + i * each + c] = made[i * all + h * each + c];
+    switch (bytes) { // a copy of constant size is one instruction
+    case 4:
+        for (size_t i = 0; i < n; i++) memcpy(to + i * 4, from + i * step, 4);
+        return;
+    case 8:
+        for (size_t i = 0; i < n; i++) memcpy(to + i * 8, from + i * step, 8);
+        return;
+    default:
+        for (size_t i = 0; i < n; i++) memcpy(to + i * bytes, from + i * step, bytes);
+    }
+}
+
+// The same for stacked lines: what a row makes of each line goes there, `line` elements behind the one before.
+static void run_stacked(const transpose_run *run, const phase_part *p, size_t row, size_t rows, char *y, size_t line)
+{
+    float made[STACKED_ROWS * FERRY_TRANSPOSE_NARROW]; // of either type
+    const size_t stacked = (size_t)run->k->filter.stacked, bytes = run->k->elem_bytes;
+    const size_t all = (size_t)run->k->filter.m_each, each = all / stacked * bytes;
+    run_rows(run, p, row, rows, (char *)made, all);
+    for (size_t h = 0; h < stacked; h++)
+        gather_pieces((const char *)made + h * each, all * bytes, each, rows, y + h * line * bytes);
+}
+
+// A finished line's activation.
+static void run_act(const transpose_kernel *k, char *line, size_t elements)
+{
+    if (!k->narrow) {
+        k->act((float *)line, (float *)line, elements, k->finish.parameters);
+        return;
+    }
+    float wide[WIDENED];
+    uint16_t *y = (uint16_t *)line;
+    for (size_t i = 0; i < elements; i += WIDENED) {
+        const size_t n = elements - i < WIDENED ? elements - i : WIDENED;
+        k->narrow->widen(y + i, wide, n);
+        k->act(wide, wide, n, k->finish.parameters);
+        k->narrow->narrow(wide, y + i, n);
+    }
 }
 
 // A phase's outputs on one line: picture n, at d and h as the phase counts them.
@@ -87,20 +120,23 @@ static void run_line(const transpose_run *run, const phase_part *p, int64_t n, i
     const transpose_kernel *k = run->k;
     const int64_t *stride = k->filter.stride, *out = k->shape.out;
     const size_t width = (size_t)p->places[2].count, position = (size_t)(k->filter.m_each * k->filter.group);
-    size_t block = p->source.taps ? ferry_row_source_block(&p->source, k->row->mr) : BARE_ROWS;
+    const size_t bytes = k->elem_bytes;
+    size_t block = p->source.taps ? ferry_row_source_block(&p->source, k->product.mr) : BARE_ROWS;
     const int64_t out_d = p->places[0].first + d * stride[0], out_h = p->places[1].first + h * stride[1];
     const size_t first_row = (size_t)((n * p->places[0].count + d) * p->places[1].count + h) * width;
-    float *y = run->y + (size_t)(((n * out[0] + out_d) * out[1] + out_h) * out[2] + p->places[2].first) * position;
+    char *y =
+        run->y + (size_t)(((n * out[0] + out_d) * out[1] + out_h) * out[2] + p->places[2].first) * position * bytes;
     if (k->filter.stacked > 1) {
         const size_t each = position / (size_t)k->filter.stacked;
         if (block > STACKED_ROWS) block = STACKED_ROWS;
         for (size_t at = 0; at < width; at += block)
-            run_stacked(run, p, first_row + at, width - at < block ? width - at : block, y + at * each, width * each);
+            run_stacked(run, p, first_row + at, width - at < block ? width - at : block, y + at * each * bytes,
+                        width * each);
         return;
     }
     for (size_t at = 0; at < width; at += block)
-        run_rows(run, p, first_row + at, width - at < block ? width - at : block, y + at * (size_t)stride[2] * position,
-                 (size_t)stride[2] * position);
+        run_rows(run, p, first_row + at, width - at < block ? width - at : block,
+                 y + at * (size_t)stride[2] * position * bytes, (size_t)stride[2] * position);
 }
 
 // An item is a line of the output; the phases along it follow each other, so that it stays in the cache.
@@ -115,8 +151,7 @@ static void run_lines(void *context, size_t begin, size_t count)
         for (int64_t i = 0; i < stride[2]; i++)
             run_line(run, &k->phases[first + i], rest / out[0], d / stride[0], h / stride[1]);
         const size_t line = (size_t)(out[2] * k->filter.m_each * k->filter.group);
-        float *y = run->y + item * line;
-        if (k->act) k->act(y, y, line, k->act_parameters);
+        if (k->act) run_act(k, run->y + item * line * k->elem_bytes, line);
     }
 }
 
@@ -137,37 +172,54 @@ static void deinit(ferry_cpu_kernel *kernel)
     ferry_heap_free(kernel->base.device->heap, k->zeros, k->zeros_bytes);
 }
 
-static bool owns(const char *tactic)
+static bool owns_f32(const char *tactic)
 {
-    return strcmp(tactic, tactic_name) == 0;
+    return strcmp(tactic, tactic_f32) == 0;
+}
+
+static bool owns_bf16(const char *tactic)
+{
+    return strcmp(tactic, tactic_bf16) == 0;
+}
+
+static bool pick_product(const ferry_cpu_device *device, const char *tactic, ferry_transpose_product *out)
+{
+    return ferry_transpose_product_pick(device->isa, owns_bf16(tactic) ? FERRY_BF16 : FERRY_F32, out);
 }
 
 // --- Packed weights: phase by phase, in each the groups --------------------------------------------------------------
 
-// What a group of that phase takes, and *at moved on behind all groups; false when it could not be.
-static bool phase_floats(const ferry_gemm_f32_row *row, const ferry_transpose_filter *f, size_t phase, size_t *out,
-                         size_t *at)
+static ferry_transpose_weights weights_of(const ferry_transpose_filter *f, size_t phase)
 {
+    return (ferry_transpose_weights){.taps = ferry_transpose_phase_depth(f, phase) / (size_t)f->c_each,
+                                     .kc = (size_t)f->c_each,
+                                     .columns = (size_t)f->m_each};
+}
+
+// What a group of that phase takes, and *at moved on behind all groups; false when it could not be.
+static bool phase_bytes(const ferry_transpose_product *product, uint32_t isa, const ferry_transpose_filter *f,
+                        size_t phase, size_t *out, size_t *at)
+{
+    const ferry_transpose_weights weights = weights_of(f, phase);
     size_t all = 0;
-    return ferry_gemm_f32_packed_floats(row, ferry_transpose_phase_depth(f, phase), (size_t)f->m_each, out) &&
-           ferry_mul_size(*out, (size_t)f->group, &all) && ferry_add_size(*at, all, at) &&
-           *at < SIZE_MAX / sizeof(float);
+    return product->packed_bytes(isa, &weights, out) && ferry_mul_size(*out, (size_t)f->group, &all) &&
+           ferry_add_size(*at, all, at);
 }
 
 // by_tap: room for one phase of one group; biases: [m_each].
-static void pack_phases(const ferry_gemm_f32_row *row, const ferry_transpose_filter *f, const float *w,
-                        const float *bias, float *by_tap, float *biases, float *packed)
+static void pack_phases(const ferry_transpose_product *product, uint32_t isa, const ferry_transpose_filter *f,
+                        const float *w, const float *bias, float *by_tap, float *biases, char *packed)
 {
     const size_t columns = (size_t)f->m_each, m_each = columns / (size_t)(f->merged * f->stacked);
     size_t each = 0, end = 0;
     for (size_t p = 0; p < ferry_transpose_phase_count(f); p++) {
-        float *to = packed + end;
-        phase_floats(row, f, p, &each, &end);
+        const ferry_transpose_weights weights = weights_of(f, p);
+        char *to = packed + end;
+        phase_bytes(product, isa, f, p, &each, &end);
         for (size_t g = 0; g < (size_t)f->group; g++, to += each) {
-            const size_t depth = ferry_transpose_phase_depth(f, p);
             for (size_t c = 0; c < columns; c++) biases[c] = bias ? bias[g * m_each + c % m_each] : 0;
             ferry_transpose_phase_weights(f, p, (int64_t)g, w, by_tap);
-            ferry_gemm_f32_pack(row, depth, columns, by_tap, 1, depth, biases, to);
+            product->pack(isa, &weights, by_tap, biases, to);
         }
     }
 }
@@ -177,14 +229,15 @@ static ferry_status pack(ferry_cpu_device *device, const ferry_region *region, c
 {
     const ferry_node *node = &region->graph->nodes[region->nodes[0]];
     const ferry_value *w = ferry_cpu_value(region->graph, node, 1), *b = ferry_cpu_value(region->graph, node, 2);
-    const ferry_gemm_f32_row *row = ferry_gemm_f32_pick(device->isa);
     const ferry_heap *heap = device->base.heap;
+    ferry_transpose_product product;
     ferry_transpose_filter f;
-    size_t floats = 0, each = 0, deepest = 0;
-    bool fits = w && w->data && ferry_transpose_filter_read(node, w->shape.rank, w->shape.dims, &f);
+    size_t bytes = 0, each = 0, deepest = 0;
+    bool fits = pick_product(device, tactic, &product) && w && w->data &&
+                ferry_transpose_filter_read(node, w->shape.rank, w->shape.dims, &f);
     for (size_t p = 0; fits && p < ferry_transpose_phase_count(&f); p++) {
         const size_t depth = ferry_transpose_phase_depth(&f, p);
-        fits = phase_floats(row, &f, p, &each, &floats);
+        fits = phase_bytes(&product, device->isa, &f, p, &each, &bytes);
         deepest = depth > deepest ? depth : deepest;
     }
     if (!fits) return ferry_cpu_misfit(tactic, "weights that cannot be packed", err);
@@ -194,14 +247,14 @@ static ferry_status pack(ferry_cpu_device *device, const ferry_region *region, c
     ferry_status s = ferry_cpu_constant_f32(heap, w, &weights, &weights_owned, err);
     if (s == FERRY_OK && b) s = ferry_cpu_constant_f32(heap, b, &bias, &bias_owned, err);
     float *scratch = s == FERRY_OK ? ferry_heap_alloc_array(heap, room, sizeof *scratch) : NULL;
-    float *packed = s == FERRY_OK ? ferry_heap_alloc_uninit(heap, floats * sizeof *packed) : NULL;
+    char *packed = s == FERRY_OK ? ferry_heap_alloc_uninit(heap, bytes) : NULL;
     if (s == FERRY_OK && (!scratch || !packed)) s = ferry_fail_memory(err, "packed weights");
     if (s == FERRY_OK) {
-        pack_phases(row, &f, weights, bias, scratch + f.m_each, scratch, packed);
+        pack_phases(&product, device->isa, &f, weights, bias, scratch + f.m_each, scratch, packed);
         *out_data = packed;
-        *out_bytes = floats * sizeof *packed;
+        *out_bytes = bytes;
     } else {
-        ferry_heap_free(heap, packed, floats * sizeof *packed);
+        ferry_heap_free(heap, packed, bytes);
     }
     ferry_heap_free(heap, scratch, room * sizeof *scratch);
     ferry_cpu_constant_free(heap, weights, weights_owned);
@@ -216,8 +269,9 @@ static bool fill_phase(const transpose_kernel *k, size_t index, phase_part *p, s
     ferry_conv_shape conv;
     p->at = *end;
     ferry_transpose_phase_conv(&k->filter, &k->shape, index, &conv, p->places);
-    if (!phase_floats(k->row, &k->filter, index, &p->group_floats, end)) return false;
-    if (!ferry_row_source_conv(&conv, sizeof(float), k->row->mr, 0, &p->source)) return false;
+    p->weights = weights_of(&k->filter, index);
+    if (!phase_bytes(&k->product, k->isa, &k->filter, index, &p->group_bytes, end)) return false;
+    if (!ferry_row_source_conv(&conv, k->elem_bytes, k->product.mr, 0, &p->source)) return false;
     p->source.kind = FERRY_ROWS_TAPS; // a phase need not have an output for every position
     p->source.zeros = k->zeros;
     return true;
@@ -227,34 +281,39 @@ static ferry_status fill_kernel(transpose_kernel *k, ferry_cpu_device *device, c
                                 const char *tactic, const ferry_tensor_desc *in, const ferry_tensor_desc *y,
                                 size_t packed_bytes, ferry_error *err)
 {
-    ferry_finish finish = {.kind = FERRY_FINISH_CLAMP};
     ferry_cpu_operand residual = {.at = -1};
-    FERRY_TRY(ferry_tail_read(device, region, tactic, in, y, &finish, &residual, err));
+    k->finish = (ferry_finish){.low = -INFINITY, .high = INFINITY, .r_mult = 1};
+    FERRY_TRY(ferry_tail_read(device, region, tactic, in, y, &k->finish, &residual, err));
     if (residual.present) return ferry_cpu_misfit(tactic, "a residual", err);
-    if (finish.kind == FERRY_FINISH_LOOP) k->act = finish.loop;
-    memcpy(k->act_parameters, finish.parameters, sizeof k->act_parameters);
+    if (!pick_product(device, tactic, &k->product))
+        return ferry_cpu_misfit(tactic, "no kernel for this instruction set", err);
+    k->isa = device->isa;
+    k->elem_bytes = ferry_dtype_bytes(k->product.dtype);
+    if (k->finish.kind == FERRY_FINISH_LOOP) { // lines have whole vectors, and tiles of few columns don't
+        k->finish.kind = FERRY_FINISH_CLAMP;
+        k->act = k->finish.loop;
+        if (k->product.dtype == FERRY_BF16) k->narrow = ferry_loops_bf16_pick(device->isa);
+    }
     const ferry_node *node = &region->graph->nodes[region->nodes[0]];
     const ferry_cpu_operand w = ferry_cpu_input(region, in, 1);
     size_t bytes = 0, end = 0;
     k->x = ferry_cpu_input(region, in, 0);
-    if (!k->x.present || !w.data || k->x.desc.dtype != FERRY_F32 || y->dtype != FERRY_F32 ||
+    if (!k->x.present || !w.data || k->x.desc.dtype != k->product.dtype || y->dtype != k->product.dtype ||
         !ferry_tensor_desc_is_dense(&k->x.desc, FERRY_LAYOUT_CHANNELS_LAST) ||
         !ferry_tensor_desc_is_dense(y, FERRY_LAYOUT_CHANNELS_LAST) || !ferry_tensor_desc_bytes(&k->x.desc, &bytes) ||
         !ferry_tensor_desc_bytes(y, &bytes) ||
         !ferry_transpose_filter_read(node, w.desc.rank, w.desc.dims, &k->filter) ||
         !ferry_transpose_shape_read(node, &k->filter, &k->x.desc, y, &k->shape))
         return ferry_cpu_misfit(tactic, "input, weights and output that do not fit together", err);
-    k->row = ferry_gemm_f32_pick(device->isa);
     k->n_phases = ferry_transpose_phase_count(&k->filter);
     k->phases = ferry_heap_alloc_array(device->base.heap, k->n_phases, sizeof *k->phases);
-    k->zeros_bytes = (size_t)k->filter.c_each * sizeof(float);
+    k->zeros_bytes = (size_t)k->filter.c_each * k->elem_bytes;
     k->zeros = ferry_heap_alloc(device->base.heap, k->zeros_bytes);
     if (!k->phases || !k->zeros) return ferry_fail_memory(err, "a transposed convolution");
     for (size_t i = 0; i < k->n_phases; i++)
         if (!fill_phase(k, i, &k->phases[i], &end))
             return ferry_cpu_misfit(tactic, "a filter of more taps than it can take", err);
-    return end * sizeof(float) == packed_bytes ? FERRY_OK
-                                               : ferry_cpu_misfit(tactic, "packed weights of another size", err);
+    return end == packed_bytes ? FERRY_OK : ferry_cpu_misfit(tactic, "packed weights of another size", err);
 }
 
 static ferry_status prepare(ferry_cpu_device *device, const ferry_region *region, const char *tactic,
@@ -269,14 +328,15 @@ static ferry_status prepare(ferry_cpu_device *device, const ferry_region *region
                                  out_kernel);
 }
 
-static ferry_status offer(ferry_cpu_device *device, const ferry_graph_view *view, ferry_node_id root,
-                          const ferry_offer_sink *sink, ferry_error *err)
+static ferry_status offer(ferry_cpu_device *device, const char *tactic, const ferry_graph_view *view,
+                          ferry_node_id root, const ferry_offer_sink *sink, ferry_error *err)
 {
     const ferry_graph *g = view->graph;
     ferry_tail tail;
     ferry_tail_find(view, root, &tail);
     const ferry_node *node = &g->nodes[tail.nodes[0]];
-    const ferry_gemm_f32_row *row = ferry_gemm_f32_pick(device->isa);
+    ferry_transpose_product product;
+    if (!pick_product(device, tactic, &product)) return FERRY_OK;
     if (!ferry_node_is(node, "ConvTranspose") || tail.adds || !ferry_cpu_is_plain_node(view, tail.nodes[0]) ||
         ferry_cpu_is_constant(g, node, 0) || !ferry_cpu_is_constant(g, node, 1) ||
         (ferry_cpu_value(g, node, 2) && !ferry_cpu_is_constant(g, node, 2)))
@@ -287,30 +347,52 @@ static ferry_status offer(ferry_cpu_device *device, const ferry_graph_view *view
     const ferry_tensor_desc out = ferry_cpu_describe(y, FERRY_LAYOUT_CHANNELS_LAST);
     ferry_transpose_filter f;
     ferry_transpose_shape shape;
-    if (!ferry_cpu_is_float(x->dtype) || !ferry_cpu_is_float(w->dtype) ||
+    const bool typed =
+        product.dtype == FERRY_BF16 ? x->dtype == FERRY_BF16 && y->dtype == FERRY_BF16 : ferry_cpu_is_float(x->dtype);
+    if (!typed || !ferry_cpu_is_float(w->dtype) ||
         !ferry_transpose_filter_read(node, w->shape.rank, w->shape.dims, &f) ||
         !ferry_transpose_shape_read(node, &f, &in, &out, &shape))
         return FERRY_OK;
     double macs = 0;
     for (size_t p = 0; p < ferry_transpose_phase_count(&f); p++) {
         const size_t depth = ferry_transpose_phase_depth(&f, p);
-        if (depth / (size_t)f.c_each > FERRY_ROWS_POINTERS / row->mr) return FERRY_OK;
+        if (depth / (size_t)f.c_each > FERRY_ROWS_POINTERS / product.mr) return FERRY_OK;
         macs += (double)depth / (double)ferry_transpose_phase_count(&f);
     }
     // A panel that is not full costs as much as a full one.
-    const size_t padded = ((size_t)f.m_each + row->vec - 1) / row->vec * row->vec;
+    const size_t padded = ((size_t)f.m_each + product.vec - 1) / product.vec * product.vec;
     macs *= ferry_cpu_elements(y) * (double)padded / (double)f.m_each;
     const double bytes = ferry_cpu_bytes(x) + ferry_cpu_bytes(w) + ferry_cpu_bytes(y);
-    return ferry_tail_offer(sink, tactic_name, &tail, FERRY_LAYOUT_CHANNELS_LAST, FERRY_LAYOUT_CHANNELS_LAST,
-                            ferry_cpu_cost_us(device, FERRY_F32, macs + tail.macs, bytes), err);
+    return ferry_tail_offer(sink, tactic, &tail, FERRY_LAYOUT_CHANNELS_LAST, FERRY_LAYOUT_CHANNELS_LAST,
+                            ferry_cpu_cost_us(device, product.dtype, macs + tail.macs, bytes), err);
 }
 
-extern const ferry_cpu_family ferry_cpu_family_conv_transpose_f32;
+static ferry_status offer_f32(ferry_cpu_device *device, const ferry_graph_view *view, ferry_node_id root,
+                              const ferry_offer_sink *sink, ferry_error *err)
+{
+    return offer(device, tactic_f32, view, root, sink, err);
+}
+
+static ferry_status offer_bf16(ferry_cpu_device *device, const ferry_graph_view *view, ferry_node_id root,
+                               const ferry_offer_sink *sink, ferry_error *err)
+{
+    return offer(device, tactic_bf16, view, root, sink, err);
+}
+
+extern const ferry_cpu_family ferry_cpu_family_conv_transpose_f32, ferry_cpu_family_conv_transpose_bf16;
 const ferry_cpu_family ferry_cpu_family_conv_transpose_f32 = {
     .name = "conv_transpose_f32",
     .via_f32 = true,
-    .offer = offer,
-    .owns = owns,
+    .offer = offer_f32,
+    .owns = owns_f32,
+    .pack = pack,
+    .prepare = prepare,
+};
+const ferry_cpu_family ferry_cpu_family_conv_transpose_bf16 = {
+    .name = "conv_transpose_bf16",
+    .multiplies_bf16 = true,
+    .offer = offer_bf16,
+    .owns = owns_bf16,
     .pack = pack,
     .prepare = prepare,
 };
