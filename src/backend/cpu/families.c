@@ -4,6 +4,8 @@
 
 // clang-format off
 #define FAMILIES(ROW)              \
+    ROW(attention_bf16)            \
+    ROW(attention_f32)             \
     ROW(conv_block_f32)            \
     ROW(conv_depthwise_bf16)       \
     ROW(conv_bf16)                 \

@@ -18,6 +18,7 @@ typedef struct ferry_gemm_bf16_tile {
     const uint16_t *r; // the residual, like y; NULL: none
     size_t y_stride, r_stride;
     const ferry_finish *finish;
+    float *sums;       // where they go as whole vectors, y_stride apart, instead of being finished; NULL: they are
     const char *ahead; // weights wanted soon: a cache line for each pair from here is brought near; NULL: none
 } ferry_gemm_bf16_tile;
 

@@ -74,6 +74,14 @@ static ALWAYS_INLINE void tile_of(const ferry_gemm_bf16_tile *t, const size_t mr
         for (; k + 2 <= kc; k += 2) ADD_PAIR(vp_set1);
         if (k < kc) ADD_PAIR(vp_set1_last);
     }
+    if (t->sums) {
+        UNROLL
+        for (size_t m = 0; m < mr; m++) {
+            UNROLL
+            for (size_t n = 0; n < nv; n++) vf_store(t->sums + m * t->y_stride + n * VEC, acc[m][n]);
+        }
+        return;
+    }
     const ferry_finish *f = t->finish;
     if (f->kind == FERRY_FINISH_CLAMP && !(t->r && f->act_first)) {
         if (t->cols == nv * VEC && nv == NV)
