@@ -69,6 +69,9 @@ typedef struct ferry_build_options {
     bool low_memory; ///< an engine that takes little memory to run and may be slower: no_winograd, and weights that are
                      ///< resident only while their layer runs, where the engine is a mapped file
     bool no_timing;  ///< choose tactics by estimated costs instead of timing them: builds sooner, and alike everywhere
+    bool
+        int8_symmetric; ///< INT8 without zero points, as TensorRT and the DLA have it. Without this, tensors that reach
+                        ///< further up than down (behind ReLU, SiLU ...) use all 256 codes for where they do reach
 } ferry_build_options;
 
 /// Builds an engine for the runtime's device. Takes seconds to minutes and reports progress.

@@ -203,9 +203,9 @@ FERRY_API ferry_status ferry_context_set_profiler(ferry_context *context,
                                                   ferry_error *error);
 
 /// Shows every tensor that a layer has made, right after it was made, in plain layout in host memory, borrowed for the
-/// call. Quantised tensors come as they are (`scale` is theirs, 0 when not quantised). Returns non-zero to stop the
-/// run.
-typedef int (*ferry_tensor_observer)(void *user, const ferry_tensor_view *tensor, float scale);
+/// call. Quantised tensors come as they are: they stand for scale * (element - zero_point); scale is 0 when not
+/// quantised. Returns non-zero to stop the run.
+typedef int (*ferry_tensor_observer)(void *user, const ferry_tensor_view *tensor, float scale, int32_t zero_point);
 FERRY_API ferry_status ferry_context_set_observer(ferry_context *context, ferry_tensor_observer observer, void *user,
                                                   ferry_error *error);
 

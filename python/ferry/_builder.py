@@ -28,6 +28,7 @@ class BuilderConfig:
     timing_cache: file of measured times. threads: 0 is one for each core.
     no_winograd: convolutions in float as plain sums, with a few times less rounding error.
     low_memory: weights are resident only while their layer runs. no_timing: tactics by estimated costs.
+    int8_symmetric: INT8 without zero points, as TensorRT and the DLA have it.
     progress: None shows it on a terminal, True always, False never; or a function of a ferry.ProgressReport, which may
     return False to cancel. logger: None is the runtime's."""
 
@@ -50,6 +51,7 @@ class BuilderConfig:
         self.no_winograd = False
         self.low_memory = False
         self.no_timing = False
+        self.int8_symmetric = False
         self.strip_portable = False
         self.disabled_passes: List[str] = []
         self.logger: Any = None
@@ -139,6 +141,7 @@ class BuilderConfig:
             threads=integer(self.threads, "threads", 0, I32), no_fusion=bool(self.no_fusion),
             strip_portable=bool(self.strip_portable), no_winograd=bool(self.no_winograd),
             low_memory=bool(self.low_memory), no_timing=bool(self.no_timing),
+            int8_symmetric=bool(self.int8_symmetric),
             disabled_passes=(ctypes.c_char_p * len(passes))(*passes), n_disabled_passes=len(passes), **self._texts())
 
     def sample_shapes(self, network: Network) -> List[Sample]:

@@ -251,9 +251,9 @@ class Context(Handle):
             profiler = None if report is None else Profiler(report, self._guard)
             self._look("profiler", lib.context_set_profiler, profiler)
 
-    def set_observer(self, observe: Optional[Callable[[str, numpy.ndarray, float], Any]]) -> None:
-        """observe(name, array, scale) sees every tensor right after a layer has made it, as a copy; `scale` is 0 where
-        it is not quantised. What it raises stops the run and reaches run()'s caller; so does returning False."""
+    def set_observer(self, observe: Optional[Callable[[str, numpy.ndarray, float, int], Any]]) -> None:
+        """observe(name, array, scale, zero_point) sees every tensor right after a layer has made it, as a copy that
+        stands for scale * (array - zero_point); `scale` is 0 where it is not quantised. What it raises stops the run and reaches run()'s caller; so does returning False."""
         with self._exclusive:
             observer = None if observe is None else Observer(observe, self._guard)
             self._look("observer", lib.context_set_observer, observer)

@@ -34,22 +34,22 @@ class Profiler:
 
 
 class Observer:
-    """Calls observe(name, array, scale)."""
+    """Calls observe(name, array, scale, zero_point)."""
 
     def __init__(self, observe: Any, guard: Guard) -> None:
         if not callable(observe):
             raise TypeError("observe must be callable, not %s" % type(observe).__name__)
         self.observe = observe
 
-        def called(_user, address, scale):
-            return guard.call(1, self._pass_on, address, scale)
+        def called(_user, address, scale, zero):
+            return guard.call(1, self._pass_on, address, scale, zero)
 
         self._function = _structs.ObserverFn(called)
         self.pointer = ctypes.cast(self._function, ctypes.c_void_p)
 
-    def _pass_on(self, address: int, scale: float) -> int:
+    def _pass_on(self, address: int, scale: float, zero: int) -> int:
         view = _structs.TensorView.from_address(address)
-        return int(self.observe(decode(view.name) or "", array_of_view(view), scale) is False)
+        return int(self.observe(decode(view.name) or "", array_of_view(view), scale, zero) is False)
 
 
 def array_of_view(view: Any) -> numpy.ndarray:

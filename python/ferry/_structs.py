@@ -17,7 +17,7 @@ LogFn = ctypes.CFUNCTYPE(None, c_void_p, c_int, c_char_p)
 ProgressFn = ctypes.CFUNCTYPE(c_int, c_void_p, c_void_p)
 StreamFn = ctypes.CFUNCTYPE(None, c_void_p)
 ProfilerFn = ctypes.CFUNCTYPE(None, c_void_p, c_void_p)
-ObserverFn = ctypes.CFUNCTYPE(c_int, c_void_p, c_void_p, c_float)
+ObserverFn = ctypes.CFUNCTYPE(c_int, c_void_p, c_void_p, c_float, c_int32)
 BatchSizeFn = ctypes.CFUNCTYPE(c_int32, c_void_p)
 BatchFn = ctypes.CFUNCTYPE(c_int, c_void_p, ctypes.POINTER(c_void_p), ctypes.POINTER(c_char_p), c_int32, c_void_p)
 ReadCacheFn = ctypes.CFUNCTYPE(c_void_p, c_void_p, ctypes.POINTER(c_size_t))
@@ -169,4 +169,4 @@ BuildOptions = struct(
     ("memory_bytes", c_uint64), ("timing_cache", c_char_p), ("threads", c_int32), ("no_fusion", c_bool),
     ("strip_portable", c_bool), ("disabled_passes", ctypes.POINTER(c_char_p)), ("n_disabled_passes", c_size_t),
     ("logger", ctypes.POINTER(Logger)), ("progress", ctypes.POINTER(Progress)), ("no_winograd", c_bool),
-    ("low_memory", c_bool), ("no_timing", c_bool))
+    ("low_memory", c_bool), ("no_timing", c_bool), ("int8_symmetric", c_bool))

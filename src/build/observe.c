@@ -17,9 +17,10 @@ typedef struct watching {
     ferry_error error;
 } watching;
 
-static int watch(void *user, const ferry_tensor_view *tensor, float scale)
+static int watch(void *user, const ferry_tensor_view *tensor, float scale, int32_t zero)
 {
     (void)scale;
+    (void)zero;
     watching *w = user;
     const ferry_value_id v = ferry_graph_find_value(w->graph, tensor->name);
     if (v == FERRY_NO_VALUE || w->index[v] < 0) return 0;

@@ -87,6 +87,7 @@ static ferry_status choose_precision(ferry_building *b, const ferry_graph *graph
         .n_rules = o->n_layer_precisions,
         .scales = scales ? scales->entries : NULL,
         .n_scales = scales ? scales->count : 0,
+        .zero_points = !o->int8_symmetric,
     };
     return ferry_numeric_plan_choose(graph, &options, out, &b->report, err);
 }

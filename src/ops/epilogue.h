@@ -74,6 +74,13 @@ static inline int8_t ferry_sat8(float t)
     return (int8_t)nearbyintf(t);
 }
 
+/// QuantizeLinear's rounding: to an integer first, then the zero point. NaN becomes the zero point.
+static inline int8_t ferry_quantised(float t, int32_t zero)
+{
+    const float q = (t == t ? nearbyintf(t) : 0.0f) + (float)zero;
+    return (int8_t)(q < -128.0f ? -128.0f : q > 127.0f ? 127.0f : q);
+}
+
 /// Input `i` of the node, or NULL when it is absent.
 static inline const ferry_tensor *ferry_eval_optional(const ferry_eval *eval, int32_t i)
 {

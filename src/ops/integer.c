@@ -36,8 +36,16 @@ static ferry_status check_output(const ferry_infer *infer, ferry_error *err)
     return ferry_check_size(infer, &infer->out_shapes[0], infer->out_dtypes[0], err);
 }
 
+static ferry_status check_zero(const ferry_infer *infer, const char *name, ferry_error *err)
+{
+    const int64_t z = ferry_node_int(infer->node, name, 0);
+    if (z >= -128 && z <= 127) return FERRY_OK;
+    return ferry_fail(err, FERRY_ERR_BAD_MODEL, "%s is %lld, not a zero point of int8", name, (long long)z);
+}
+
 static ferry_status infer_qconv(ferry_infer *infer, ferry_error *err)
 {
+    FERRY_TRY(check_zero(infer, "x_zero", err));
     FERRY_TRY(check_product(infer, err));
     FERRY_TRY(ferry_window_infer_conv(infer, err));
     FERRY_TRY(check_output(infer, err));
@@ -82,6 +90,8 @@ static ferry_status infer_qmatmul(ferry_infer *infer, ferry_error *err)
 static ferry_status infer_binary(ferry_infer *infer, ferry_error *err)
 {
     ferry_epilogue epilogue;
+    FERRY_TRY(check_zero(infer, "a_zero", err));
+    FERRY_TRY(check_zero(infer, "b_zero", err));
     FERRY_TRY(ferry_epilogue_read(infer->node, &epilogue, err));
     FERRY_TRY(expect_s8(infer, 0, err));
     FERRY_TRY(expect_s8(infer, 1, err));
@@ -145,6 +155,14 @@ static ferry_status infer_table(ferry_infer *infer, ferry_error *err)
     {                                                                                                                  \
         "mult", FERRY_ATTR_FLOAT, false                                                                                \
     }
+#define SHIFT                                                                                                          \
+    {                                                                                                                  \
+        "shift", FERRY_ATTR_FLOAT, false                                                                               \
+    }
+#define ZERO(input)                                                                                                    \
+    {                                                                                                                  \
+        input "_zero", FERRY_ATTR_INT, false                                                                           \
+    }
 #define END                                                                                                            \
     {                                                                                                                  \
         NULL, FERRY_ATTR_INT, false                                                                                    \
@@ -155,16 +173,17 @@ static ferry_status infer_table(ferry_infer *infer, ferry_error *err)
         "dilations", FERRY_ATTR_INTS, false                                                                            \
     }
 
-static const ferry_attr_schema conv_attrs[] = {WINDOW, {"group", FERRY_ATTR_INT, false}, FERRY_EPILOGUE_ATTRS, TO, END};
+static const ferry_attr_schema conv_attrs[] = {
+    WINDOW, {"group", FERRY_ATTR_INT, false}, ZERO("x"), FERRY_EPILOGUE_ATTRS, TO, END};
 static const ferry_attr_schema gemm_attrs[] = {{"transB", FERRY_ATTR_INT, false}, FERRY_EPILOGUE_ATTRS, TO, END};
-static const ferry_attr_schema mult_attrs[] = {MULT, TO, END};
-static const ferry_attr_schema mul_attrs[] = {MULT, FERRY_EPILOGUE_ATTRS, TO, END};
+static const ferry_attr_schema mult_attrs[] = {MULT, SHIFT, TO, END};
+static const ferry_attr_schema mul_attrs[] = {MULT, SHIFT, ZERO("a"), ZERO("b"), FERRY_EPILOGUE_ATTRS, TO, END};
 static const ferry_attr_schema add_attrs[] = {
-    {"a_mult", FERRY_ATTR_FLOAT, false}, {"b_mult", FERRY_ATTR_FLOAT, false}, FERRY_EPILOGUE_ATTRS, TO, END};
+    {"a_mult", FERRY_ATTR_FLOAT, false}, {"b_mult", FERRY_ATTR_FLOAT, false}, SHIFT, FERRY_EPILOGUE_ATTRS, TO, END};
 static const ferry_attr_schema pool_attrs[] = {
-    WINDOW, {"ceil_mode", FERRY_ATTR_INT, false}, {"count_include_pad", FERRY_ATTR_INT, false}, MULT, TO, END};
+    WINDOW, {"ceil_mode", FERRY_ATTR_INT, false}, {"count_include_pad", FERRY_ATTR_INT, false}, MULT, SHIFT, TO, END};
 static const ferry_attr_schema resize_attrs[] = {
-    {"coordinate_transformation_mode", FERRY_ATTR_STRING, false}, MULT, TO, END};
+    {"coordinate_transformation_mode", FERRY_ATTR_STRING, false}, MULT, SHIFT, TO, END};
 
 #define ROW(op_name, min_in, max_in, op_attrs, op_infer, op_eval)                                                      \
     .name = op_name, .domain = "ferry", .min_inputs = (min_in), .max_inputs = (max_in), .min_outputs = 1,              \

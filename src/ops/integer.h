@@ -10,6 +10,14 @@
 /// The longest sum of elements: n * 128 < 2^31.
 #define FERRY_INT8_MOST_ADDENDS 16777215
 
+/// A zero point among the attributes of an integer operator; 0 where it is absent, or no int8 (shape inference refuses
+/// that one).
+static inline int32_t ferry_zero_point(const ferry_node *node, const char *name)
+{
+    const int64_t z = ferry_node_int(node, name, 0);
+    return z >= -128 && z <= 127 ? (int32_t)z : 0;
+}
+
 ferry_status ferry_qconv_eval(const ferry_eval *eval, ferry_error *err);
 size_t ferry_qconv_scratch(const ferry_node *node, const ferry_tensor *in, const ferry_tensor *out);
 ferry_status ferry_qgemm_eval(const ferry_eval *eval, ferry_error *err);

@@ -4,19 +4,23 @@
 #include "ops/epilogue.h"
 #include "ops/integer.h"
 
-typedef float (*combine)(const float *mults, int8_t a, int8_t b);
+typedef struct terms {
+    float mults[2], shift;
+    int32_t zeros[2];
+} terms;
+typedef float (*combine)(const terms *of, int8_t a, int8_t b);
 
-static float combine_add(const float *mults, int8_t a, int8_t b)
+static float combine_add(const terms *of, int8_t a, int8_t b)
 {
-    return fmaf((float)b, mults[1], (float)a * mults[0]);
+    return fmaf((float)b, of->mults[1], fmaf((float)a, of->mults[0], of->shift));
 }
 
-static float combine_mul(const float *mults, int8_t a, int8_t b)
+static float combine_mul(const terms *of, int8_t a, int8_t b)
 {
-    return (float)((int32_t)a * b) * mults[0];
+    return fmaf((float)((a - of->zeros[0]) * (b - of->zeros[1])), of->mults[0], of->shift);
 }
 
-static ferry_status broadcast(const ferry_eval *eval, const float *mults, combine f, ferry_error *err)
+static ferry_status broadcast(const ferry_eval *eval, const terms *of, combine f, ferry_error *err)
 {
     const ferry_tensor *a = &eval->in[0], *b = &eval->in[1];
     ferry_tensor *y = &eval->out[0];
@@ -28,7 +32,7 @@ static ferry_status broadcast(const ferry_eval *eval, const float *mults, combin
     const size_t n = ferry_tensor_elements(y);
     int64_t a_at = 0, b_at = 0;
     for (size_t i = 0; i < n; i++) {
-        const float t = f(mults, ((const int8_t *)a->data)[a_at], ((const int8_t *)b->data)[b_at]);
+        const float t = f(of, ((const int8_t *)a->data)[a_at], ((const int8_t *)b->data)[b_at]);
         ferry_epilogue_store(y, i, ferry_epilogue_apply(&epilogue, t));
         for (int32_t d = y->rank; d-- > 0;) {
             a_at += a_strides[d];
@@ -44,14 +48,18 @@ static ferry_status broadcast(const ferry_eval *eval, const float *mults, combin
 
 ferry_status ferry_qadd_eval(const ferry_eval *eval, ferry_error *err)
 {
-    const float mults[2] = {ferry_node_float(eval->node, "a_mult", 1.0f), ferry_node_float(eval->node, "b_mult", 1.0f)};
-    return broadcast(eval, mults, combine_add, err);
+    const terms of = {
+        .mults = {ferry_node_float(eval->node, "a_mult", 1.0f), ferry_node_float(eval->node, "b_mult", 1.0f)},
+        .shift = ferry_node_float(eval->node, "shift", 0.0f)};
+    return broadcast(eval, &of, combine_add, err);
 }
 
 ferry_status ferry_qmul_eval(const ferry_eval *eval, ferry_error *err)
 {
-    const float mult = ferry_node_float(eval->node, "mult", 1.0f);
-    return broadcast(eval, &mult, combine_mul, err);
+    const terms of = {.mults = {ferry_node_float(eval->node, "mult", 1.0f)},
+                      .shift = ferry_node_float(eval->node, "shift", 0.0f),
+                      .zeros = {ferry_zero_point(eval->node, "a_zero"), ferry_zero_point(eval->node, "b_zero")}};
+    return broadcast(eval, &of, combine_mul, err);
 }
 
 ferry_status ferry_qtable_eval(const ferry_eval *eval, ferry_error *err)

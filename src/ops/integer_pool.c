@@ -50,7 +50,7 @@ ferry_status ferry_qaverage_pool_eval(const ferry_eval *eval, ferry_error *err)
     ferry_tensor *y = &eval->out[0];
     ferry_window w;
     FERRY_TRY(ferry_window_read(eval->node, x->rank - 2, NULL, &w, err));
-    const float mult = ferry_node_float(eval->node, "mult", 1.0f);
+    const float mult = ferry_node_float(eval->node, "mult", 1.0f), shift = ferry_node_float(eval->node, "shift", 0.0f);
     const bool include_pad = ferry_node_int(eval->node, "count_include_pad", 0) != 0;
     int64_t in[3], out[3];
     ferry_window_dims(x, in);
@@ -73,7 +73,7 @@ ferry_status ferry_qaverage_pool_eval(const ferry_eval *eval, ferry_error *err)
                                 sum += from[((first[0] + d * w.dilation[0]) * in[1] + first[1] + h * w.dilation[1]) *
                                                 in[2] +
                                             first[2] + v * w.dilation[2]];
-                    ferry_epilogue_store(y, to++, (float)sum / (float)(int32_t)count * mult);
+                    ferry_epilogue_store(y, to++, fmaf((float)sum / (float)(int32_t)count, mult, shift));
                 }
             }
         }
@@ -85,7 +85,7 @@ ferry_status ferry_qglobal_average_pool_eval(const ferry_eval *eval, ferry_error
 {
     (void)err;
     const ferry_tensor *x = &eval->in[0];
-    const float mult = ferry_node_float(eval->node, "mult", 1.0f);
+    const float mult = ferry_node_float(eval->node, "mult", 1.0f), shift = ferry_node_float(eval->node, "shift", 0.0f);
     int64_t in[3];
     ferry_window_dims(x, in);
     const int64_t planes = x->dims[0] * x->dims[1], count = in[0] * in[1] * in[2];
@@ -93,7 +93,7 @@ ferry_status ferry_qglobal_average_pool_eval(const ferry_eval *eval, ferry_error
     for (int64_t plane = 0; plane < planes; plane++) {
         int32_t sum = 0;
         for (int64_t i = 0; i < count; i++) sum += *from++;
-        ferry_epilogue_store(&eval->out[0], (size_t)plane, (float)sum / (float)(int32_t)count * mult);
+        ferry_epilogue_store(&eval->out[0], (size_t)plane, fmaf((float)sum / (float)(int32_t)count, mult, shift));
     }
     return FERRY_OK;
 }

@@ -92,7 +92,7 @@ ferry_status ferry_qresize_eval(const ferry_eval *eval, ferry_error *err)
     ferry_tensor *y = &eval->out[0];
     ferry_resize_mode mode = FERRY_RESIZE_HALF_PIXEL;
     FERRY_TRY(ferry_resize_mode_read(eval->node, &mode, err));
-    const float mult = ferry_node_float(eval->node, "mult", 1.0f);
+    const float mult = ferry_node_float(eval->node, "mult", 1.0f), shift = ferry_node_float(eval->node, "shift", 0.0f);
     const int64_t in_h = x->dims[2], in_w = x->dims[3], out_h = y->dims[2], out_w = y->dims[3];
     double scale[2];
     for (int i = 0; i < 2; i++)
@@ -107,7 +107,7 @@ ferry_status ferry_qresize_eval(const ferry_eval *eval, ferry_error *err)
             for (int64_t w = 0; w < out_w; w++) {
                 const ferry_resize_tap column = ferry_resize_tap_at(mode, w, in_w, out_w, scale[1]);
                 const float h0 = lerp_row(from + row.i0 * in_w, column), h1 = lerp_row(from + row.i1 * in_w, column);
-                ferry_epilogue_store(y, to++, fmaf(h1 - h0, row.w, h0) * mult);
+                ferry_epilogue_store(y, to++, fmaf(fmaf(h1 - h0, row.w, h0), mult, shift));
             }
         }
     }

@@ -6,6 +6,9 @@
 #include "passes/kinds.h"
 #include "passes/precision.h"
 
+/// Nodes with more inputs stay in float.
+#define FERRY_INT8_MOST_INPUTS 256
+
 typedef struct ferry_chooser {
     const ferry_graph *graph;
     const ferry_precision_options *options;
@@ -18,14 +21,20 @@ typedef struct ferry_chooser {
     ferry_dtype *rules;     // [n_nodes]: what the options ask for; FERRY_DTYPE_NONE: nothing
     bool *int8;             // [n_nodes]: runs in INT8
     float *scales;          // [n_values]: 0 where there is none
+    int32_t *zeros;         // [n_values]: zero points that go with them
 } ferry_chooser;
 
 /// Matches the options' rules against the nodes.
 ferry_status ferry_choose_rules(ferry_chooser *chooser, ferry_error *err);
 /// Gives values their scales: recorded ones, then the table's, then those that data movers hand on.
 ferry_status ferry_choose_scales(ferry_chooser *chooser, ferry_error *err);
-/// Decides which nodes run in INT8, and unifies the scales of what data movers join.
-ferry_status ferry_choose_int8(ferry_chooser *chooser, ferry_error *err);
+/// Decides which nodes run in INT8.
+void ferry_choose_int8(ferry_chooser *chooser);
+/// Unifies the scales of what data movers join, and chooses zero points. Takes back INT8 from movers whose outputs
+/// cannot have one scale.
+ferry_status ferry_choose_groups(ferry_chooser *chooser, ferry_error *err);
+/// Node `node`, running in INT8, takes this value as int8 or can (a residual).
+bool ferry_chooser_takes_int8(const ferry_chooser *chooser, ferry_node_id node, ferry_value_id value);
 
 /// * matches any run of characters, ? any one.
 bool ferry_glob_matches(const char *pattern, size_t pattern_length, const char *text, size_t text_length);

@@ -37,6 +37,13 @@ static bool hands_back(const ferry_node *node)
     return !ferry_node_is(node, "Slice") && !ferry_node_is(node, "Split") && !ferry_node_is(node, "Gather");
 }
 
+// The symmetric scale that reaches as far as the tensor's own.
+static float symmetric_scale(const ferry_chooser *c, ferry_value_id v)
+{
+    const int32_t z = c->zeros[v];
+    return z == 0 ? c->scales[v] : c->scales[v] * (float)(z < 0 ? 127 - z : 128 + z) / 127.0f;
+}
+
 static bool propagate(ferry_chooser *c, const ferry_node *node)
 {
     bool changed = false;
@@ -44,7 +51,7 @@ static bool propagate(ferry_chooser *c, const ferry_node *node)
     float in = 0.0f;
     bool all = true;
     for (int32_t i = 0; i < n_in; i++) {
-        const float s = c->scales[node->inputs[i]];
+        const float s = symmetric_scale(c, node->inputs[i]);
         all = all && s > 0.0f;
         if (s > in) in = s;
     }
@@ -57,7 +64,7 @@ static bool propagate(ferry_chooser *c, const ferry_node *node)
         }
         for (int32_t i = 0; *out > 0.0f && hands_back(node) && i < n_in; i++) {
             if (c->scales[node->inputs[i]] > 0.0f) continue;
-            c->scales[node->inputs[i]] = *out;
+            c->scales[node->inputs[i]] = symmetric_scale(c, node->outputs[o]);
             changed = true;
         }
     }
@@ -75,14 +82,16 @@ ferry_status ferry_choose_scales(ferry_chooser *c, ferry_error *err)
         const ferry_value *value = &c->graph->values[v];
         if (ferry_value_is_constant(value) || !ferry_rewrite_is_real(value->dtype)) continue;
         float scale = 0.0f;
-        if (value->quant.dtype == FERRY_S8 && value->quant.count == 1 && !value->quant.zero_points) {
+        int32_t zero = 0;
+        if (value->quant.dtype == FERRY_S8 && value->quant.count == 1) {
             scale = value->quant.scales[0];
+            if (value->quant.zero_points) zero = value->quant.zero_points[0];
         } else {
             const ferry_named_scale *found = find(sorted, n, value->name);
             if (found) scale = found->scale;
         }
         if (is_usable(scale))
-            c->scales[v] = scale;
+            c->scales[v] = scale, c->zeros[v] = zero;
         else if (scale != 0.0f)
             ferry_report_add(c->report, FERRY_SEVERITY_WARNING, value->name,
                              "its scale %g is not usable; it runs in floating point", (double)scale);

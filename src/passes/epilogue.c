@@ -59,6 +59,12 @@ static bool read_activation(const ferry_graph *graph, const ferry_node *node, ac
     return true;
 }
 
+static bool same_grid(const ferry_quant *a, const ferry_quant *b)
+{
+    return a->scales[0] == b->scales[0] &&
+           (a->zero_points ? a->zero_points[0] : 0) == (b->zero_points ? b->zero_points[0] : 0);
+}
+
 // What may take in the node's reader: behind a Q/DQ pair only a Relu, which rounding does not mind.
 static ferry_node_id fusable_user(const ferry_graph *graph, ferry_value_id y)
 {
@@ -66,7 +72,7 @@ static ferry_node_id fusable_user(const ferry_graph *graph, ferry_value_id y)
     if (user == FERRY_NO_NODE || !ferry_rewrite_is_rounded(graph, y)) return user;
     const ferry_value_id z = graph->nodes[user].outputs[0];
     if (!ferry_node_is(&graph->nodes[user], "Relu")) return FERRY_NO_NODE;
-    return !ferry_rewrite_is_rounded(graph, z) || graph->values[z].quant.scales[0] == graph->values[y].quant.scales[0]
+    return !ferry_rewrite_is_rounded(graph, z) || same_grid(&graph->values[z].quant, &graph->values[y].quant)
                ? user
                : FERRY_NO_NODE;
 }

@@ -161,6 +161,32 @@ int32_t ferry_int8_inputs(ferry_int8_kind kind, const ferry_node *node, int32_t 
     return count;
 }
 
+static bool acts(const ferry_node *node, const char *act)
+{
+    return strcmp(ferry_node_string(node, "act", "none"), act) == 0;
+}
+
+// A residual that is added in front of the activation.
+static bool adds_first(const ferry_node *node)
+{
+    return ferry_rewrite_input(node, 3) != FERRY_NO_VALUE && ferry_node_int(node, "act_first", 0) == 0;
+}
+
+bool ferry_int8_takes_zero(ferry_int8_kind kind, const ferry_node *node, int32_t i)
+{
+    if (kind == FERRY_INT8_MATMUL) return i > 1;
+    if (kind == FERRY_INT8_AVERAGE_POOL) return ferry_node_int(node, "count_include_pad", 0) == 0;
+    if (kind != FERRY_INT8_CONV && kind != FERRY_INT8_GEMM) return true;
+    return i != 3 || adds_first(node) || !acts(node, "leaky_relu");
+}
+
+bool ferry_int8_makes_zero(ferry_int8_kind kind, const ferry_node *node)
+{
+    if (kind == FERRY_INT8_MATMUL) return false;
+    if (kind != FERRY_INT8_CONV && kind != FERRY_INT8_GEMM) return true;
+    return !acts(node, "leaky_relu") && !(acts(node, "hard_sigmoid") && adds_first(node));
+}
+
 uint32_t ferry_float_inputs(const ferry_node *node)
 {
     static const struct {

@@ -34,6 +34,10 @@ static inline bool ferry_int8_is_core(ferry_int8_kind kind)
 /// 3 of fused operators) is not among them: it may be of either kind.
 int32_t ferry_int8_inputs(ferry_int8_kind kind, const ferry_node *node, int32_t *out, int32_t most);
 
+/// False where the arithmetic of an INT8 node of that kind needs 0 as zero point of its input `i`, or of what it makes.
+bool ferry_int8_takes_zero(ferry_int8_kind kind, const ferry_node *node, int32_t i);
+bool ferry_int8_makes_zero(ferry_int8_kind kind, const ferry_node *node);
+
 /// Bit i is set when input i has the node's floating-point type and may be given as f16, bf16 or f32 alike; 0 when the
 /// operator must be left as the model has it. Inputs from 31 on share bit 31.
 uint32_t ferry_float_inputs(const ferry_node *node);

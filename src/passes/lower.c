@@ -7,16 +7,6 @@
 #include "ops/infer.h"
 #include "passes/lowering.h"
 
-static ferry_status set_quant(ferry_lowering *l, ferry_value_id value, ferry_value_id in_out, ferry_error *err)
-{
-    float scale = 0;
-    FERRY_TRY(ferry_lowering_scale(l, value, &scale, err));
-    const float *own = ferry_arena_copy(&l->out->arena, &scale, sizeof scale);
-    if (!own) return ferry_fail_memory(err, "a scale");
-    l->out->values[in_out].quant = (ferry_quant){.dtype = FERRY_S8, .axis = -1, .count = 1, .scales = own};
-    return FERRY_OK;
-}
-
 static ferry_value_id *form_slot(ferry_lowering *l, ferry_value_id value, ferry_dtype dtype)
 {
     ferry_forms *f = &l->forms[value];
@@ -59,7 +49,10 @@ static ferry_status place_values(ferry_lowering *l, ferry_error *err)
             l->out->values[v].producer = FERRY_NO_NODE;
         }
         l->out->values[*slot].dtype = stored;
-        if (stored == FERRY_S8) FERRY_TRY(set_quant(l, (ferry_value_id)v, *slot, err));
+        if (stored != FERRY_S8) continue;
+        ferry_grid grid;
+        FERRY_TRY(ferry_lowering_grid(l, (ferry_value_id)v, &grid, err));
+        FERRY_TRY(ferry_lowering_set_grid(l, *slot, &grid, err));
     }
     return FERRY_OK;
 }
@@ -157,7 +150,8 @@ ferry_status ferry_lower(const ferry_graph *graph, const ferry_numeric_plan *pla
     ferry_report own;
     ferry_report_init(&own, graph->heap);
     *out = (ferry_graph){0};
-    ferry_lowering l = {.graph = graph, .plan = plan, .out = out, .zero_s8 = FERRY_NO_VALUE};
+    ferry_lowering l = {.graph = graph, .plan = plan, .out = out};
+    for (size_t i = 0; i < FERRY_COUNT_OF(l.zeros); i++) l.zeros[i] = FERRY_NO_VALUE;
     ferry_arena_init(&l.scratch, graph->heap);
     ferry_status s = lower(&l, report ? report : &own, err);
     ferry_arena_deinit(&l.scratch);

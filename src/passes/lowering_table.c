@@ -4,8 +4,8 @@
 #include "ops/infer.h"
 #include "passes/lowering.h"
 
-static ferry_status run(const ferry_graph *graph, ferry_node_id id, float scale, ferry_dtype dtype, ferry_arena *arena,
-                        double *out_entries, ferry_error *err)
+static ferry_status run(const ferry_graph *graph, ferry_node_id id, const ferry_grid *grid, ferry_dtype dtype,
+                        ferry_arena *arena, double *out_entries, ferry_error *err)
 {
     const ferry_node *node = &graph->nodes[id];
     const int32_t x = ferry_int8_table_input(graph, node);
@@ -21,7 +21,9 @@ static ferry_status run(const ferry_graph *graph, ferry_node_id id, float scale,
         in[i].data = ferry_arena_alloc_array(arena, 256, ferry_dtype_bytes(dtype));
         if (!in[i].data) return ferry_fail_memory(err, "a table");
         for (size_t q = 0; q < (is_x ? 256u : 1u); q++)
-            ferry_store_f64(&in[i], q, is_x ? ((double)q - 128.0) * (double)scale : ferry_load_f64(&c, 0));
+            ferry_store_f64(&in[i], q,
+                            is_x ? ((double)q - 128.0 - (double)grid->zero) * (double)grid->scale
+                                 : ferry_load_f64(&c, 0));
     }
     FERRY_TRY(ferry_node_eval(graph, node, in, &out, arena, err));
     if (ferry_tensor_elements(&out) != 256) return ferry_fail(err, FERRY_ERR_INTERNAL, "a table of another size");
@@ -29,14 +31,14 @@ static ferry_status run(const ferry_graph *graph, ferry_node_id id, float scale,
     return FERRY_OK;
 }
 
-ferry_status ferry_lowering_table(const ferry_graph *graph, ferry_node_id id, float scale, double *out_entries,
-                                  ferry_error *err)
+ferry_status ferry_lowering_table(const ferry_graph *graph, ferry_node_id id, const ferry_grid *grid,
+                                  double *out_entries, ferry_error *err)
 {
     ferry_arena arena;
     ferry_arena_init(&arena, graph->heap);
     ferry_error first;
-    ferry_status s = run(graph, id, scale, FERRY_F64, &arena, out_entries, &first);
-    if (s != FERRY_OK) s = run(graph, id, scale, FERRY_F32, &arena, out_entries, err); // an operator without double
+    ferry_status s = run(graph, id, grid, FERRY_F64, &arena, out_entries, &first);
+    if (s != FERRY_OK) s = run(graph, id, grid, FERRY_F32, &arena, out_entries, err); // an operator without double
     ferry_arena_deinit(&arena);
     return s;
 }

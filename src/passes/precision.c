@@ -21,9 +21,10 @@ static ferry_status make_room(ferry_chooser *c, const ferry_graph *graph, ferry_
     c->rules = ferry_arena_alloc_array(&c->scratch, graph->n_nodes + 1, sizeof *c->rules);
     c->int8 = ferry_arena_alloc_array(&c->scratch, graph->n_nodes + 1, sizeof *c->int8);
     c->scales = ferry_arena_alloc_array(&c->scratch, graph->n_values + 1, sizeof *c->scales);
+    c->zeros = ferry_arena_alloc_array(&c->scratch, graph->n_values + 1, sizeof *c->zeros);
     plan->values = ferry_arena_alloc_array(&plan->arena, graph->n_values + 1, sizeof *plan->values);
     plan->nodes = ferry_arena_alloc_array(&plan->arena, graph->n_nodes + 1, sizeof *plan->nodes);
-    if (!c->kinds || !c->why || !c->rules || !c->int8 || !c->scales || !plan->values || !plan->nodes)
+    if (!c->kinds || !c->why || !c->rules || !c->int8 || !c->scales || !c->zeros || !plan->values || !plan->nodes)
         return ferry_fail_memory(err, "a numeric plan");
     plan->n_values = graph->n_values;
     plan->n_nodes = graph->n_nodes;
@@ -129,7 +130,8 @@ static ferry_status decide(ferry_chooser *c, ferry_numeric_plan *plan, ferry_err
     FERRY_TRY(ferry_choose_rules(c, err));
     if (c->options->int8) {
         FERRY_TRY(ferry_choose_scales(c, err));
-        FERRY_TRY(ferry_choose_int8(c, err));
+        ferry_choose_int8(c);
+        FERRY_TRY(ferry_choose_groups(c, err));
     }
     for (size_t v = 0; v < g->n_values; v++) plan->values[v].dtype = g->values[v].dtype;
     for (size_t n = 0; n < g->n_nodes; n++) decide_node(c, n, plan);
@@ -137,7 +139,7 @@ static ferry_status decide(ferry_chooser *c, ferry_numeric_plan *plan, ferry_err
         plan->values[v].name = ferry_arena_strdup(&plan->arena, g->values[v].name);
         if (plan->values[v].dtype == FERRY_S8 || has_int8_reader(c, (ferry_value_id)v, false) ||
             (c->options->int8 && ferry_rewrite_is_rounded(g, (ferry_value_id)v)))
-            plan->values[v].scale = c->scales[v];
+            plan->values[v].scale = c->scales[v], plan->values[v].zero = c->zeros[v];
         if (!plan->values[v].name) return ferry_fail_memory(err, "a numeric plan");
     }
     for (size_t n = 0; n < g->n_nodes; n++) {
@@ -150,12 +152,14 @@ static ferry_status decide(ferry_chooser *c, ferry_numeric_plan *plan, ferry_err
     return FERRY_OK;
 }
 
-static bool is_symmetric(const ferry_graph *graph, const ferry_node *quantise)
+// 8 bits, with one scale and zero point.
+static bool gives_grid(const ferry_graph *graph, const ferry_node *quantise)
 {
     const ferry_value_id zero = ferry_rewrite_input(quantise, 2);
-    double z = 1;
-    if (zero == FERRY_NO_VALUE) return graph->values[quantise->outputs[0]].dtype == FERRY_S8;
-    return graph->values[zero].dtype == FERRY_S8 && ferry_rewrite_scalar(graph, zero, &z) && z == 0.0;
+    const ferry_dtype dtype = graph->values[quantise->outputs[0]].dtype;
+    double s = 0;
+    return (dtype == FERRY_S8 || dtype == FERRY_U8) && ferry_rewrite_scalar(graph, quantise->inputs[1], &s) &&
+           (zero == FERRY_NO_VALUE || ferry_rewrite_scalar(graph, zero, &s));
 }
 
 // Who asks for INT8 of a model with Q/DQ nodes expects integers: where they give none, that is said.
@@ -167,7 +171,7 @@ static void tell_unused(const ferry_chooser *c)
     for (size_t n = 0; n < g->n_nodes; n++) {
         const ferry_node *node = &g->nodes[n];
         if (!ferry_node_is(node, "QuantizeLinear") || ferry_rewrite_is_constant(g, node->inputs[0]) ||
-            is_symmetric(g, node))
+            gives_grid(g, node))
             continue;
         if (count++ == 0) first = node;
     }
@@ -180,9 +184,10 @@ static void tell_unused(const ferry_chooser *c)
     if (count == 0) return;
     ferry_report_add(
         c->report, FERRY_SEVERITY_WARNING, first->name,
-        "%d of the model's QuantizeLinear nodes, this one first, are not of int8 with one zero point of 0 and so give "
-        "no scales: without others, the layers that they feed run in float, as ONNX defines them; for "
-        "integers quantise activations symmetrically (ONNX Runtime: QInt8, ActivationSymmetric)",
+        "%d of the model's QuantizeLinear nodes, this one first, are not of 8 bits with one scale and so give no "
+        "scales: "
+        "without others, the layers that they feed run in float, as ONNX defines them; for integers quantise "
+        "activations per tensor to int8 or uint8",
         count);
 }
 

@@ -11,7 +11,8 @@
 typedef struct ferry_plan_value {
     const char *name;  // of the value in the graph after passes
     ferry_dtype dtype; // as its producer stores it
-    float scale;       // of its INT8 form, 0 when it never has one
+    float scale;       // of its INT8 form, 0 when it never has one: real = scale * (integer - zero)
+    int32_t zero;      // in [-128, 127]
 } ferry_plan_value;
 
 typedef struct ferry_plan_node {
@@ -35,8 +36,9 @@ typedef struct ferry_precision_options {
     bool int8, fp16, bf16;    // allowed besides FP32. fp16 wins over bf16 when both are
     const char *const *rules; // 'GLOB=fp32|fp16|bf16|int8'; GLOB has * and ?; matched against node names, absorbed
     size_t n_rules; // names and output names; the last rule that matches a node counts; none matched: an error
-    const ferry_named_scale *scales;
+    const ferry_named_scale *scales; // symmetric: of [-127, 127]
     size_t n_scales;
+    bool zero_points; // tensors that reach further to one side get zero points
 } ferry_precision_options;
 
 /// Chooses. `graph` has been through ferry_passes_run. Scales recorded on values by Q/DQ nodes win over

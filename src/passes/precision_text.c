@@ -91,6 +91,11 @@ static void put_plan(text *t, const ferry_numeric_plan *plan, const ferry_graph 
         put_field(t, first ? "\n{\"name\": " : ",\n{\"name\": ", plan->values[v].name);
         put_field(t, ", \"type\": ", ferry_dtype_name(plan->values[v].dtype));
         put_field(t, ", \"scale\": ", bits);
+        if (plan->values[v].zero != 0) {
+            snprintf(bits, sizeof bits, "%" PRId32, plan->values[v].zero);
+            put_text(t, ", \"zero\": ");
+            put_text(t, bits);
+        }
         put_text(t, "}");
         first = false;
     }
@@ -183,6 +188,12 @@ static ferry_status read_value(const json_t *item, const ferry_value *value, fer
         !(out->scale >= 0.0f) || !isfinite(out->scale))
         return ferry_fail(err, FERRY_ERR_BAD_DATA, "numeric plan: tensor '%s' has the type '%s' and the scale '%s'",
                           value->name, string_of(item, "type"), string_of(item, "scale"));
+    const json_t *zero = json_object_get(item, "zero");
+    const json_int_t number = zero ? json_integer_value(zero) : 0;
+    if ((zero && !json_is_integer(zero)) || number < -128 || number > 127)
+        return ferry_fail(err, FERRY_ERR_BAD_DATA, "numeric plan: tensor '%s' has a zero point that is none of int8",
+                          value->name);
+    out->zero = (int32_t)number;
     return FERRY_OK;
 }
 

@@ -31,6 +31,8 @@ static json_t *value_of(const ferry_graph *g, const ferry_shape *shapes, ferry_v
                           dims_of(&shapes[id]));
     if (v->quant.dtype != FERRY_DTYPE_NONE && v->quant.count == 1)
         json_object_set_new(o, "scale", json_real((double)v->quant.scales[0]));
+    if (v->quant.dtype != FERRY_DTYPE_NONE && v->quant.count == 1 && v->quant.zero_points)
+        json_object_set_new(o, "zero_point", json_integer(v->quant.zero_points[0]));
     return o;
 }
 

@@ -104,8 +104,10 @@ static ferry_status show(execution *x, ferry_buffer_id buffer, ferry_error *err)
     }
     ferry_tensor_view view = {.name = v->name, .dtype = v->dtype, .rank = desc->rank, .data = data};
     memcpy(view.dims, c->dims[b->value], sizeof view.dims);
-    const float scale = v->quant.dtype != FERRY_DTYPE_NONE && v->quant.count == 1 ? v->quant.scales[0] : 0;
-    if (c->observer(c->observer_user, &view, scale) == 0) return FERRY_OK;
+    const bool quantised = v->quant.dtype != FERRY_DTYPE_NONE && v->quant.count == 1;
+    const float scale = quantised ? v->quant.scales[0] : 0;
+    const int32_t zero = quantised && v->quant.zero_points ? v->quant.zero_points[0] : 0;
+    if (c->observer(c->observer_user, &view, scale, zero) == 0) return FERRY_OK;
     return ferry_fail(err, FERRY_ERR_CANCELLED, "the observer stopped the run at tensor '%s'", v->name);
 }
 

@@ -209,8 +209,11 @@ static void a_range__wins_over_a_cache(void **state)
     static const char cache[] = "TRT-8600-EntropyCalibration2\nx: 3d000000\nconv1: 3d000000\nrelu1: 3d000000\n";
     const ferry_calibration_options c = {.size = sizeof c,
                                          .cache_path = ferry_temp_write(&folder, "cache", cache, sizeof cache - 1)};
-    const ferry_build_options options = {
-        .size = sizeof options, .precisions = FERRY_PRECISION_INT8, .threads = 1, .calibration = &c};
+    const ferry_build_options options = {.size = sizeof options,
+                                         .precisions = FERRY_PRECISION_INT8,
+                                         .threads = 1,
+                                         .calibration = &c,
+                                         .int8_symmetric = true};
     ferry_engine *plain = NULL, *told = NULL;
     MUST(ferry_build(runtime, network, &options, &plain, err));
     MUST(ferry_network_set_dynamic_range(network, ferry_network_find_tensor(network, "x"), 127.0f / 8, err));

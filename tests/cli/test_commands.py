@@ -81,7 +81,7 @@ class Build(CliCase):
         with open(self.path("names.txt"), "w", encoding="utf-8") as f:
             f.write("red\ngreen\nblue\n")
         call("build", self.model, "-o", self.path("t.engine"), "--labels", self.path("names.txt"), "--name", "colours2",
-             "--metadata", "made=by=me", "--preprocess", "unit", "--no-winograd")
+             "--metadata", "made=by=me", "--preprocess", "unit", "--no-winograd", "--int8-symmetric")
         texts = call_json("inspect", self.path("t.engine"))["texts"]
         self.assertEqual(texts["name"], "colours2")
         self.assertEqual(texts["metadata:made"], "by=me")

@@ -32,6 +32,11 @@ static void conv_s8__matches_reference_to_the_bit(void **unused)
         {CONV, .inputs = "s8:1x16x6x9 =s8:5x16x1x3 =f32:5@0.01 =f32:5"},
         {CONV, .inputs = "s8:1x8x4x5x6 =s8:9x8x2x3x3 =f32:9@0.002 =f32:9", .attrs = "pads=0,1,1,1,1,1"},
         {CONV, .inputs = "s8:1x260x5x5 =s8:70x260x3x3 =f32:70@0.0003 =f32:70", .attrs = "pads=1,1,1,1"},
+        {CONV, .inputs = "s8:1x9x9x11 =s8:33x9x3x3 =f32:33@0.002 =f32:33@30", .attrs = "pads=1,1,1,1 x_zero=-128"},
+        {CONV, .inputs = "s8:1x32x6x6 =s8:48x8x3x3 =f32:48@0.002 =f32:48", .attrs = "group=4 pads=1,1,1,1 x_zero=-117"},
+        {CONV, .inputs = "s8:1x3x20x21 =s8:24x3x3x3 =f32:24@0.01 =f32:24",
+         .attrs = "pads=1,1,1,1 strides=2,2 x_zero=127"},
+        {CONV, .inputs = "s8:1x16x9x7 =s8:33x16x3x3 =f32:33@0.002 =f32:33", .attrs = "pads=2,1,0,1 x_zero=5"},
         {CONV, .inputs = "s8:1x16x7x7 =s8:33x16x1x1 =f32:33@0.01 =f32:33@9", .attrs = "act=relu"},
         {CONV, .inputs = "s8:1x16x7x7 =s8:33x16x1x1 =f32:33@0.01 =f32:33@9",
          .attrs = "act=clip act_alpha=-3 act_beta=20"},
@@ -70,6 +75,10 @@ static void depthwise_s8__matches_reference_to_the_bit(void **unused)
         {DEPTHWISE, .inputs = "s8:1x35x8x7 =s8:35x1x3x3 =f32:35@0.05 =f32:35 f32:1x35x8x7",
          .attrs = "group=35 pads=1,1,1,1 act=hard_sigmoid act_alpha=0.2 act_beta=30 act_gamma=100 to=1"},
         {DEPTHWISE, .inputs = "s8:1x35x8x7 =s8:35x1x3x3 =f32:35@0.05 =f32:35", .attrs = "group=35 pads=1,1,1,1 to=2"},
+        {DEPTHWISE, .inputs = "s8:1x35x8x7 =s8:35x1x3x3 =f32:35@0.05 =f32:35",
+         .attrs = "group=35 pads=1,1,1,1 x_zero=-128 to=1"},
+        {DEPTHWISE, .inputs = "s8:1x18x4x5x6 =s8:18x1x3x3x3 =f32:18@0.05 =f32:18",
+         .attrs = "group=18 pads=1,1,1,1,1,1 x_zero=77"},
         {DEPTHWISE, .inputs = "s8:1x1x1x1 =s8:1x1x1x1 =f32:1 =f32:1"},
     };
     KERNEL_CASES_RUN(cases);
@@ -101,6 +110,12 @@ static void depthwise_lines_s8__match_reference_to_the_bit(void **unused)
         {LINES, .inputs = "s8:1x32x6x6 =s8:32x1x3x3 =f32:32@0.05 =f32:32",
          .attrs = "group=32 pads=1,1,1,1 act=clip act_alpha=-200 act_beta=-150"},
         {LINES, .inputs = "s8:1x32x6x6 =s8:32x1x3x3 =f32:32@1e9 =f32:32@1e20", .attrs = "group=32 pads=1,1,1,1"},
+        {LINES, .inputs = "s8:1x64x7x7 =s8:64x1x3x3 =f32:64@0.05 =f32:64",
+         .attrs = "group=64 pads=1,1,1,1 x_zero=-128"},
+        {LINES, .inputs = "s8:2x24x9x11 =s8:24x1x3x3 =f32:24@0.05 =f32:24",
+         .attrs = "group=24 pads=1,1,1,1 x_zero=-113"},
+        {LINES, .inputs = "s8:1x16x11x12 =s8:16x1x5x5 =f32:16@0.02 =f32:16@60",
+         .attrs = "group=16 pads=2,2,2,2 strides=2,2 x_zero=127"},
         {LINES, .inputs = "s8:3x7x30 =s8:7x1x5 =f32:7@0.05 =f32:7", .attrs = "group=7 pads=0,3"},
     };
     KERNEL_CASES_RUN(cases);

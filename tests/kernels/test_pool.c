@@ -60,7 +60,11 @@ static void pool__matches_reference(void **unused)
         QPOOL("QAveragePool", .inputs = "s8:1x65x9x11", .attrs = "kernel_shape=3,3 strides=2,2 pads=1,1,1,1 mult=1.37"),
         QPOOL("QAveragePool", .inputs = "s8:1x65x9x11",
               .attrs = "kernel_shape=3,3 pads=1,1,1,1 count_include_pad=1 mult=0.9 to=1", .may_lack = 1),
+        QPOOL("QAveragePool", .inputs = "s8:1x65x9x11",
+              .attrs = "kernel_shape=3,3 strides=2,2 pads=1,1,1,1 mult=1.37 shift=-40.5"),
         QPOOL("QGlobalAveragePool", .inputs = "s8:2x130x7x9", .attrs = "mult=2.5"),
+        QPOOL("QGlobalAveragePool", .inputs = "s8:2x130x7x9", .attrs = "mult=2.5 shift=17"),
+        QPOOL("QGlobalAveragePool", .inputs = "s8:1x40x3x100", .attrs = "mult=3 shift=-384 to=1"),
         QPOOL("QGlobalAveragePool", .inputs = "s8:1x24x30x31", .attrs = "mult=9"),
         QPOOL("QGlobalAveragePool", .inputs = "s8:1x40x3x100", .attrs = "mult=3 to=1"),
     };

@@ -36,6 +36,8 @@ static void linear_resize_s8__matches_reference_to_the_bit(void **unused)
         {QLINEAR, .inputs = "s8:1x19x9x7 - =s64:4[1,19,33,20]",
          .attrs = "coordinate_transformation_mode=align_corners mult=0.9"},
         {QLINEAR, .inputs = "s8:2x3x9x7 =f32:4[1,1,2,2]", .attrs = "mult=1.3"},
+        {QLINEAR, .inputs = "s8:2x3x9x7 =f32:4[1,1,2,2]", .attrs = "mult=1.3 shift=38.5"},
+        {QLINEAR, .inputs = "s8:2x40x9x7 =f32:4[1,1,2,2]", .attrs = "mult=0.9 shift=-12.75"},
         {QLINEAR, .inputs = "s8:2x67x9x7 =f32:4[1,1,0.6,1.7]",
          .attrs = "coordinate_transformation_mode=asymmetric mult=1"},
         {QLINEAR, .inputs = "s8:1x5x1x1 - =s64:4[1,5,6,7]",

@@ -518,13 +518,42 @@ static void qdq__records_scales_and_keeps_weights_on_their_grid(void **state)
     build_end(&b);
 }
 
-static void qdq__leaves_zero_points_to_be_executed(void **state)
+static void qdq__records_zero_points(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 2; i++) { // int8, uint8
+        graph_builder b;
+        ferry_error err;
+        const int8_t z = 3;
+        build_begin(&b, 25);
+        const ferry_value_id x = build_input(&b, "x", FERRY_F32, "4"), scale = build_scalar(&b, 0.125f);
+        const ferry_value_id zero = build_bytes(&b, "z", "", &z);
+        if (i) b.graph.values[zero].dtype = FERRY_U8;
+        const ferry_value_id q = BUILD_NODE(&b, "QuantizeLinear", "q", "", x, scale, zero);
+        build_output(&b, BUILD_NODE(&b, "Relu", "y", "", BUILD_NODE(&b, "DequantizeLinear", "dq", "", q, scale, zero)));
+        build_finish(&b);
+        assert_int_equal(ferry_passes_run(&b.graph, NULL, NULL, &err), FERRY_OK);
+        assert_int_equal(b.graph.n_nodes, 1);
+        const ferry_value *in = &b.graph.values[b.graph.nodes[0].inputs[0]];
+        assert_string_equal(in->name, "x");
+        assert_int_equal(in->quant.dtype, FERRY_S8);
+        assert_true(in->quant.scales[0] == 0.125f);
+        assert_int_equal(in->quant.zero_points[0], i ? 3 - 128 : 3);
+        build_end(&b);
+    }
+}
+
+static void qdq__leaves_pairs_of_two_grids_to_be_executed(void **state)
 {
     (void)state;
     rewritten r;
     build_begin(&r.before, 25);
-    const ferry_value_id x = fake_quantise(&r.before, "xd", build_input(&r.before, "x", FERRY_F32, "4"), 0.125f, 3);
-    build_output(&r.before, BUILD_NODE(&r.before, "Relu", "y", "", x));
+    const ferry_value_id x = build_input(&r.before, "x", FERRY_F32, "4"), scale = build_scalar(&r.before, 0.125f);
+    const ferry_value_id q =
+        BUILD_NODE(&r.before, "QuantizeLinear", "q", "", x, scale, build_bytes(&r.before, "z", "", (int8_t[]){3}));
+    const ferry_value_id dq =
+        BUILD_NODE(&r.before, "DequantizeLinear", "dq", "", q, scale, build_bytes(&r.before, "z2", "", (int8_t[]){2}));
+    build_output(&r.before, BUILD_NODE(&r.before, "Relu", "y", "", dq));
     passes(&r, NULL);
     assert_int_equal(r.after.n_nodes, 3);
     done(&r);
@@ -578,7 +607,8 @@ int main(void)
         cmocka_unit_test(epilogue__gives_the_residual_to_the_later_of_two_convolutions),
         cmocka_unit_test(epilogue__leaves_what_others_read),
         cmocka_unit_test(qdq__records_scales_and_keeps_weights_on_their_grid),
-        cmocka_unit_test(qdq__leaves_zero_points_to_be_executed),
+        cmocka_unit_test(qdq__records_zero_points),
+        cmocka_unit_test(qdq__leaves_pairs_of_two_grids_to_be_executed),
         cmocka_unit_test(table__disables_by_name_and_refuses_unknown_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

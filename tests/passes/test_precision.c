@@ -222,7 +222,7 @@ static void text__is_read_back_and_replayed_to_the_bit(void **state)
     ferry_arena_init(&arena, ferry_heap_default());
     build_everything(&f.model);
     prepare(&f);
-    f.options.int8 = true;
+    f.options.int8 = f.options.zero_points = true;
     lower(&f);
     assert_int_equal(ferry_numeric_plan_write(&f.plan, &f.passed, &arena, &text, &f.err), FERRY_OK);
     ferry_numeric_plan read;
@@ -330,26 +330,139 @@ static void scales__that_nothing_has_leave_no_integers_which_is_said(void **stat
     done(&f);
 }
 
-static void scales__of_asymmetric_quantisation_are_not_used_which_is_said(void **state)
+static void scales__of_channels_are_not_used_which_is_said(void **state)
 {
     (void)state;
-    for (int8_t zero = 0; zero < 2; zero++) {
+    static const float scales[] = {0.02f, 0.03f, 0.02f};
+    static const int8_t zeros[] = {0, 0, 0};
+    for (int several = 0; several < 2; several++) {
         fixture f = {0};
         graph_builder *b = &f.model;
         build_begin(b, 3);
-        const ferry_value_id x = build_input(b, "x", FERRY_F32, "1x3x8x8"), scale = build_scalar(b, 0.02f);
-        const ferry_value_id z = build_bytes(b, "z", "", &zero);
-        const ferry_value_id q = BUILD_NODE(b, "QuantizeLinear", "q", "", x, scale, z);
-        const ferry_value_id dq = BUILD_NODE(b, "DequantizeLinear", "dq", "", q, scale, z);
+        const ferry_value_id x = build_input(b, "x", FERRY_F32, "1x3x8x8");
+        const ferry_value_id scale = build_floats(b, "s", several ? "3" : "", scales);
+        const ferry_value_id z = build_bytes(b, "z", several ? "3" : "", zeros);
+        const ferry_value_id q = BUILD_NODE(b, "QuantizeLinear", "q", "axis=1", x, scale, z);
+        const ferry_value_id dq = BUILD_NODE(b, "DequantizeLinear", "dq", "axis=1", q, scale, z);
         build_output(b, BUILD_NODE(b, "Conv", "c", "", dq, build_constant(b, "w", "4x3x3x3", 0.3f)));
         prepare(&f);
         f.options.int8 = true;
         f.options.n_scales = 0;
         lower(&f);
-        assert_int_equal(graph_count(&f.lowered, "QConv"), zero == 0);
-        assert_int_equal(reported(&f, "q", "1 of the model's QuantizeLinear nodes"), zero != 0);
+        assert_int_equal(graph_count(&f.lowered, "QConv"), !several);
+        assert_int_equal(reported(&f, "q", "1 of the model's QuantizeLinear nodes"), several);
         done(&f);
     }
+}
+
+static const ferry_plan_value *planned(const fixture *f, const char *name)
+{
+    return &f->plan.values[ferry_graph_find_value(&f->passed, name)];
+}
+
+static void zeros__of_the_model_are_kept(void **state)
+{
+    (void)state;
+    fixture f = {0};
+    graph_builder *b = &f.model;
+    const int8_t zero = -101;
+    build_begin(b, 3);
+    const ferry_value_id x = build_input(b, "x", FERRY_F32, "1x3x8x8"), scale = build_scalar(b, 0.02f);
+    const ferry_value_id z = build_bytes(b, "z", "", &zero);
+    const ferry_value_id dq =
+        BUILD_NODE(b, "DequantizeLinear", "dq", "", BUILD_NODE(b, "QuantizeLinear", "q", "", x, scale, z), scale, z);
+    build_output(b, conv(b, "c", "kernel_shape=3,3 pads=1,1,1,1", dq, "4x3x3x3"));
+    prepare(&f);
+    f.options.int8 = true;
+    f.options.n_scales = 0;
+    lower(&f);
+    const ferry_node *q = graph_node(&f.lowered, "QuantizeLinear"), *c = graph_node(&f.lowered, "QConv");
+    assert_int_equal(*(const int8_t *)f.lowered.values[q->inputs[2]].data, zero);
+    assert_int_equal(ferry_node_int(c, "x_zero", 0), zero);
+    // Inputs stay inside the grid, so that INT8 differs from the pair by rounding weights alone.
+    const double db = signal_to_noise_db(&f.model.graph, &f.lowered, 0.5f, 321, 4);
+    if (!(db > 35.0)) fail_msg("%g dB", db);
+    done(&f);
+}
+
+static void zeros__use_the_codes_that_an_activation_leaves(void **state)
+{
+    (void)state;
+    for (int with = 0; with < 2; with++) {
+        fixture f = {0};
+        build_everything(&f.model);
+        prepare(&f);
+        f.options.int8 = true;
+        f.options.zero_points = with;
+        lower(&f);
+        assert_int_equal(planned(&f, "x")->zero, 0);
+        assert_int_equal(planned(&f, "a")->zero, with ? -128 : 0);    // Relu
+        assert_int_equal(planned(&f, "gate")->zero, with ? -128 : 0); // Sigmoid
+        assert_true(!with || (planned(&f, "silu")->zero > -128 && planned(&f, "silu")->zero < -60));
+        for (size_t k = 0; with && k < f.n_scales; k++)
+            if (strcmp(f.scales[k].name, "a") == 0)
+                assert_true(planned(&f, "a")->scale == (float)(127.0 * (double)f.scales[k].scale / 255.0));
+        const double db = signal_to_noise_db(&f.model.graph, &f.lowered, 1.0f, 321, 8);
+        if (!(db > 30.0)) fail_msg("%g dB", db);
+        done(&f);
+    }
+}
+
+// Weights that INT8 holds exactly, so that what is lost is lost at the Sigmoid: half its step there is 6 dB.
+static void zeros__halve_the_step_behind_a_sigmoid(void **state)
+{
+    (void)state;
+    static const float one[16] = {1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1};
+    double db[2];
+    for (int with = 0; with < 2; with++) {
+        fixture f = {0};
+        graph_builder *b = &f.model;
+        build_begin(b, 3);
+        const ferry_value_id x = build_input(b, "x", FERRY_F32, "1x4x8x8");
+        const ferry_value_id w = build_floats(b, "w", "4x4x1x1", one);
+        const ferry_value_id s =
+            BUILD_NODE(b, "Sigmoid", "s", "", BUILD_NODE(b, "Conv", "c", "kernel_shape=1,1", x, w));
+        build_output(b, BUILD_NODE(b, "Conv", "y", "kernel_shape=1,1", s, w));
+        prepare(&f);
+        f.options.int8 = true;
+        f.options.zero_points = with;
+        lower(&f);
+        db[with] = signal_to_noise_db(&f.model.graph, &f.lowered, 1.0f, 321, 16);
+        done(&f);
+    }
+    if (!(db[1] > db[0] + 3.0)) fail_msg("%g dB with zero points, %g without", db[1], db[0]);
+}
+
+static void zeros__that_arithmetic_has_no_place_for_are_not_made(void **state)
+{
+    (void)state;
+    fixture f = {0};
+    graph_builder *b = &f.model;
+    const char *rules[] = {"mm=int8"};
+    build_begin(b, 3);
+    const ferry_value_id x = build_input(b, "x", FERRY_F32, "1x4x8x8");
+    const ferry_value_id r = BUILD_NODE(b, "Relu", "r", "", conv(b, "c", "kernel_shape=1,1", x, "4x4x1x1"));
+    const ferry_value_id s = BUILD_NODE(b, "Relu", "s", "", conv(b, "c2", "kernel_shape=1,1", r, "4x4x1x1"));
+    const ferry_value_id t = BUILD_NODE(b, "Relu", "t", "", conv(b, "c3", "kernel_shape=1,1", s, "4x4x1x1"));
+    const ferry_value_id padded =
+        BUILD_NODE(b, "AveragePool", "padded", "kernel_shape=3,3 pads=1,1,1,1 count_include_pad=1", t);
+    build_output(b, BUILD_NODE(b, "MatMul", "mm", "", padded, r));
+    prepare(&f);
+    f.options.int8 = f.options.zero_points = true;
+    f.options.rules = rules;
+    f.options.n_rules = 1;
+    lower(&f);
+    assert_int_equal(graph_count(&f.lowered, "QMatMul"), 1);
+    assert_int_equal(graph_count(&f.lowered, "QAveragePool"), 1);
+    assert_int_equal(planned(&f, "s")->zero, -128);
+    static const char *const symmetric[] = {"r", "t", "padded"};
+    for (size_t i = 0; i < FERRY_COUNT_OF(symmetric); i++) assert_int_equal(planned(&f, symmetric[i])->zero, 0);
+    // A plan that says otherwise is refused, not misread.
+    f.plan.values[ferry_graph_find_value(&f.passed, "t")].zero = 3;
+    ferry_graph out;
+    assert_int_equal(ferry_lower(&f.passed, &f.plan, &out, &f.report, &f.err), FERRY_ERR_BAD_DATA);
+    assert_non_null(strstr(f.err.text, "no form for the zero point of 't'"));
+    done(&f);
 }
 
 static void scales__of_a_concat_group_become_one(void **state)
@@ -573,7 +686,11 @@ int main(void)
         cmocka_unit_test(text__that_does_not_fit_names_the_first_difference),
         cmocka_unit_test(scales__missing_mean_float_and_are_listed),
         cmocka_unit_test(scales__that_nothing_has_leave_no_integers_which_is_said),
-        cmocka_unit_test(scales__of_asymmetric_quantisation_are_not_used_which_is_said),
+        cmocka_unit_test(scales__of_channels_are_not_used_which_is_said),
+        cmocka_unit_test(zeros__of_the_model_are_kept),
+        cmocka_unit_test(zeros__use_the_codes_that_an_activation_leaves),
+        cmocka_unit_test(zeros__halve_the_step_behind_a_sigmoid),
+        cmocka_unit_test(zeros__that_arithmetic_has_no_place_for_are_not_made),
         cmocka_unit_test(scales__of_a_concat_group_become_one),
         cmocka_unit_test(rules__pin_layers_and_must_match),
         cmocka_unit_test(glob__matches_stars_and_question_marks),

@@ -133,13 +133,13 @@ class Callbacks(unittest.TestCase):
     def test_an_observer_sees_tensors_as_copies_and_may_stop(self):
         context = case.build(case.conv_network(), no_fusion=True).create_context()
         seen = {}
-        context.set_observer(lambda name, array, scale: seen.update({name: array}))
+        context.set_observer(lambda name, array, scale, zero: seen.update({name: array}))
         x = numpy.random.RandomState(0).rand(1, 3, 8, 8).astype(numpy.float32)
         scores = context.run(x)["scores"]
         numpy.testing.assert_array_equal(seen["scores"], scores)
         self.assertEqual(seen["features"].shape, (1, 16, 8, 8))
         self.assertTrue(seen["features"].flags.owndata)
-        context.set_observer(lambda name, array, scale: False)
+        context.set_observer(lambda name, array, scale, zero: False)
         with self.assertRaisesRegex(ferry.CancelledError, "the observer stopped the run"):
             context.run(x)
 

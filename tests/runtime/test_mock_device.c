@@ -172,10 +172,11 @@ typedef struct seen {
     double sum;
 } seen;
 
-static int look(void *user, const ferry_tensor_view *tensor, float scale)
+static int look(void *user, const ferry_tensor_view *tensor, float scale, int32_t zero)
 {
     seen *s = user;
     (void)scale;
+    (void)zero;
     size_t n = 1;
     for (int32_t d = 0; d < tensor->rank; d++) n *= (size_t)tensor->dims[d];
     for (size_t i = 0; i < n && tensor->dtype == FERRY_F32; i++)

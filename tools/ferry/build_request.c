@@ -132,6 +132,7 @@ int cli_build_request_open(cli_build_request *r, const cli_settings *s, ferry_ru
         .no_winograd = s->no_winograd,
         .low_memory = s->low_memory,
         .no_timing = s->no_timing,
+        .int8_symmetric = s->int8_symmetric,
         .strip_portable = s->strip_portable,
         .disabled_passes = s->disabled_passes,
         .n_disabled_passes = s->n_disabled_passes,

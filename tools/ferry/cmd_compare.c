@@ -149,7 +149,7 @@ static int compare_outputs(comparison *c)
             c->scratch = grown;
             c->scratch_capacity = 2 * count;
         }
-        if (cli_tensor_to_float(want, 0, c->scratch) && cli_tensor_to_float(got, 0, c->scratch + count))
+        if (cli_tensor_to_float(want, 0, 0, c->scratch) && cli_tensor_to_float(got, 0, 0, c->scratch + count))
             cli_difference_add(&c->outputs[i], c->scratch, c->scratch + count, count);
     }
     return CLI_OK;
@@ -249,6 +249,7 @@ static json_t *tensor_json(const cli_tensor_record *r)
     }
     if (!r->own.count) return o;
     json_object_set_new(o, "scale", json_real((double)r->scale));
+    json_object_set_new(o, "zero_point", json_integer(r->zero));
     json_object_set_new(o, "own_sqnr_db", json_real(cli_finite_db(cli_difference_sqnr(&r->own))));
     json_object_set_new(o, "own_clipped", json_real((double)r->clipped / (double)r->own.count));
     if (r->channels)

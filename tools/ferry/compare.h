@@ -19,15 +19,16 @@ double cli_difference_cosine(const cli_difference *d);
 /// For JSON, which has no infinity: at most 999, at least -999.
 double cli_finite_db(double db);
 
-/// Turns a tensor into floats; integers with a scale other than 0 are dequantised.
+/// Turns a tensor into floats; 8-bit integers with a scale other than 0 are dequantised.
 /// False where the type has no numbers that can be compared.
-bool cli_tensor_to_float(const ferry_tensor_view *view, float scale, float *out);
+bool cli_tensor_to_float(const ferry_tensor_view *view, float scale, int32_t zero, float *out);
 
 /// What is known of one tensor of the engine.
 typedef struct cli_tensor_record {
     char *name;
     ferry_dtype dtype;
     float scale;
+    int32_t zero;
     cli_difference all; // against the reference: what came in is included
     cli_difference own; // the reference itself, rounded and clipped to the tensor's scale; count 0: not quantised
     uint64_t clipped;   // of own: elements beyond the range
@@ -50,8 +51,8 @@ typedef struct cli_tensor_records {
 
 /// Observers for ferry_context_set_observer, `user` a cli_tensor_records: the engine's run keeps its tensors, the
 /// reference's run is then compared with them.
-int cli_records_keep(void *user, const ferry_tensor_view *tensor, float scale);
-int cli_records_compare(void *user, const ferry_tensor_view *tensor, float scale);
+int cli_records_keep(void *user, const ferry_tensor_view *tensor, float scale, int32_t zero);
+int cli_records_compare(void *user, const ferry_tensor_view *tensor, float scale, int32_t zero);
 /// NULL when the engine made no tensor of that name.
 cli_tensor_record *cli_records_find(const cli_tensor_records *records, const char *name);
 void cli_records_close(cli_tensor_records *records);

@@ -47,7 +47,7 @@ static size_t elements_of(const ferry_tensor_view *view)
     return n > 0 ? (size_t)n : 0;
 }
 
-int cli_records_keep(void *user, const ferry_tensor_view *tensor, float scale)
+int cli_records_keep(void *user, const ferry_tensor_view *tensor, float scale, int32_t zero)
 {
     cli_tensor_records *records = user;
     cli_tensor_record *r = tensor->name ? find_or_add(records, tensor->name) : NULL;
@@ -57,8 +57,9 @@ int cli_records_keep(void *user, const ferry_tensor_view *tensor, float scale)
     if (records->failed) return 1;
     r->dtype = tensor->dtype;
     r->scale = scale;
+    r->zero = zero;
     r->count = n;
-    r->fresh = cli_tensor_to_float(tensor, scale, r->data);
+    r->fresh = cli_tensor_to_float(tensor, scale, zero, r->data);
     return 0;
 }
 
@@ -125,14 +126,14 @@ size_t cli_record_lost_channels(const cli_tensor_record *r, bool own)
 static void quantise(cli_tensor_record *r, const float *reference, float *out)
 {
     for (size_t i = 0; i < r->count; i++) {
-        const float q = rintf(reference[i] / r->scale);
+        const float q = rintf(reference[i] / r->scale) + (float)r->zero;
         const float kept = q > 127 ? 127 : q < -128 ? -128 : q;
         r->clipped += kept != q;
-        out[i] = kept * r->scale;
+        out[i] = (kept - (float)r->zero) * r->scale;
     }
 }
 
-int cli_records_compare(void *user, const ferry_tensor_view *tensor, float scale)
+int cli_records_compare(void *user, const ferry_tensor_view *tensor, float scale, int32_t zero)
 {
     cli_tensor_records *records = user;
     cli_tensor_record *r = tensor->name ? cli_records_find(records, tensor->name) : NULL;
@@ -142,7 +143,7 @@ int cli_records_compare(void *user, const ferry_tensor_view *tensor, float scale
     records->failed |= !reserve(&records->scratch, &records->scratch_capacity, 2 * n);
     if (records->failed) return 1;
     float *reference = records->scratch, *own = records->scratch + n;
-    if (!cli_tensor_to_float(tensor, scale, reference)) return 0;
+    if (!cli_tensor_to_float(tensor, scale, zero, reference)) return 0;
     const bool quantised = r->dtype == FERRY_S8 && r->scale > 0;
     cli_difference_add(&r->all, reference, r->data, n);
     if (quantised) {

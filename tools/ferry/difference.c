@@ -68,7 +68,7 @@ static float from_bf16(uint16_t b)
     }                                                                                                                  \
     return true
 
-bool cli_tensor_to_float(const ferry_tensor_view *view, float scale, float *out)
+bool cli_tensor_to_float(const ferry_tensor_view *view, float scale, int32_t zero, float *out)
 {
     const int64_t elements = ferry_tensor_view_elements(view);
     const size_t n = elements > 0 ? (size_t)elements : 0;
@@ -83,12 +83,10 @@ bool cli_tensor_to_float(const ferry_tensor_view *view, float scale, float *out)
     case FERRY_BF16:
         EACH(uint16_t, from_bf16(x));
     case FERRY_S8:
-        EACH(int8_t, (float)x * s);
+        EACH(int8_t, (float)(x - zero) * s);
     case FERRY_U8:
     case FERRY_BOOL:
-        // A scale without its zero point, which asymmetric types have, says nothing.
-        if (scale != 0) return false;
-        EACH(uint8_t, (float)x);
+        EACH(uint8_t, (float)(x - zero) * s);
     case FERRY_S16:
         EACH(int16_t, (float)x);
     case FERRY_U16:

@@ -42,6 +42,7 @@ CLI_TAKE_FLAG(take_strip, strip_portable)
 CLI_TAKE_FLAG(take_no_fusion, no_fusion)
 CLI_TAKE_FLAG(take_no_winograd, no_winograd)
 CLI_TAKE_FLAG(take_low_memory, low_memory)
+CLI_TAKE_FLAG(take_int8_symmetric, int8_symmetric)
 CLI_TAKE_FLAG(take_no_timing, no_timing)
 CLI_TAKE(take_disable_pass)
 {
@@ -101,6 +102,9 @@ static const cli_option build_options[] = {
      take_no_fusion},
     {"no-winograd", 0, NULL, "Convolutions in float as plain sums: slower, with a few times less rounding error.",
      take_no_winograd},
+    {"int8-symmetric", 0, NULL,
+     "INT8 without zero points, as TensorRT and the DLA have it: less exact behind ReLU and the like.",
+     take_int8_symmetric},
     {"disable-pass", 0, "PASS", "Leave out one rewrite (they are listed by 'ferry inspect --passes'). May be repeated.",
      take_disable_pass},
     {0},

@@ -7,6 +7,7 @@
 #include "backend/cpu/depthwise_shape.h"
 #include "backend/cpu/depthwise_window_s8.h"
 #include "backend/cpu/tail.h"
+#include "ops/integer.h"
 #include "ops/op.h"
 
 static const char tactic_name[] = "conv_s8_depthwise_lines";
@@ -83,6 +84,7 @@ static ferry_status fill_kernel(lines_kernel *k, ferry_cpu_device *device, const
     k->x = conv.x;
     w->shape = conv.shape;
     w->finish = conv.finish;
+    w->x_zero = ferry_zero_point(node, "x_zero");
     w->look_up = ferry_elementwise_s8_pick(device->isa)->look_up;
     if (!ferry_depthwise_window_fit(w, (size_t)w->shape.out[2]))
         return ferry_cpu_misfit(tactic, "a window too large", err);

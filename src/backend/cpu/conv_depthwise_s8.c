@@ -6,6 +6,7 @@
 #include "backend/cpu/depthwise_lines_s8.h"
 #include "backend/cpu/depthwise_s8.h"
 #include "backend/cpu/depthwise_shape.h"
+#include "ops/integer.h"
 #include "ops/op.h"
 
 static const char tactic_name[] = "conv_s8_depthwise";
@@ -18,7 +19,7 @@ typedef struct depthwise_kernel {
     const char *packed; // borrowed
     bool y_float, r_float;
     ferry_cpu_operand x, residual;
-    int8_t *zeros; // owned: a position of the padding
+    int8_t *zeros; // owned: positions of the padding, zero points
     size_t zeros_bytes;
 } depthwise_kernel;
 
@@ -37,8 +38,8 @@ static void run_span(void *user, const ferry_depthwise_span *span, const ferry_d
     const size_t channels = (size_t)k->shape.c_in, n_taps = (size_t)k->shape.taps;
     const size_t at = (run->row * (size_t)k->shape.out[2] + (size_t)span->first) * channels;
     const int8_t *pointers[FERRY_DEPTHWISE_TAPS + 4];
-    // Taps in the padding read zeros, and so do those that fill up the last few; a strip of several positions has all
-    // columns inside, so that only whole rows of its taps are missing.
+    // Taps in the padding read zero points, and so do those that fill up the last few; a strip of several positions has
+    // all columns inside, so that only whole rows of its taps are missing.
     if (span->n_taps < n_taps + k->row->tq)
         for (size_t t = 0; t < n_taps + k->row->tq; t++) pointers[t] = k->zeros;
     for (size_t t = 0; t < span->n_taps; t++) pointers[taps[t].w] = run->x + span->x_at + taps[t].x;
@@ -162,6 +163,7 @@ static ferry_status prepare(ferry_cpu_device *device, const ferry_region *region
         device->base.backend->release(&k->base.base);
         return ferry_fail_memory(err, "a convolution");
     }
+    memset(k->zeros, ferry_zero_point(&region->graph->nodes[region->nodes[0]], "x_zero"), k->zeros_bytes);
     *out_kernel = &k->base.base;
     return FERRY_OK;
 }

@@ -17,7 +17,7 @@ typedef struct conv_kernel {
     ferry_product_s8 product;
     const char *packed; // borrowed
     ferry_cpu_operand x, residual;
-    int8_t *zeros; // owned: what a tap in the padding points to; NULL: the input is formed
+    int8_t *zeros; // owned: what a tap in the padding points to, zero points; NULL: the input is formed
     size_t zeros_bytes;
 } conv_kernel;
 
@@ -127,6 +127,7 @@ static ferry_status fill_kernel(conv_kernel *k, ferry_cpu_device *device, const 
     p->finish = node.finish;
     p->look_up = ferry_elementwise_s8_pick(device->isa)->look_up;
     p->row = ferry_gemm_s8_pick(device->isa);
+    const int32_t x_zero = ferry_zero_point(&region->graph->nodes[region->nodes[0]], "x_zero");
     p->y_float = out[0].dtype == FERRY_F32;
     p->r_float = node.residual.present && node.residual.desc.dtype == FERRY_F32;
     if (!ferry_product_s8_conv(p, &node.shape) ||
@@ -135,13 +136,16 @@ static ferry_status fill_kernel(conv_kernel *k, ferry_cpu_device *device, const 
         return ferry_cpu_misfit(tactic, "packed weights of another size", err);
     k->packed = packed;
     if (p->formed) {
+        p->form.padding = (int8_t)x_zero;
         k->base.base.workspace_bytes = p->form.bytes;
         return FERRY_OK;
     }
     k->zeros_bytes = p->source.kc;
     k->zeros = ferry_heap_alloc(device->base.heap, k->zeros_bytes);
     p->source.zeros = k->zeros;
-    return k->zeros ? FERRY_OK : ferry_fail_memory(err, "a convolution");
+    if (!k->zeros) return ferry_fail_memory(err, "a convolution");
+    memset(k->zeros, x_zero, k->zeros_bytes);
+    return FERRY_OK;
 }
 
 static ferry_status prepare(ferry_cpu_device *device, const ferry_region *region, const char *tactic,

@@ -86,7 +86,13 @@ static part part_at(const job *j, size_t item)
 
 static void fill_padding(const ferry_depthwise_window *w, char *to, size_t columns)
 {
-    memset(to, w->row->biased ? 0x80 : 0, columns * w->column_bytes);
+    const int32_t zero = w->row->biased ? w->x_zero ^ 0x80 : w->x_zero;
+    if (w->row->elem_bytes == 1) {
+        memset(to, zero, columns * w->column_bytes);
+        return;
+    }
+    int16_t *wide = (int16_t *)(void *)to;
+    for (size_t i = 0; i < columns * w->column_bytes / sizeof *wide; i++) wide[i] = (int16_t)zero;
 }
 
 // One phase of an input line: columns first, first + stride, ...

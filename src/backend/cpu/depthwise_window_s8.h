@@ -17,6 +17,7 @@ typedef struct ferry_depthwise_window {
     ferry_conv_shape shape; // its input has channels last
     ferry_finish finish;
     ferry_look_up_s8 look_up; // for the finish's table
+    int32_t x_zero;           // what the padding holds
     // What a window takes, set by fit: columns and blocks; bytes of a column, of a phase of the stride, and of a line.
     size_t columns, blocks, column_bytes, phase_bytes, line_bytes;
     // Of each tap: its line in the window, and where it begins on it.

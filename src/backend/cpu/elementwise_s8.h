@@ -15,7 +15,8 @@ typedef struct ferry_pair_s8 {
     const int8_t *a, *b;
     size_t a_row, b_row, y_row;
     bool a_many, b_many;
-    float a_mult, b_mult; // of QMul: a_mult is that of the product
+    float a_mult, b_mult, shift; // of QMul: a_mult is that of the product
+    float a_zero, b_zero;        // of QMul: whole numbers
     const ferry_finish *finish;
     int8_t *y;
     float *real;

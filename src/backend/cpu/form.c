@@ -92,9 +92,13 @@ bool ferry_form_matrix(ferry_form_type type, size_t rows, size_t k, size_t k_mul
     return count_bytes(out);
 }
 
-static void fill_zeros(ferry_form_type type, void *to, int64_t elements)
+// Padding, and what channels are filled up with: the latter meets weights of zero, whatever it is.
+static void fill(const ferry_form *f, void *to, int64_t elements)
 {
-    memset(to, 0, (size_t)elements * out_bytes(type));
+    if (f->type == FERRY_FORM_S8_WIDE)
+        for (int64_t i = 0; i < elements; i++) ((int16_t *)to)[i] = f->padding;
+    else
+        memset(to, f->padding, (size_t)elements * out_bytes(f->type));
 }
 
 static void convert(ferry_form_type type, const void *x, void *to, size_t n)
@@ -178,7 +182,7 @@ static void form_dense(const ferry_form *f, const char *x, char *to, int64_t n)
         for (int64_t g = 0; g < f->groups; g++) {
             char *group = to + (size_t)(i * each + g * f->c_full) * to_bytes;
             convert(f->type, x + (size_t)(i * f->x_step[2] + g * f->c) * from_bytes, group, (size_t)f->c);
-            if (f->c != f->c_full) fill_zeros(f->type, group + (size_t)f->c * to_bytes, f->c_full - f->c);
+            if (f->c != f->c_full) fill(f, group + (size_t)f->c * to_bytes, f->c_full - f->c);
         }
 }
 
@@ -200,7 +204,7 @@ static void form_planes(const ferry_form *f, const char *x, char *to, int64_t n)
         return;
     }
     if (interleave(f, x, to, n)) return;
-    if (f->c != f->c_full) fill_zeros(f->type, to, n * each);
+    if (f->c != f->c_full) fill(f, to, n * each);
     for (int64_t g = 0; g < f->groups; g++)
         for (int64_t c = 0; c < f->c; c++)
             spread(f->type, x + (g * f->c + c) * f->x_channel * (int64_t)from_bytes, f->x_step[2],
@@ -226,8 +230,8 @@ static void form_line(const form_run *run, int64_t row, int64_t begin, int64_t c
     first = !inside || first > count ? count : first < 0 ? 0 : first;
     last = !inside || last > count ? count : last < first ? first : last;
     const size_t position_bytes = (size_t)each * out_bytes(f->type);
-    if (first > 0) fill_zeros(f->type, to, first * each);
-    if (last < count) fill_zeros(f->type, to + (size_t)last * position_bytes, (count - last) * each);
+    if (first > 0) fill(f, to, first * each);
+    if (last < count) fill(f, to + (size_t)last * position_bytes, (count - last) * each);
     if (last <= first) return;
     const char *x = run->x + (picture * f->x_batch + d * f->x_step[0] + h * f->x_step[1] +
                               (begin + first - f->pad[2]) * f->x_step[2]) *

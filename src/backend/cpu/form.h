@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Brings a convolution's input into the form that its kernels want: channels last, filled up, padded with zeros, in
+// Brings a convolution's input into the form that its kernels want: channels last, filled up, padded, in
 // another element type. Kernels then meet neither borders nor layouts.
 #ifndef FERRY_SRC_BACKEND_CPU_FORM_H_
 #define FERRY_SRC_BACKEND_CPU_FORM_H_
@@ -19,6 +19,7 @@ typedef struct ferry_form {
     ferry_form_type type;
     int64_t batch, in[3], full[3],
         pad[3];                // full: with padding, or cropped to what windows reach; pad: before the input
+    int8_t padding;            // of int8: the zero point; 0 for others
     int64_t groups, c, c_full; // channels of a group, and filled up
     int64_t x_batch, x_channel, x_step[3]; // of the input
     size_t bytes;                          // of the formed input, and some that kernels may read behind it

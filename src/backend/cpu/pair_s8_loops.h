@@ -6,11 +6,12 @@
 
 #define ALWAYS_INLINE inline __attribute__((always_inline))
 
-// Products of int8 are exact as floats.
+// Differences of int8 and their products are exact as floats.
 static ALWAYS_INLINE vf combine(const ferry_pair_s8 *p, const bool product, vf a, vf b)
 {
-    const vf a_mult = vf_set1(p->a_mult);
-    return product ? vf_mul(vf_mul(a, b), a_mult) : vf_fma(b, vf_set1(p->b_mult), vf_mul(a, a_mult));
+    const vf a_mult = vf_set1(p->a_mult), shift = vf_set1(p->shift);
+    if (!product) return vf_fma(b, vf_set1(p->b_mult), vf_fma(a, a_mult, shift));
+    return vf_fma(vf_mul(vf_sub(a, vf_set1(p->a_zero)), vf_sub(b, vf_set1(p->b_zero))), a_mult, shift);
 }
 
 static ALWAYS_INLINE void store_any(const ferry_pair_s8 *p, size_t at, vf t, size_t n)

@@ -58,7 +58,7 @@ typedef struct pool_kernel {
     const ferry_pool_row *row;
     ferry_conv_shape shape; // of a global pool: plane in in[], nothing else
     bool count_pads;
-    float mult;
+    float mult, shift;
     ferry_cpu_operand x;
 } pool_kernel;
 
@@ -100,7 +100,8 @@ static void run_span(void *user, const ferry_depthwise_span *span, const ferry_d
     const pool_kernel *k = run->k;
     const ferry_conv_shape *s = &k->shape;
     const size_t in_bytes = ferry_dtype_bytes(k->in), out_bytes = ferry_dtype_bytes(k->out);
-    ferry_pool_window window = {.taps = taps, .n = span->n_taps, .channels = (size_t)s->c_in, .mult = k->mult};
+    ferry_pool_window window = {
+        .taps = taps, .n = span->n_taps, .channels = (size_t)s->c_in, .mult = k->mult, .shift = k->shift};
     const int64_t out_h = (int64_t)run->row % s->out[1], out_d = (int64_t)run->row / s->out[1] % s->out[0];
     for (int64_t i = 0; i < span->count; i++) {
         const int64_t at = (int64_t)run->row * s->out[2] + span->first + i;
@@ -126,8 +127,12 @@ static void run_planes(void *context, size_t i, size_t j, size_t count_i, size_t
     const pool_run *run = context;
     const pool_kernel *k = run->k;
     const size_t channels = (size_t)k->shape.c_in, plane = (size_t)k->shape.out_plane;
-    const ferry_pool_window window = {
-        .step = (ptrdiff_t)channels, .n = plane, .channels = count_j, .count = (float)(int32_t)plane, .mult = k->mult};
+    const ferry_pool_window window = {.step = (ptrdiff_t)channels,
+                                      .n = plane,
+                                      .channels = count_j,
+                                      .count = (float)(int32_t)plane,
+                                      .mult = k->mult,
+                                      .shift = k->shift};
     for (size_t picture = i; picture < i + count_i; picture++)
         run_window(k, &window, run->x + (picture * plane * channels + j) * ferry_dtype_bytes(k->in),
                    run->y + (picture * channels + j) * ferry_dtype_bytes(k->out));
@@ -223,6 +228,7 @@ static ferry_status prepare(ferry_cpu_device *device, const ferry_region *region
     k->row = ferry_pool_pick(device->isa);
     k->count_pads = !what.global && ferry_node_int(node, "count_include_pad", 0) != 0;
     k->mult = ferry_node_float(node, "mult", 1);
+    k->shift = ferry_node_float(node, "shift", 0);
     k->x = x;
     *out_kernel = &k->base.base;
     return FERRY_OK;

@@ -13,7 +13,7 @@ typedef struct ferry_pool_window {
     const ferry_depthwise_tap *taps;
     ptrdiff_t step;
     size_t n, channels;
-    float count, mult; // of an average: sum / count * mult
+    float count, mult, shift; // of an average: sum / count * mult + shift, the latter two of int8 only
 } ferry_pool_window;
 
 typedef void (*ferry_pool_f32)(const ferry_pool_window *window, const float *x, float *y);

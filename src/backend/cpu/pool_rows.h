@@ -96,7 +96,7 @@ static inline __attribute__((always_inline)) void mean_s8(const ferry_pool_windo
     int32_t sum[SUM_CHANNELS];
     sum_channels_s8(w, x, n, sum);
     FERRY_VECTORS
-    for (size_t k = 0; k < SUM_CHANNELS; k++) out[k] = (float)sum[k] / w->count * w->mult;
+    for (size_t k = 0; k < SUM_CHANNELS; k++) out[k] = fmaf((float)sum[k] / w->count, w->mult, w->shift);
 }
 
 static void average_s8(const ferry_pool_window *w, const int8_t *x, int8_t *y)

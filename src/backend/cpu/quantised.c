@@ -6,6 +6,7 @@
 #include "backend/cpu/conv_node.h"
 #include "backend/cpu/elementwise_s8.h"
 #include "backend/cpu/nd.h"
+#include "ops/integer.h"
 #include "ops/op.h"
 
 static const char tactic_name[] = "elementwise_s8";
@@ -21,7 +22,8 @@ typedef struct quantised_kernel {
     quantised_kind kind;
     ferry_cpu_operand in[2];
     bool real; // the output is f32
-    float mults[2], scale;
+    float mults[2], shift, scale;
+    float zeros[2];          // of QMul
     int32_t zero, low, high; // of conversions
     ferry_finish finish;
     const float *real_table; // [256], perhaps owned
@@ -58,6 +60,9 @@ static void run_pair(const job *j, const int8_t *a, const int8_t *b, int64_t y_a
                           .b_many = w->strides[2][last] != 0,
                           .a_mult = k->mults[0],
                           .b_mult = k->mults[1],
+                          .shift = k->shift,
+                          .a_zero = k->zeros[0],
+                          .b_zero = k->zeros[1],
                           .finish = &k->finish,
                           .y = k->real ? NULL : (int8_t *)j->y + y_at,
                           .real = k->real ? (float *)j->y + y_at : NULL};
@@ -205,6 +210,9 @@ static ferry_status fill_pair(quantised_kernel *k, const ferry_node *node, const
     k->finish = ferry_finish_of(&epilogue);
     k->mults[0] = ferry_node_float(node, k->kind == KIND_ADD ? "a_mult" : "mult", 1.0f);
     k->mults[1] = ferry_node_float(node, "b_mult", 1.0f);
+    k->shift = ferry_node_float(node, "shift", 0.0f);
+    k->zeros[0] = (float)ferry_zero_point(node, "a_zero");
+    k->zeros[1] = (float)ferry_zero_point(node, "b_zero");
     for (int i = 0; i < 2; i++)
         if (!k->in[i].present || k->in[i].desc.dtype != FERRY_S8 ||
             !ferry_nd_broadcast(&k->in[i].desc, y->rank, y->dims, strides[i]))

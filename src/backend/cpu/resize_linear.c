@@ -17,7 +17,7 @@ typedef struct resize_kernel {
     const ferry_resize_row *row;
     ferry_cpu_operand x;
     bool integer, channels_last;
-    float mult;
+    float mult, shift;
     int64_t n, c, in_h, in_w, out_h, out_w;
     int64_t x_n, x_c, x_h, y_n, y_c, y_h, y_w; // strides
     ferry_resize_tap2 *taps;                   // owned: [out_h] in rows, then [out_w] in elements
@@ -43,7 +43,7 @@ static void rows_channels_last(void *context, size_t begin, size_t count)
         for (int64_t w = 0; w < k->out_w; w++) {
             if (k->integer)
                 k->row->channels_s8((const int8_t *)j->x + top, (const int8_t *)j->x + bottom, rows->w1, &columns[w],
-                                    k->mult, (int8_t *)j->y + to + w * k->y_w, (size_t)k->c);
+                                    k->mult, k->shift, (int8_t *)j->y + to + w * k->y_w, (size_t)k->c);
             else
                 k->row->channels_f32((const float *)j->x + top, (const float *)j->x + bottom, rows->w0, rows->w1,
                                      &columns[w], (float *)j->y + to + w * k->y_w, (size_t)k->c);
@@ -65,7 +65,7 @@ static void rows_plain(void *context, size_t begin, size_t count)
         const int64_t top = from + rows->at0 * k->x_h, bottom = from + rows->at1 * k->x_h;
         if (k->integer) {
             k->row->columns_s8((const int8_t *)j->x + top, (const int8_t *)j->x + bottom, rows->w1, columns, k->mult,
-                               (int8_t *)j->y + to, (size_t)k->out_w);
+                               k->shift, (int8_t *)j->y + to, (size_t)k->out_w);
             continue;
         }
         k->row->blend_f32((const float *)j->x + top, (const float *)j->x + bottom, rows->w0, rows->w1, blended,
@@ -185,6 +185,7 @@ static ferry_status fill_kernel(resize_kernel *k, ferry_cpu_device *device, cons
     k->integer = x->dtype == FERRY_S8;
     k->channels_last = x->layout == FERRY_LAYOUT_CHANNELS_LAST;
     k->mult = ferry_node_float(node, "mult", 1.0f);
+    k->shift = ferry_node_float(node, "shift", 0.0f);
     k->n = x->dims[0], k->c = x->dims[1], k->in_h = x->dims[2], k->in_w = x->dims[3];
     k->out_h = y->dims[2], k->out_w = y->dims[3];
     k->x_n = x->strides[0], k->x_c = x->strides[1], k->x_h = x->strides[2];

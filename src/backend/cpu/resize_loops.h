@@ -21,12 +21,12 @@ typedef struct ferry_resize_row {
     void (*channels_f32)(const float *top, const float *bottom, float w_top, float w_bottom,
                          const ferry_resize_tap2 *tap, float *y, size_t n);
     void (*channels_s8)(const int8_t *top, const int8_t *bottom, float w_bottom, const ferry_resize_tap2 *tap,
-                        float mult, int8_t *y, size_t n);
+                        float mult, float shift, int8_t *y, size_t n);
     /// n elements of two rows become one, then n output positions along the width.
     void (*blend_f32)(const float *top, const float *bottom, float w_top, float w_bottom, float *y, size_t n);
     void (*columns_f32)(const float *row, const ferry_resize_tap2 *taps, float *y, size_t n);
     void (*columns_s8)(const int8_t *top, const int8_t *bottom, float w_bottom, const ferry_resize_tap2 *taps,
-                       float mult, int8_t *y, size_t n);
+                       float mult, float shift, int8_t *y, size_t n);
 } ferry_resize_row;
 
 /// From plainest to newest; NULL beyond the end.

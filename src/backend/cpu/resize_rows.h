@@ -21,7 +21,7 @@ static void channels_f32(const float *top, const float *bottom, float w_top, flo
 }
 
 static void channels_s8(const int8_t *top, const int8_t *bottom, float w_bottom, const ferry_resize_tap2 *tap,
-                        float mult, int8_t *y, size_t n)
+                        float mult, float shift, int8_t *y, size_t n)
 {
     const int8_t *a = top + tap->at0, *b = top + tap->at1, *c = bottom + tap->at0, *d = bottom + tap->at1;
     const float w1 = tap->w1;
@@ -29,7 +29,7 @@ static void channels_s8(const int8_t *top, const int8_t *bottom, float w_bottom,
     for (size_t i = 0; i < n; i++) {
         const float h0 = fmaf((float)(b[i] - a[i]), w1, (float)a[i]);
         const float h1 = fmaf((float)(d[i] - c[i]), w1, (float)c[i]);
-        y[i] = round_s8(fmaf(h1 - h0, w_bottom, h0) * mult);
+        y[i] = round_s8(fmaf(fmaf(h1 - h0, w_bottom, h0), mult, shift));
     }
 }
 
@@ -46,14 +46,14 @@ static void columns_f32(const float *row, const ferry_resize_tap2 *taps, float *
 }
 
 static void columns_s8(const int8_t *top, const int8_t *bottom, float w_bottom, const ferry_resize_tap2 *taps,
-                       float mult, int8_t *y, size_t n)
+                       float mult, float shift, int8_t *y, size_t n)
 {
     FERRY_VECTORS
     for (size_t i = 0; i < n; i++) {
         const int32_t a = top[taps[i].at0], b = top[taps[i].at1];
         const int32_t c = bottom[taps[i].at0], d = bottom[taps[i].at1];
         const float h0 = fmaf((float)(b - a), taps[i].w1, (float)a), h1 = fmaf((float)(d - c), taps[i].w1, (float)c);
-        y[i] = round_s8(fmaf(h1 - h0, w_bottom, h0) * mult);
+        y[i] = round_s8(fmaf(fmaf(h1 - h0, w_bottom, h0), mult, shift));
     }
 }
 
