@@ -99,6 +99,20 @@ static bool has_int8_reader(const ferry_chooser *c, ferry_value_id v, bool resid
     return false;
 }
 
+static bool has_float_reader(const ferry_chooser *c, ferry_value_id v)
+{
+    for (int32_t u = c->offsets[v]; u < c->offsets[v + 1]; u++)
+        if (!c->int8[c->users[u]] && !(c->graph->nodes[c->users[u]].op->flags & FERRY_OP_SHAPE_ONLY)) return true;
+    return c->graph->values[v].is_output;
+}
+
+// A sum that floats read, and INT8 as a residual alone, stays a float: in a transformer that is the stream which all
+// blocks add to, and rounding it at each would cost more than all products together.
+static bool is_wanted_in_int8(const ferry_chooser *c, ferry_value_id v)
+{
+    return has_int8_reader(c, v, false) || (has_int8_reader(c, v, true) && !has_float_reader(c, v));
+}
+
 static void decide_node(ferry_chooser *c, size_t n, ferry_numeric_plan *plan)
 {
     const ferry_node *node = &c->graph->nodes[n];
@@ -113,7 +127,7 @@ static void decide_node(ferry_chooser *c, size_t n, ferry_numeric_plan *plan)
         if (!c->int8[n]) {
             if (p->precision != FERRY_DTYPE_NONE) plan->values[v].dtype = p->precision;
         } else if (c->kinds[n] == FERRY_INT8_MOVE || (ferry_rewrite_is_rounded(c->graph, v) && c->scales[v] > 0.0f) ||
-                   (c->scales[v] > 0.0f && has_int8_reader(c, v, true))) {
+                   (c->scales[v] > 0.0f && is_wanted_in_int8(c, v))) {
             plan->values[v].dtype = FERRY_S8;
         } else {
             plan->values[v].dtype =

@@ -360,6 +360,27 @@ static const ferry_plan_value *planned(const fixture *f, const char *name)
     return &f->plan.values[ferry_graph_find_value(&f->passed, name)];
 }
 
+static void residuals__that_floats_read_stay_floats(void **state)
+{
+    (void)state;
+    for (int floats = 0; floats < 2; floats++) {
+        fixture f = {0};
+        graph_builder *b = &f.model;
+        build_begin(b, 3);
+        const ferry_value_id x = build_input(b, "x", FERRY_F32, "1x4x8x8");
+        const ferry_value_id y = conv(b, "stream", "kernel_shape=1,1", x, "4x4x1x1");
+        const ferry_value_id in = floats ? BUILD_NODE(b, "Softmax", "norm", "axis=1", y) : x;
+        const ferry_value_id sum = BUILD_NODE(b, "Add", "sum", "", conv(b, "c2", "kernel_shape=1,1", in, "4x4x1x1"), y);
+        build_output(b, conv(b, "c3", "kernel_shape=1,1", sum, "4x4x1x1"));
+        prepare(&f);
+        f.options.int8 = true;
+        lower(&f);
+        assert_int_equal(graph_count(&f.lowered, "QConv"), 3);
+        assert_int_equal(stored_as(&f, "stream"), floats ? FERRY_F32 : FERRY_S8);
+        done(&f);
+    }
+}
+
 static void zeros__of_the_model_are_kept(void **state)
 {
     (void)state;
@@ -687,6 +708,7 @@ int main(void)
         cmocka_unit_test(scales__missing_mean_float_and_are_listed),
         cmocka_unit_test(scales__that_nothing_has_leave_no_integers_which_is_said),
         cmocka_unit_test(scales__of_channels_are_not_used_which_is_said),
+        cmocka_unit_test(residuals__that_floats_read_stay_floats),
         cmocka_unit_test(zeros__of_the_model_are_kept),
         cmocka_unit_test(zeros__use_the_codes_that_an_activation_leaves),
         cmocka_unit_test(zeros__halve_the_step_behind_a_sigmoid),
