@@ -61,6 +61,11 @@ enum {
     FERRY_OFFER_IN_PLACE = 1 << 1,
     /// Multiplies in a transformed domain (Winograd): fewer products, more rounding. Left out where that is not wanted.
     FERRY_OFFER_TRANSFORMS = 1 << 2,
+    /// With channels last, inputs of rank >= 3 may be slices: some neighbouring channels of a tensor that has more, so
+    /// that positions lie further apart than they have channels (ferry_tensor_desc_row).
+    FERRY_OFFER_READS_SLICES = 1 << 3,
+    /// The same of outputs; what lies between positions is left alone.
+    FERRY_OFFER_WRITES_SLICES = 1 << 4,
 };
 
 /// One way to run a region. Borrowed for the call to the sink only.
@@ -193,6 +198,9 @@ const ferry_backend *const *ferry_backends(void);          // all of them; NULL 
 
 /// Row-major strides for the layout.
 void ferry_tensor_desc_set_strides(ferry_tensor_desc *desc);
+/// Elements from a position to the next one of a tensor whose channels lie together and whose positions lie evenly: at
+/// least its channels. 0 when it lies in another way, or has no positions at all.
+int64_t ferry_tensor_desc_row(const ferry_tensor_desc *desc);
 /// Bytes from the first to one past the last element; false on overflow.
 bool ferry_tensor_desc_bytes(const ferry_tensor_desc *desc, size_t *out);
 

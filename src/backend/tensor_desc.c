@@ -41,6 +41,18 @@ void ferry_tensor_desc_set_strides(ferry_tensor_desc *desc)
     }
 }
 
+int64_t ferry_tensor_desc_row(const ferry_tensor_desc *desc)
+{
+    if (desc->rank < 3 || desc->strides[1] != 1) return 0;
+    const int64_t row = desc->strides[desc->rank - 1];
+    int64_t stride = row;
+    for (int32_t d = desc->rank - 1; d >= 2; d--) {
+        if (desc->strides[d] != stride) return 0;
+        stride = times(stride, desc->dims[d]);
+    }
+    return desc->strides[0] == stride && desc->dims[1] >= 1 && row >= desc->dims[1] ? row : 0;
+}
+
 bool ferry_tensor_desc_bytes(const ferry_tensor_desc *desc, size_t *out)
 {
     size_t last = 0;

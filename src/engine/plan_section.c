@@ -2,6 +2,9 @@
 // The plan section of a tuned part, written and read.
 #include "engine/format.h"
 
+// How a buffer lies in the one that it is an alias of, beyond 0 and 1, which say whether it is a view.
+enum { LIES_CUT = 2, LIES_JOINED = 3 };
+
 static void put_ids(ferry_coder *out, const int32_t *ids, int32_t n)
 {
     ferry_put_u32(out, (uint32_t)n);
@@ -23,7 +26,7 @@ void ferry_engine_encode_plan(const ferry_plan *plan, ferry_coder *out)
         ferry_put_u32(out, (uint32_t)b->layout);
         ferry_put_s32(out, b->device);
         ferry_put_s32(out, b->alias_of);
-        ferry_put_u32(out, b->view);
+        ferry_put_u32(out, b->slice ? b->view ? LIES_CUT : LIES_JOINED + (uint32_t)b->joined_at : b->view);
         ferry_put_s32(out, b->binding);
     }
     ferry_put_u32(out, (uint32_t)plan->n_steps);
@@ -65,11 +68,13 @@ static bool take_buffers(ferry_decoder_bytes *in, ferry_plan *plan)
         const uint32_t layout = ferry_take_u32(in);
         b->device = ferry_take_s32(in);
         b->alias_of = ferry_take_s32(in);
-        const uint32_t view = ferry_take_u32(in);
+        const uint32_t lies = ferry_take_u32(in);
         b->binding = ferry_take_s32(in);
-        if (layout >= FERRY_LAYOUT_COUNT || view > 1) in->bad = true;
+        if (layout >= FERRY_LAYOUT_COUNT || lies > INT32_MAX) in->bad = true;
         b->layout = in->bad ? FERRY_LAYOUT_PLAIN : (ferry_tensor_layout)layout;
-        b->view = view == 1;
+        b->view = lies == 1 || lies == LIES_CUT;
+        b->slice = lies >= LIES_CUT;
+        if (lies >= LIES_JOINED && !in->bad) b->joined_at = (int32_t)(lies - LIES_JOINED);
     }
     return plan->buffers != NULL;
 }

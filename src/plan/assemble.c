@@ -5,27 +5,15 @@
 #include <string.h>
 
 #include "ops/op.h"
-#include "plan/select.h"
-
-typedef struct assembler {
-    ferry_planner *p;
-    ferry_plan *plan;
-    size_t cap_buffers, cap_steps;
-    ferry_plan_buffer *buffers; // heap arrays while growing; copied into the plan's arena at the end
-    ferry_plan_step *steps;
-    bool *in_place; // [n_steps]
-    size_t cap_in_place;
-    ferry_buffer_id *first_of_value; // [n_values]: head of the list of a value's buffers
-    ferry_buffer_id *next_of_value;  // [n_buffers]
-    size_t cap_next;
-} assembler;
+#include "plan/assemble.h"
+#include "plan/slice.h"
 
 static ferry_tensor_layout fitting_layout(const ferry_graph *graph, ferry_value_id value, ferry_tensor_layout layout)
 {
     return graph->values[value].shape.rank < 3 ? FERRY_LAYOUT_PLAIN : layout;
 }
 
-static ferry_status add_buffer(assembler *a, ferry_plan_buffer buffer, ferry_buffer_id *out, ferry_error *err)
+ferry_status ferry_assembler_add(ferry_assembler *a, ferry_plan_buffer buffer, ferry_buffer_id *out, ferry_error *err)
 {
     void *buffers = a->buffers, *next = a->next_of_value;
     const size_t n = a->plan->n_buffers;
@@ -42,7 +30,7 @@ static ferry_status add_buffer(assembler *a, ferry_plan_buffer buffer, ferry_buf
     return FERRY_OK;
 }
 
-static ferry_status add_step(assembler *a, ferry_plan_step step, bool in_place, ferry_error *err)
+static ferry_status add_step(ferry_assembler *a, ferry_plan_step step, bool in_place, ferry_error *err)
 {
     void *steps = a->steps, *flags = a->in_place;
     const size_t n = a->plan->n_steps;
@@ -58,17 +46,22 @@ static ferry_status add_step(assembler *a, ferry_plan_step step, bool in_place, 
     return FERRY_OK;
 }
 
-static ferry_buffer_id find_buffer(const assembler *a, ferry_value_id value, int32_t device, int32_t layout)
+// One that is no slice, if there is such a one.
+ferry_buffer_id ferry_assembler_find(const ferry_assembler *a, ferry_value_id value, int32_t device, int32_t layout)
 {
-    for (ferry_buffer_id b = a->first_of_value[value]; b != FERRY_NO_BUFFER; b = a->next_of_value[b])
-        if ((device < 0 || a->buffers[b].device == device) &&
-            (layout < 0 || a->buffers[b].layout == (ferry_tensor_layout)layout))
-            return b;
-    return FERRY_NO_BUFFER;
+    ferry_buffer_id slice = FERRY_NO_BUFFER;
+    for (ferry_buffer_id b = a->first_of_value[value]; b != FERRY_NO_BUFFER; b = a->next_of_value[b]) {
+        if ((device >= 0 && a->buffers[b].device != device) ||
+            (layout >= 0 && a->buffers[b].layout != (ferry_tensor_layout)layout))
+            continue;
+        if (!a->buffers[b].slice) return b;
+        slice = b;
+    }
+    return slice;
 }
 
-static ferry_status add_conversion(assembler *a, ferry_step_kind kind, int32_t device, ferry_buffer_id from,
-                                   ferry_buffer_id to, ferry_error *err)
+ferry_status ferry_assembler_convert(ferry_assembler *a, ferry_step_kind kind, int32_t device, ferry_buffer_id from,
+                                     ferry_buffer_id to, ferry_error *err)
 {
     ferry_buffer_id *ends = ferry_arena_alloc_array(&a->plan->arena, 2, sizeof *ends);
     const char *name = ferry_arena_strdup(&a->plan->arena, a->p->graph->values[a->buffers[to].value].name);
@@ -87,26 +80,27 @@ static ferry_status add_conversion(assembler *a, ferry_step_kind kind, int32_t d
     return add_step(a, step, false, err);
 }
 
-// A buffer of `value` on `device` in `layout`, converted from one that exists when there is none yet.
-static ferry_status need_buffer(assembler *a, ferry_value_id value, int32_t device, ferry_tensor_layout layout,
-                                ferry_buffer_id *out, ferry_error *err)
+// A buffer of `value` on `device` in `layout`, converted from one that exists when there is none yet. slices: it may be
+// a slice.
+ferry_status ferry_assembler_need(ferry_assembler *a, ferry_value_id value, int32_t device, ferry_tensor_layout layout,
+                                  bool slices, ferry_buffer_id *out, ferry_error *err)
 {
     layout = fitting_layout(a->p->graph, value, layout);
-    *out = find_buffer(a, value, device, (int32_t)layout);
-    if (*out != FERRY_NO_BUFFER) return FERRY_OK;
+    *out = ferry_assembler_find(a, value, device, (int32_t)layout);
+    if (*out != FERRY_NO_BUFFER && (slices || !a->buffers[*out].slice)) return FERRY_OK;
     ferry_plan_buffer fresh = {
         .value = value, .layout = layout, .device = device, .alias_of = FERRY_NO_BUFFER, .binding = -1};
-    ferry_buffer_id from = find_buffer(a, value, device, -1);
+    ferry_buffer_id from = ferry_assembler_find(a, value, device, -1);
     if (from != FERRY_NO_BUFFER) {
-        FERRY_TRY(add_buffer(a, fresh, out, err));
-        return add_conversion(a, FERRY_STEP_REFORMAT, device, from, *out, err);
+        FERRY_TRY(ferry_assembler_add(a, fresh, out, err));
+        return ferry_assembler_convert(a, FERRY_STEP_REFORMAT, device, from, *out, err);
     }
     if (layout != FERRY_LAYOUT_PLAIN) { // copies between devices are plain
-        FERRY_TRY(need_buffer(a, value, device, FERRY_LAYOUT_PLAIN, &from, err));
-        FERRY_TRY(add_buffer(a, fresh, out, err));
-        return add_conversion(a, FERRY_STEP_REFORMAT, device, from, *out, err);
+        FERRY_TRY(ferry_assembler_need(a, value, device, FERRY_LAYOUT_PLAIN, false, &from, err));
+        FERRY_TRY(ferry_assembler_add(a, fresh, out, err));
+        return ferry_assembler_convert(a, FERRY_STEP_REFORMAT, device, from, *out, err);
     }
-    from = find_buffer(a, value, -1, -1);
+    from = ferry_assembler_find(a, value, -1, -1);
     if (from == FERRY_NO_BUFFER)
         return ferry_fail(err, FERRY_ERR_INTERNAL, "value '%s' is read before it is made",
                           a->p->graph->values[value].name);
@@ -114,17 +108,18 @@ static ferry_status need_buffer(assembler *a, ferry_value_id value, int32_t devi
     const int32_t made_on = a->buffers[from].device;
     // By way of the host, unless one of the two is the host.
     if (made_on != host && device != host) {
-        FERRY_TRY(need_buffer(a, value, host, FERRY_LAYOUT_PLAIN, &from, err));
+        FERRY_TRY(ferry_assembler_need(a, value, host, FERRY_LAYOUT_PLAIN, false, &from, err));
     } else if (a->buffers[from].layout != FERRY_LAYOUT_PLAIN) {
-        FERRY_TRY(need_buffer(a, value, made_on, FERRY_LAYOUT_PLAIN, &from, err));
+        FERRY_TRY(ferry_assembler_need(a, value, made_on, FERRY_LAYOUT_PLAIN, false, &from, err));
     }
-    FERRY_TRY(add_buffer(a, fresh, out, err));
+    FERRY_TRY(ferry_assembler_add(a, fresh, out, err));
     const int32_t other = a->buffers[from].device == host ? device : a->buffers[from].device;
-    return add_conversion(a, FERRY_STEP_COPY, other, from, *out, err);
+    return ferry_assembler_convert(a, FERRY_STEP_COPY, other, from, *out, err);
 }
 
 // Index of the binding for a graph output that is made right where the caller wants it, or -1.
-static int32_t output_binding(const assembler *a, ferry_value_id value, int32_t device, ferry_tensor_layout layout)
+static int32_t output_binding(const ferry_assembler *a, ferry_value_id value, int32_t device,
+                              ferry_tensor_layout layout)
 {
     if (device != 0 || layout != FERRY_LAYOUT_PLAIN) return -1;
     const ferry_graph *g = a->p->graph;
@@ -133,42 +128,44 @@ static int32_t output_binding(const assembler *a, ferry_value_id value, int32_t 
     return -1;
 }
 
-static ferry_status finish_output(assembler *a, ferry_value_id value, ferry_buffer_id from, ferry_error *err)
+ferry_status ferry_assembler_finish_output(ferry_assembler *a, ferry_value_id value, ferry_buffer_id from,
+                                           ferry_error *err)
 {
     const ferry_graph *g = a->p->graph;
     if (!g->values[value].is_output || a->buffers[from].binding >= 0) return FERRY_OK;
     ferry_buffer_id plain = from, to = FERRY_NO_BUFFER;
-    if (a->buffers[from].device != 0) FERRY_TRY(need_buffer(a, value, 0, FERRY_LAYOUT_PLAIN, &plain, err));
+    if (a->buffers[from].device != 0)
+        FERRY_TRY(ferry_assembler_need(a, value, 0, FERRY_LAYOUT_PLAIN, false, &plain, err));
     const ferry_plan_buffer bound = {.value = value,
                                      .layout = FERRY_LAYOUT_PLAIN,
                                      .device = 0,
                                      .alias_of = FERRY_NO_BUFFER,
                                      .binding = output_binding(a, value, 0, FERRY_LAYOUT_PLAIN)};
-    FERRY_TRY(add_buffer(a, bound, &to, err));
-    return add_conversion(a, FERRY_STEP_REFORMAT, 0, plain, to, err);
+    FERRY_TRY(ferry_assembler_add(a, bound, &to, err));
+    return ferry_assembler_convert(a, FERRY_STEP_REFORMAT, 0, plain, to, err);
 }
 
-static ferry_status assemble_view(assembler *a, ferry_node_id id, ferry_error *err)
+static ferry_status assemble_view(ferry_assembler *a, ferry_node_id id, ferry_error *err)
 {
     const ferry_node *node = &a->p->graph->nodes[id];
     const ferry_value_id from = node->inputs[0], to = node->outputs[0];
     if (to == FERRY_NO_VALUE) return FERRY_OK;
-    const ferry_buffer_id any = find_buffer(a, from, -1, -1);
+    const ferry_buffer_id any = ferry_assembler_find(a, from, -1, -1);
     if (any == FERRY_NO_BUFFER)
         return ferry_fail(err, FERRY_ERR_INTERNAL, "node '%s' reads what nothing made", node->name);
     ferry_buffer_id source = FERRY_NO_BUFFER, view = FERRY_NO_BUFFER;
-    FERRY_TRY(need_buffer(a, from, a->buffers[any].device, FERRY_LAYOUT_PLAIN, &source, err));
+    FERRY_TRY(ferry_assembler_need(a, from, a->buffers[any].device, FERRY_LAYOUT_PLAIN, false, &source, err));
     const ferry_plan_buffer buffer = {.value = to,
                                       .layout = FERRY_LAYOUT_PLAIN,
                                       .device = a->buffers[source].device,
                                       .alias_of = source,
                                       .view = true,
                                       .binding = -1};
-    FERRY_TRY(add_buffer(a, buffer, &view, err));
-    return finish_output(a, to, view, err);
+    FERRY_TRY(ferry_assembler_add(a, buffer, &view, err));
+    return ferry_assembler_finish_output(a, to, view, err);
 }
 
-static const char *step_name(assembler *a, const ferry_candidate *c)
+static const char *step_name(ferry_assembler *a, const ferry_candidate *c)
 {
     const ferry_graph *g = a->p->graph;
     const char *name = NULL;
@@ -182,7 +179,7 @@ static const char *step_name(assembler *a, const ferry_candidate *c)
     return name;
 }
 
-static ferry_status assemble_region(assembler *a, const ferry_candidate *c, ferry_error *err)
+static ferry_status assemble_region(ferry_assembler *a, const ferry_candidate *c, ferry_error *err)
 {
     ferry_planner *p = a->p;
     ferry_region region;
@@ -203,24 +200,27 @@ static ferry_status assemble_region(assembler *a, const ferry_candidate *c, ferr
     };
     if (!step.tactic || !step.name || !step.inputs || !step.outputs) return ferry_fail_memory(err, "a plan");
     for (int32_t i = 0; i < region.n_inputs; i++)
-        FERRY_TRY(need_buffer(a, region.inputs[i], c->device, c->in_layout, &step.inputs[i], err));
+        FERRY_TRY(ferry_assembler_need(a, region.inputs[i], c->device, c->in_layout,
+                                       (c->flags & FERRY_OFFER_READS_SLICES) != 0, &step.inputs[i], err));
     for (int32_t i = 0; i < region.n_outputs; i++) {
         const ferry_value_id v = region.outputs[i];
         const ferry_tensor_layout layout = fitting_layout(p->graph, v, c->out_layout);
-        const ferry_plan_buffer buffer = {.value = v,
-                                          .layout = layout,
-                                          .device = c->device,
-                                          .alias_of = FERRY_NO_BUFFER,
-                                          .binding = output_binding(a, v, c->device, layout)};
-        FERRY_TRY(add_buffer(a, buffer, &step.outputs[i], err));
+        ferry_plan_buffer buffer = {.value = v,
+                                    .layout = layout,
+                                    .device = c->device,
+                                    .alias_of = FERRY_NO_BUFFER,
+                                    .binding = output_binding(a, v, c->device, layout)};
+        FERRY_TRY(ferry_assembler_lay_inside(a, &buffer, err));
+        FERRY_TRY(ferry_assembler_add(a, buffer, &step.outputs[i], err));
     }
     FERRY_TRY(add_step(a, step, (c->flags & FERRY_OFFER_IN_PLACE) != 0, err));
-    for (int32_t i = 0; i < region.n_outputs; i++) FERRY_TRY(finish_output(a, region.outputs[i], step.outputs[i], err));
+    for (int32_t i = 0; i < region.n_outputs; i++)
+        FERRY_TRY(ferry_assembler_finish_output(a, region.outputs[i], step.outputs[i], err));
     return FERRY_OK;
 }
 
 // Regions whose inputs are all made, lowest last node first (Kahn's algorithm over regions).
-static bool is_ready(const assembler *a, ferry_node_id root, const bool *done)
+static bool is_ready(const ferry_assembler *a, ferry_node_id root, const bool *done)
 {
     const ferry_planner *p = a->p;
     const ferry_candidate *c = p->chosen[root] < 0 ? NULL : &p->candidates[root].items[p->chosen[root]];
@@ -237,7 +237,16 @@ static bool is_ready(const assembler *a, ferry_node_id root, const bool *done)
     return true;
 }
 
-static ferry_status assemble_steps(assembler *a, ferry_error *err)
+static ferry_status assemble_root(ferry_assembler *a, ferry_node_id id, ferry_error *err)
+{
+    if (a->p->elided[id])
+        return ferry_slice_is_join(a->p->graph, &a->p->graph->nodes[id]) ? ferry_assembler_join(a, id, err)
+                                                                         : ferry_assembler_cut(a, id, err);
+    return a->p->chosen[id] < 0 ? assemble_view(a, id, err)
+                                : assemble_region(a, &a->p->candidates[id].items[a->p->chosen[id]], err);
+}
+
+static ferry_status assemble_steps(ferry_assembler *a, ferry_error *err)
 {
     const ferry_graph *g = a->p->graph;
     bool *done = ferry_arena_alloc_array(&a->p->scratch, g->n_nodes, sizeof *done);
@@ -245,7 +254,7 @@ static ferry_status assemble_steps(assembler *a, ferry_error *err)
     for (size_t i = 0; i < g->n_inputs; i++) {
         ferry_buffer_id b;
         const ferry_plan_buffer buffer = {.value = g->inputs[i], .alias_of = FERRY_NO_BUFFER, .binding = (int32_t)i};
-        FERRY_TRY(add_buffer(a, buffer, &b, err));
+        FERRY_TRY(ferry_assembler_add(a, buffer, &b, err));
     }
     // A region is nearly always ready when its last node's turn comes; the loop repeats for those that were not.
     for (bool progress = true, left = true; left;) {
@@ -257,8 +266,7 @@ static ferry_status assemble_steps(assembler *a, ferry_error *err)
                 left = true;
                 continue;
             }
-            FERRY_TRY(a->p->chosen[id] < 0 ? assemble_view(a, id, err)
-                                           : assemble_region(a, &a->p->candidates[id].items[a->p->chosen[id]], err));
+            FERRY_TRY(assemble_root(a, id, err));
             done[id] = progress = true;
         }
         if (left && !progress) return ferry_fail(err, FERRY_ERR_INTERNAL, "regions wait for each other");
@@ -268,7 +276,7 @@ static ferry_status assemble_steps(assembler *a, ferry_error *err)
 
 // Lets outputs share their input's memory where the kernel can, nothing else reads that memory later, and it isn't the
 // caller's.
-static ferry_status share_memory(assembler *a, ferry_error *err)
+static ferry_status share_memory(ferry_assembler *a, ferry_error *err)
 {
     ferry_plan *plan = a->plan;
     int32_t *last = ferry_arena_alloc_array(&a->p->scratch, plan->n_buffers, sizeof *last);
@@ -284,6 +292,7 @@ static ferry_status share_memory(assembler *a, ferry_error *err)
         const ferry_value *v_to = &a->p->graph->values[plan->buffers[to].value];
         if (plan->buffers[root].binding >= 0 || plan->buffers[to].binding >= 0 || last[root] != (int32_t)s) continue;
         if (plan->buffers[from].layout != plan->buffers[to].layout || from >= to) continue;
+        if (plan->buffers[from].slice || plan->buffers[to].slice) continue;
         if (ferry_dtype_bytes(v_from->dtype) != ferry_dtype_bytes(v_to->dtype) ||
             !ferry_shape_equal(&v_from->shape, &v_to->shape) || !ferry_shape_is_known(&v_from->shape))
             continue;
@@ -295,7 +304,7 @@ static ferry_status share_memory(assembler *a, ferry_error *err)
 
 ferry_status ferry_planner_assemble(ferry_planner *planner, ferry_plan *out, ferry_error *err)
 {
-    assembler a = {.p = planner, .plan = out};
+    ferry_assembler a = {.p = planner, .plan = out};
     a.first_of_value = ferry_arena_alloc_array(&planner->scratch, planner->graph->n_values, sizeof *a.first_of_value);
     ferry_status s = a.first_of_value ? FERRY_OK : ferry_fail_memory(err, "a plan");
     for (size_t i = 0; s == FERRY_OK && i < planner->graph->n_values; i++) a.first_of_value[i] = FERRY_NO_BUFFER;

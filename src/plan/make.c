@@ -35,6 +35,7 @@ static ferry_status run_planner(ferry_planner *p, ferry_plan *out, ferry_error *
     FERRY_TRY(ferry_planner_cap_workspace(p, err));
     FERRY_TRY(ferry_planner_time(p, err));
     FERRY_TRY(ferry_planner_select_in_budget(p, err));
+    FERRY_TRY(ferry_planner_choose_slices(p, err));
     FERRY_TRY(ferry_planner_assemble(p, out, err));
     FERRY_TRY(ferry_planner_pack(p, out, err));
     const ferry_status s = ferry_plan_verify(out, p->graph, err);

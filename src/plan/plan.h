@@ -26,6 +26,9 @@ typedef struct ferry_plan_buffer {
     int32_t device;           // index into ferry_plan.devices
     ferry_buffer_id alias_of; // lies in that buffer's memory; lower than its own index; FERRY_NO_BUFFER: its own
     bool view;                // of alias_of, there as soon as that one is; else an alias is computed in place by a step
+    bool slice;               // some channels of alias_of's (slice.h): a view that its maker cuts out, or what a step
+                              // computes where the maker of that value, a Concat, would copy it
+    int32_t joined_at;        // of a slice that is no view: the Concat's input that it begins with
     int32_t binding;          // the caller's memory: inputs first, then outputs; -1: planned memory
 } ferry_plan_buffer;
 
@@ -95,8 +98,9 @@ ferry_status ferry_plan_make(const ferry_graph *graph, ferry_device *const *devi
 /// run.
 void ferry_plan_find_bounded(const ferry_graph *graph, bool *out);
 
-/// Every rule that a plan must keep with its graph: indices in range, buffers made before they are read, aliases that
-/// point back, every output made. A plan read from a file is checked with it before use.
+/// Every rule that a plan must keep with its graph: indices in range, buffers made before they are read and not read
+/// when they were computed over, aliases that point back, slices where the graph has them, every output made. A plan
+/// read from a file is checked with it before use.
 ferry_status ferry_plan_verify(const ferry_plan *plan, const ferry_graph *graph, ferry_error *err);
 
 #endif // FERRY_SRC_PLAN_PLAN_H_

@@ -23,6 +23,12 @@ typedef struct ferry_candidate_list {
     size_t count, capacity;
 } ferry_candidate_list;
 
+/// Where a value is made.
+typedef struct ferry_planned_slice {
+    ferry_value_id whole; // among the channels of what a Concat makes; FERRY_NO_VALUE: in memory of its own
+    int32_t joined_at;    // the Concat's input that it begins with
+} ferry_planned_slice;
+
 /// What the steps of making a plan share. Lives in ferry_plan_make.
 typedef struct ferry_planner {
     const ferry_graph *graph;
@@ -36,7 +42,9 @@ typedef struct ferry_planner {
     ferry_candidate_list *candidates; // [n_nodes]: by the node that regions end in
     int32_t *chosen;     // [n_nodes]: index into candidates of a region's last node; -1: inside a region, or a view
     ferry_node_id *root; // [n_nodes]: the last node of the region that a node belongs to
-    bool *bounded;       // [n_values]: its size depends on data, so that a kernel must find it when it runs
+    bool *elided;        // [n_nodes]: a Concat, Split or Slice that needs no step, since values lie in each other
+    ferry_planned_slice *joined; // [n_values]
+    bool *bounded;               // [n_values]: its size depends on data, so that a kernel must find it when it runs
     ferry_report *report;
 } ferry_planner;
 
@@ -56,6 +64,8 @@ ferry_status ferry_planner_select(ferry_planner *planner, ferry_error *err);
 ferry_status ferry_planner_choose_layouts(ferry_planner *planner, ferry_error *err);
 /// packed_budget.c: the same, again and again, until the packed constants of what is chosen keep to the budget.
 ferry_status ferry_planner_select_in_budget(ferry_planner *planner, ferry_error *err);
+/// choose_slices.c: fills in `elided` and `joined`.
+ferry_status ferry_planner_choose_slices(ferry_planner *planner, ferry_error *err);
 /// assemble.c: buffers, steps, reformats, copies and aliases from the choice.
 ferry_status ferry_planner_assemble(ferry_planner *planner, ferry_plan *out, ferry_error *err);
 

@@ -42,6 +42,7 @@ ferry_status ferry_engine_shaped_graph(const ferry_engine *engine, ferry_graph *
 
 typedef struct search {
     const ferry_plan_step *step;
+    uint32_t flags; // that the offer must have: FERRY_OFFER_*
     bool found;
 } search;
 
@@ -49,16 +50,28 @@ static ferry_status compare(void *user, const ferry_offer *offer, ferry_error *e
 {
     (void)err;
     search *s = user;
-    s->found |= offer->n_nodes == s->step->n_nodes && strcmp(offer->tactic, s->step->tactic) == 0 &&
+    s->found |= offer->n_nodes == s->step->n_nodes && (offer->flags & s->flags) == s->flags &&
+                strcmp(offer->tactic, s->step->tactic) == 0 &&
                 memcmp(offer->nodes, s->step->nodes, (size_t)offer->n_nodes * sizeof *offer->nodes) == 0;
     return FERRY_OK;
+}
+
+// A kernel meets slices only where its offer says that it can.
+static uint32_t flags_needed(const ferry_plan *plan, const ferry_plan_step *step)
+{
+    uint32_t flags = 0;
+    for (int32_t i = 0; i < step->n_inputs; i++)
+        if (plan->buffers[step->inputs[i]].slice) flags |= FERRY_OFFER_READS_SLICES;
+    for (int32_t i = 0; i < step->n_outputs; i++)
+        if (plan->buffers[step->outputs[i]].slice) flags |= FERRY_OFFER_WRITES_SLICES;
+    return flags;
 }
 
 static ferry_status check_steps(const ferry_engine *engine, const ferry_plan *plan, const ferry_graph_view *view,
                                 bool *out_fits, ferry_error *why, ferry_error *err)
 {
     for (size_t i = 0; i < plan->n_steps; i++) {
-        search s = {.step = &plan->steps[i]};
+        search s = {.step = &plan->steps[i], .flags = flags_needed(plan, &plan->steps[i])};
         if (s.step->kind != FERRY_STEP_REGION) continue;
         ferry_device *device = engine->runtime->devices[s.step->device];
         const ferry_offer_sink sink = {compare, &s};

@@ -6,6 +6,7 @@
 #include "base/options.h"
 #include "base/process.h"
 #include "ops/infer.h"
+#include "plan/slice.h"
 #include "runtime/internal.h"
 
 static const ferry_engine_profile *profile_of(const ferry_engine *engine, ferry_value_id input)
@@ -157,6 +158,28 @@ static ferry_status infer_shapes(ferry_context *c, ferry_error *err)
     return s;
 }
 
+// Places a slice among the channels of what it lies in, which is described already.
+static ferry_status place_slice(ferry_context *c, size_t at, ferry_error *err)
+{
+    const ferry_graph *g = &c->engine->image.graph;
+    const ferry_plan_buffer *slice = &c->engine->plan->buffers[at];
+    const ferry_tensor_desc *whole = &c->descs[slice->alias_of];
+    ferry_tensor_desc *desc = &c->descs[at];
+    const ferry_value_id maker = slice->view ? slice->value : c->engine->plan->buffers[slice->alias_of].value;
+    const ferry_node *node = &g->nodes[g->values[maker].producer];
+    bool fits = desc->rank >= 3 && whole->rank == desc->rank && whole->dtype == desc->dtype && !whole->bounded;
+    for (int32_t d = 0; fits && d < desc->rank; d++) fits = d == 1 || whole->dims[d] == desc->dims[d];
+    const int64_t first = !fits         ? -1
+                          : slice->view ? ferry_slice_cut_at(g, c->shapes, node, slice->value)
+                                        : ferry_slice_joined_at(c->shapes, node, slice->joined_at);
+    if (first < 0 || desc->dims[1] > whole->dims[1] - first)
+        return ferry_fail(err, FERRY_ERR_BAD_ENGINE, "tensor '%s' does not fit among the channels of another",
+                          g->values[slice->value].name);
+    memcpy(desc->strides, whole->strides, sizeof desc->strides);
+    c->skipped[at] = c->skipped[slice->alias_of] + (size_t)first * ferry_dtype_bytes(desc->dtype);
+    return FERRY_OK;
+}
+
 static ferry_status describe_buffers(ferry_context *c, uint64_t *bytes, ferry_error *err)
 {
     const ferry_plan *plan = c->engine->plan;
@@ -176,6 +199,7 @@ static ferry_status describe_buffers(ferry_context *c, uint64_t *bytes, ferry_er
             return ferry_fail(err, FERRY_ERR_UNSUPPORTED, "the shape of tensor '%s' is not known", v->name);
         memcpy(desc->dims, shape->dims, sizeof desc->dims);
         ferry_tensor_desc_set_strides(desc);
+        if (buffer->slice) FERRY_TRY(place_slice(c, b, err));
         if (!ferry_tensor_desc_bytes(desc, &n) || n > ((size_t)1 << 47))
             return ferry_fail(err, FERRY_ERR_OUT_OF_MEMORY, "tensor '%s' is larger than any memory", v->name);
         bytes[b] = ferry_align_size(n, 64);
@@ -192,7 +216,7 @@ static ferry_status settle_aliases(ferry_context *c, const uint64_t *bytes, ferr
     if (!c->plan.buffers) return ferry_fail_memory(err, "a context");
     for (size_t b = 0; b < c->plan.n_buffers; b++) {
         ferry_plan_buffer *buffer = &c->plan.buffers[b];
-        if (buffer->alias_of == FERRY_NO_BUFFER) continue;
+        if (buffer->alias_of == FERRY_NO_BUFFER || buffer->slice) continue;
         const ferry_tensor_desc *own = &c->descs[b], *source = &c->descs[buffer->alias_of];
         const ferry_shape shape = ferry_shape_of(own->rank, own->dims);
         const ferry_shape source_shape = ferry_shape_of(source->rank, source->dims);
@@ -280,7 +304,7 @@ static ferry_status place_buffers(ferry_context *c, ferry_error *err)
     c->step_out = ferry_arena_alloc_array(&c->arena, (size_t)widest, sizeof *c->step_out);
     if (!c->data || !c->step_in || !c->step_out) return ferry_fail_memory(err, "a context");
     for (size_t b = 0; b < plan->n_buffers; b++)
-        c->data[b] = (char *)c->device_memory[plan->buffers[b].device] + c->memory.places[b].offset;
+        c->data[b] = (char *)c->device_memory[plan->buffers[b].device] + c->memory.places[b].offset + c->skipped[b];
     return FERRY_OK;
 }
 
@@ -302,7 +326,8 @@ static ferry_status prepare(ferry_context *c, ferry_error *err)
     c->descs = ferry_arena_alloc_array(&c->arena, plan->n_buffers, sizeof *c->descs);
     c->kernels = ferry_arena_alloc_array(&c->arena, plan->n_steps, sizeof *c->kernels);
     uint64_t *bytes = ferry_arena_alloc_array(&c->arena, plan->n_buffers, sizeof *bytes);
-    if (!c->descs || !c->kernels || !bytes) return ferry_fail_memory(err, "a context");
+    c->skipped = ferry_arena_alloc_array(&c->arena, plan->n_buffers, sizeof *c->skipped);
+    if (!c->descs || !c->kernels || !c->skipped || !bytes) return ferry_fail_memory(err, "a context");
     FERRY_TRY(infer_shapes(c, err));
     FERRY_TRY(describe_buffers(c, bytes, err));
     FERRY_TRY(settle_aliases(c, bytes, err));

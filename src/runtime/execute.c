@@ -130,19 +130,43 @@ static ferry_status show_made(execution *x, ferry_buffer_id made, ferry_error *e
     return FERRY_OK;
 }
 
+// Whether all slices that `whole` consists of are there after the step: whether it was the last to make one of them.
+static bool is_joined(const ferry_plan *plan, ferry_buffer_id whole, size_t at)
+{
+    for (size_t s = at + 1; s < plan->n_steps; s++)
+        for (int32_t i = 0; i < plan->steps[s].n_outputs; i++) {
+            ferry_buffer_id b = plan->steps[s].outputs[i];
+            for (; plan->buffers[b].slice && !plan->buffers[b].view; b = plan->buffers[b].alias_of)
+                if (plan->buffers[b].alias_of == whole) return false;
+        }
+    return true;
+}
+
+// What consists of slices is shown when the step made the last of them.
+static ferry_status show_joined(execution *x, size_t at, ferry_buffer_id made, ferry_error *err)
+{
+    const ferry_plan *plan = x->c->engine->plan;
+    for (ferry_buffer_id b = made; plan->buffers[b].slice && !plan->buffers[b].view;) {
+        b = plan->buffers[b].alias_of;
+        if (!is_joined(plan, b, at)) break;
+        FERRY_TRY(show_made(x, b, err));
+    }
+    return FERRY_OK;
+}
+
 static ferry_status observe_step(execution *x, size_t at, ferry_error *err)
 {
     const ferry_plan_step *step = &x->c->engine->plan->steps[at];
     if (!x->c->observer) return FERRY_OK;
     FERRY_TRY(wait_devices(x, err));
-    if (step->kind == FERRY_STEP_REGION)
-        for (int32_t i = 0; i < step->n_outputs; i++) FERRY_TRY(show_made(x, step->outputs[i], err));
-    else if (x->c->engine->plan->buffers[step->inputs[0]].value ==
-             x->c->engine->plan->buffers[step->outputs[0]].value) {
+    const ferry_plan *plan = x->c->engine->plan;
+    for (int32_t i = 0; i < step->n_outputs; i++) {
+        const ferry_buffer_id made = step->outputs[i];
+        if (step->kind == FERRY_STEP_REGION) FERRY_TRY(show_made(x, made, err));
         // A conversion makes nothing new, but views may lie in what it made.
-        const ferry_plan *plan = x->c->engine->plan;
-        for (ferry_buffer_id b = step->outputs[0] + 1; (size_t)b < plan->n_buffers; b++)
-            if (is_view_of(plan, b, step->outputs[0])) FERRY_TRY(show(x, b, err));
+        for (ferry_buffer_id b = made + 1; step->kind != FERRY_STEP_REGION && (size_t)b < plan->n_buffers; b++)
+            if (is_view_of(plan, b, made)) FERRY_TRY(show(x, b, err));
+        FERRY_TRY(show_joined(x, at, made, err));
     }
     return FERRY_OK;
 }

@@ -87,6 +87,7 @@ struct ferry_context {
     ferry_arena arena;        // of everything below
     ferry_plan plan;          // the engine's, but for aliases that don't hold at the chosen shapes; owns nothing
     ferry_tensor_desc *descs; // [plan->n_buffers]
+    size_t *skipped;          // [plan->n_buffers]: bytes from the beginning of the memory that a slice lies in to it
     ferry_kernel **kernels;   // [plan->n_steps]; NULL: a copy
     ferry_memory_plan memory;
     void *device_memory[FERRY_PLAN_MAX_DEVICES];

@@ -20,6 +20,10 @@
 #include "support/run_graph.h"
 
 #define MOST 16
+#define GAP_BEFORE 3    // channels of the wider tensor before a slice
+#define GAP 8           // those besides the slice's, altogether
+#define INPUT_GAP 0xFF  // bytes there: no number as a float
+#define OUTPUT_GAP 0xA5 // what guarded memory is filled with
 
 enum { FILL_RANDOM, FILL_LOWEST, FILL_HIGHEST, FILLS };
 
@@ -44,6 +48,7 @@ typedef struct state {
     const char *isa;
     int ran, matching;
     bool bench;
+    bool slices;           // tensors are slices of wider ones where the offer allows it
     double work, plain_us; // of the bench: multiply-adds of a run; time of the plain C row, 0 until known
 } state;
 
@@ -337,6 +342,26 @@ static void compare(const state *s, const ferry_offer *o, int32_t output, const 
     free(got.data);
 }
 
+static bool is_slice(const state *s, const ferry_offer *o, const ferry_tensor_desc *desc, bool in)
+{
+    return s->slices && desc->rank >= 3 && desc->layout == FERRY_LAYOUT_CHANNELS_LAST &&
+           (o->flags & (in ? FERRY_OFFER_READS_SLICES : FERRY_OFFER_WRITES_SLICES));
+}
+
+// Whether what lies between and before the positions of a slice is still what it was.
+static bool gaps_are_whole(const ferry_tensor_desc *desc, const guarded *memory, unsigned char expected)
+{
+    const size_t elem = ferry_dtype_bytes(desc->dtype), row = (size_t)desc->strides[desc->rank - 1];
+    const unsigned char *p = memory->data;
+    for (size_t e = 0; e < memory->bytes / elem; e++) {
+        const size_t channel = (e + row - GAP_BEFORE) % row;
+        if (e >= GAP_BEFORE && channel < (size_t)desc->dims[1]) continue;
+        for (size_t i = 0; i < elem; i++)
+            if (p[e * elem + i] != expected) return false;
+    }
+    return true;
+}
+
 typedef struct bound {
     ferry_tensor_desc in[MOST], out[MOST];
     ferry_binding in_bindings[MOST], out_bindings[MOST];
@@ -352,12 +377,31 @@ static void bind(const state *s, const ferry_offer *o, bound *b)
         ferry_tensor_desc *desc = in ? &b->in[k] : &b->out[k];
         guarded *memory = in ? &b->in_memory[k] : &b->out_memory[k];
         *desc = describe(s, value, in ? o->in_layout : o->out_layout);
-        size_t bytes = 0;
+        size_t bytes = 0, skipped = 0;
+        if (is_slice(s, o, desc, in)) {
+            ferry_tensor_desc wide = *desc;
+            wide.dims[1] += GAP;
+            ferry_tensor_desc_set_strides(&wide);
+            memcpy(desc->strides, wide.strides, sizeof desc->strides);
+            skipped = GAP_BEFORE * ferry_dtype_bytes(desc->dtype);
+        }
         assert_true(ferry_tensor_desc_bytes(desc, &bytes));
-        *memory = guarded_make(bytes, ferry_dtype_bytes(desc->dtype));
-        if (in) relayout(desc, memory->data, tensor_of(s, value)->data, false);
-        *(in ? &b->in_bindings[k] : &b->out_bindings[k]) = (ferry_binding){.data = memory->data, .dims = desc->dims};
+        *memory = guarded_make(skipped + bytes, ferry_dtype_bytes(desc->dtype));
+        if (in && skipped) memset(memory->data, INPUT_GAP, skipped + bytes);
+        char *data = (char *)memory->data + skipped;
+        if (in) relayout(desc, data, tensor_of(s, value)->data, false);
+        *(in ? &b->in_bindings[k] : &b->out_bindings[k]) = (ferry_binding){.data = data, .dims = desc->dims};
     }
+}
+
+static bool gaps_of_all_are_whole(const state *s, const ferry_offer *o, const bound *b)
+{
+    bool whole = true;
+    for (int32_t i = 0; i < s->region.n_inputs; i++)
+        if (is_slice(s, o, &b->in[i], true)) whole &= gaps_are_whole(&b->in[i], &b->in_memory[i], INPUT_GAP);
+    for (int32_t i = 0; i < s->region.n_outputs; i++)
+        if (is_slice(s, o, &b->out[i], false)) whole &= gaps_are_whole(&b->out[i], &b->out_memory[i], OUTPUT_GAP);
+    return whole;
 }
 
 static void unbind(const state *s, bound *b)
@@ -387,6 +431,7 @@ static void run_once(state *s, const ferry_offer *o, const ferry_kernel *kernel,
         compare(s, o, i, &b.out[i], b.out_bindings[i].data, how);
     }
     for (int32_t i = 0; i < s->region.n_inputs; i++) whole &= guarded_is_whole(&b.in_memory[i]);
+    whole &= gaps_of_all_are_whole(s, o, &b);
     if (!whole)
         fail_msg("%s '%s': tactic %s, %s, %s: wrote outside of its buffers", s->test->op, s->test->inputs, o->tactic,
                  s->isa, how);
@@ -546,6 +591,30 @@ static void time_offer(state *s, const ferry_offer *o, const ferry_kernel *kerne
     s->ran++;
 }
 
+// The same with tensors that are slices of wider ones.
+static void try_slices(state *s, ferry_device *device, const ferry_offer *o, const void *packed, size_t packed_bytes)
+{
+    if (!(o->flags & (FERRY_OFFER_READS_SLICES | FERRY_OFFER_WRITES_SLICES))) return;
+    ferry_error err = {.text = ""};
+    ferry_kernel *kernel = NULL;
+    bound b = {0};
+    s->slices = true;
+    bind(s, o, &b);
+    if (device->backend->prepare(device, &s->region, o->tactic, b.in, b.out, packed, packed_bytes, &kernel, &err) !=
+        FERRY_OK)
+        fail_msg("%s '%s' '%s': tactic %s, %s: prepare for slices: %s", s->test->op, s->test->inputs,
+                 s->test->attrs ? s->test->attrs : "", o->tactic, s->isa, err.text);
+    for (int32_t threads = 1; threads <= 3; threads += 2) {
+        ferry_device_stream *stream = NULL;
+        assert_int_equal(device->backend->stream_create(device, threads, &stream, NULL), FERRY_OK);
+        run_once(s, o, kernel, stream, false, threads == 1 ? "slices, 1 thread" : "slices, 3 threads");
+        device->backend->stream_destroy(stream);
+    }
+    s->slices = false;
+    device->backend->release(kernel);
+    unbind(s, &b);
+}
+
 static void try_offer(state *s, ferry_device *device, const ferry_offer *o)
 {
     ferry_error err = {.text = ""};
@@ -584,6 +653,7 @@ static void try_offer(state *s, ferry_device *device, const ferry_offer *o)
         backend->stream_destroy(stream);
     }
     backend->release(kernel);
+    if (!s->bench) try_slices(s, device, o, packed_bytes ? exact.data : NULL, packed_bytes);
     guarded_free(&exact);
     unbind(s, &b);
     ferry_heap_free(device->heap, packed, packed_bytes);

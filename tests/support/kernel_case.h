@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // One node, or a product and what follows it, run by every tactic that the CPU offers for it, for every instruction set
 // that this CPU has, and compared with the operator's reference kernel. Buffers end at a page that may not be touched
-// and begin behind guard bytes.
+// and begin behind guard bytes. What a tactic says that it can do on slices it does once more on those, between guards.
 #ifndef FERRY_TESTS_SUPPORT_KERNEL_CASE_H_
 #define FERRY_TESTS_SUPPORT_KERNEL_CASE_H_
 

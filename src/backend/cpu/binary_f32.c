@@ -117,12 +117,40 @@ static void run_rows(const binary_run *run, size_t first, size_t count)
     }
 }
 
+// Whole rows, some at a time that lie at one distance: slices have many short ones.
+static void run_lines(const binary_run *run, size_t begin, size_t count)
+{
+    const binary_kernel *k = run->k;
+    const ferry_nd *w = &k->nd;
+    const int32_t last = w->rank - 1;
+    const int64_t bytes = (int64_t)k->elem_bytes, row = w->dims[last];
+    const ptrdiff_t to_y = w->strides[0][last - 1] * bytes, to_a = w->strides[1][last - 1] * bytes;
+    const ptrdiff_t to_b = w->strides[2][last - 1] * bytes;
+    const bool a_many = w->strides[1][last] != 0, b_many = w->strides[2][last] != 0;
+    for (size_t end = begin + count; begin < end;) {
+        ferry_nd_cursor c;
+        ferry_nd_seek(w, begin, &c);
+        const size_t left = (size_t)(w->dims[last - 1] - c.index[last - 1]);
+        const size_t rows = left < end - begin ? left : end - begin;
+        const char *a = run->in[0] + c.at[1] * bytes, *b = run->in[1] + c.at[2] * bytes;
+        char *y = run->y + c.at[0] * bytes;
+        for (size_t i = 0; i < rows; i++, a += to_a, b += to_b, y += to_y) run_loop(k, a, b, y, row, a_many, b_many);
+        begin += rows;
+    }
+}
+
 static void run_some(void *context, size_t i, size_t j, size_t count_i, size_t count_j)
 {
     const binary_run *run = context;
+    const ferry_nd *w = &run->k->nd;
+    const int32_t last = w->rank - 1;
     const int64_t bytes = (int64_t)run->k->elem_bytes;
     if (run->k->shared >= 0) {
         run_rows(run, i, count_i);
+        return;
+    }
+    if (last > 0 && count_j == (size_t)w->dims[last] && w->strides[1][last] <= 1 && w->strides[2][last] <= 1) {
+        run_lines(run, i, count_i);
         return;
     }
     ferry_nd_cursor c;
@@ -207,7 +235,7 @@ static ferry_status prepare(ferry_cpu_device *device, const ferry_region *region
     ferry_binary_f32 loop;
     if (!find(&region->graph->nodes[region->nodes[0]], &loop) ||
         (out[0].dtype != FERRY_F32 && out[0].dtype != FERRY_BF16) ||
-        !ferry_tensor_desc_is_dense(&out[0], out[0].layout))
+        (!ferry_tensor_desc_is_dense(&out[0], out[0].layout) && ferry_tensor_desc_row(&out[0]) == 0))
         return ferry_cpu_misfit(tactic, "not a function of two float tensors", err);
     binary_kernel *k = ferry_cpu_kernel_new(device, sizeof *k, run);
     if (!k) return ferry_fail_memory(err, "an elementwise kernel");
@@ -231,7 +259,8 @@ static ferry_status offer(ferry_cpu_device *device, const ferry_graph_view *view
     if (ferry_value_is_constant(a) && ferry_value_is_constant(b)) return FERRY_OK;
     const double cost = ferry_cpu_cost_us(device, FERRY_F32, ferry_cpu_elements(y),
                                           ferry_cpu_bytes(a) + ferry_cpu_bytes(b) + ferry_cpu_bytes(y));
-    return ferry_cpu_offer_layouts(sink, view, tactic_name, root, FERRY_OFFER_IN_PLACE, cost, err);
+    const uint32_t flags = FERRY_OFFER_IN_PLACE | FERRY_OFFER_READS_SLICES | FERRY_OFFER_WRITES_SLICES;
+    return ferry_cpu_offer_layouts(sink, view, tactic_name, root, flags, cost, err);
 }
 
 extern const ferry_cpu_family ferry_cpu_family_binary_f32;

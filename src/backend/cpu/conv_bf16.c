@@ -139,7 +139,7 @@ static ferry_status fill_kernel(conv_kernel *k, ferry_cpu_device *device, const 
 {
     ferry_product_bf16 *p = &k->product;
     ferry_conv_node node;
-    FERRY_TRY(ferry_conv_node_read(device, region, tactic, in, out, &node, err));
+    FERRY_TRY(ferry_conv_node_read_slices(device, region, tactic, in, out, &node, err));
     if (node.x.desc.dtype != FERRY_BF16 || out[0].dtype != FERRY_BF16 ||
         (node.residual.present && node.residual.desc.dtype != FERRY_BF16))
         return ferry_cpu_misfit(tactic, "tensors that are not bf16", err);
@@ -153,6 +153,8 @@ static ferry_status fill_kernel(conv_kernel *k, ferry_cpu_device *device, const 
     k->residual = node.residual;
     k->packed = packed;
     p->finish = node.finish;
+    p->y_row = node.y_row;
+    p->r_row = node.r_row;
     p->row = ferry_gemm_bf16_pick(device->isa);
     p->groups = (size_t)node.shape.group;
     if (!p->row || !ferry_row_source_conv(&shape, sizeof(uint16_t), p->row->mr, 0, &p->source) ||
@@ -207,6 +209,7 @@ static ferry_status offer(ferry_cpu_device *device, const ferry_graph_view *view
     const size_t columns = ((size_t)shape.m_each + row->vec - 1) / row->vec * row->vec * (size_t)shape.group;
     const double macs = (double)source.rows * (double)(source.taps * source.kc) * (double)columns;
     const double bytes = ferry_cpu_bytes(x) * (formed ? 4 : 1) + ferry_cpu_elements(w) * 2 + ferry_cpu_bytes(y);
+    tail.flags = FERRY_OFFER_READS_SLICES | FERRY_OFFER_WRITES_SLICES;
     const double cost = ferry_cpu_cost_us(device, FERRY_BF16, macs + tail.macs, bytes + tail.bytes);
     FERRY_TRY(
         ferry_tail_offer(sink, tactic_name, &tail, FERRY_LAYOUT_CHANNELS_LAST, FERRY_LAYOUT_CHANNELS_LAST, cost, err));

@@ -115,7 +115,7 @@ static ferry_status fill_kernel(conv_kernel *k, ferry_cpu_device *device, const 
 {
     ferry_product_f32 *p = &k->product;
     ferry_conv_node node;
-    FERRY_TRY(ferry_conv_node_read(device, region, tactic, in, out, &node, err));
+    FERRY_TRY(ferry_conv_node_read_slices(device, region, tactic, in, out, &node, err));
     if (node.x.desc.dtype != FERRY_F32 || out[0].dtype != FERRY_F32 ||
         (node.residual.present && node.residual.desc.dtype != FERRY_F32))
         return ferry_cpu_misfit(tactic, "tensors that are not f32", err);
@@ -128,6 +128,8 @@ static ferry_status fill_kernel(conv_kernel *k, ferry_cpu_device *device, const 
     k->x = node.x;
     k->residual = node.residual;
     p->finish = node.finish;
+    p->y_row = node.y_row;
+    p->r_row = node.r_row;
     p->row = ferry_gemm_f32_pick(device->isa);
     p->groups = (size_t)node.shape.group;
     p->columns = (size_t)node.shape.m_each;
@@ -183,6 +185,7 @@ static ferry_status offer(ferry_cpu_device *device, const ferry_graph_view *view
     const size_t columns = ((size_t)shape.m_each + row->vec - 1) / row->vec * row->vec * (size_t)shape.group;
     const double macs = (double)source.rows * (double)(source.taps * source.kc) * (double)columns;
     const double bytes = ferry_cpu_bytes(x) * (is_formed(&shape) ? 4 : 1) + ferry_cpu_bytes(w) + ferry_cpu_bytes(y);
+    tail.flags = FERRY_OFFER_READS_SLICES | FERRY_OFFER_WRITES_SLICES;
     const double cost = ferry_cpu_cost_us(device, FERRY_F32, macs + tail.macs, bytes + tail.bytes);
     FERRY_TRY(
         ferry_tail_offer(sink, tactic_name, &tail, FERRY_LAYOUT_CHANNELS_LAST, FERRY_LAYOUT_CHANNELS_LAST, cost, err));

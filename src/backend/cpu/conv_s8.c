@@ -118,13 +118,15 @@ static ferry_status fill_kernel(conv_kernel *k, ferry_cpu_device *device, const 
     ferry_product_s8 *p = &k->product;
     ferry_conv_node node;
     ferry_gemm_s8_shape shape;
-    FERRY_TRY(ferry_conv_node_read(device, region, tactic, in, out, &node, err));
+    FERRY_TRY(ferry_conv_node_read_slices(device, region, tactic, in, out, &node, err));
     if (node.x.desc.dtype != FERRY_S8 || node.w.desc.dtype != FERRY_S8 || !s8_or_f32(out[0].dtype) ||
         (node.residual.present && !s8_or_f32(node.residual.desc.dtype)))
         return ferry_cpu_misfit(tactic, "types it does not know", err);
     k->x = node.x;
     k->residual = node.residual;
     p->finish = node.finish;
+    p->y_row = node.y_row;
+    p->r_row = node.r_row;
     p->look_up = ferry_elementwise_s8_pick(device->isa)->look_up;
     p->row = ferry_gemm_s8_pick(device->isa);
     const int32_t x_zero = ferry_zero_point(&region->graph->nodes[region->nodes[0]], "x_zero");
@@ -176,6 +178,9 @@ static ferry_status offer(ferry_cpu_device *device, const ferry_graph_view *view
     const double macs =
         (double)product.source.rows * (double)(product.source.taps * product.source.kc) * (double)columns;
     const double bytes = ferry_cpu_bytes(x) + (double)(product.formed ? product.form.bytes : 0) + ferry_cpu_bytes(y);
+    tail.flags = FERRY_OFFER_READS_SLICES;
+    // A table is looked up row by row in a slice: rows that do not fill a vector would cost more than a copy.
+    if (tail.n_nodes == 1 || shape.c_out >= FERRY_LOOK_UP_ROW) tail.flags |= FERRY_OFFER_WRITES_SLICES;
     const double cost = ferry_cpu_cost_us(device, FERRY_S8, macs + tail.macs, bytes);
     FERRY_TRY(
         ferry_tail_offer(sink, tactic_name, &tail, FERRY_LAYOUT_CHANNELS_LAST, FERRY_LAYOUT_CHANNELS_LAST, cost, err));

@@ -112,7 +112,7 @@ static ferry_status fill_kernel(winograd_kernel *k, ferry_cpu_device *device, co
     ferry_winograd_product *p = &k->product;
     const variant *v = variant_of(tactic);
     ferry_conv_node node;
-    FERRY_TRY(ferry_conv_node_read(device, region, tactic, in, out, &node, err));
+    FERRY_TRY(ferry_conv_node_read_slices(device, region, tactic, in, out, &node, err));
     if (node.x.desc.dtype != v->dtype || out[0].dtype != v->dtype ||
         (node.residual.present && node.residual.desc.dtype != v->dtype))
         return ferry_cpu_misfit(tactic, "tensors of another type", err);
@@ -122,6 +122,8 @@ static ferry_status fill_kernel(winograd_kernel *k, ferry_cpu_device *device, co
                                   .gemm = ferry_gemm_f32_pick(device->isa),
                                   .m = v->m,
                                   .elem_bytes = ferry_dtype_bytes(v->dtype),
+                                  .y_row = node.y_row,
+                                  .r_row = node.r_row,
                                   .shape = node.shape,
                                   .finish = node.finish};
     size_t floats = 0;
@@ -202,7 +204,8 @@ static ferry_status offer(ferry_cpu_device *device, const ferry_graph_view *view
                                    .n_nodes = tail.n_nodes,
                                    .in_layout = FERRY_LAYOUT_CHANNELS_LAST,
                                    .out_layout = FERRY_LAYOUT_CHANNELS_LAST,
-                                   .flags = FERRY_OFFER_TRANSFORMS,
+                                   .flags =
+                                       FERRY_OFFER_TRANSFORMS | FERRY_OFFER_READS_SLICES | FERRY_OFFER_WRITES_SLICES,
                                    .cost_us = cost_us(device, &p, &tail, floats),
                                    .extra_bytes = (uint64_t)(floats * sizeof(float) - own_bytes)};
         FERRY_TRY(sink->take(sink->user, &offer, err));

@@ -80,14 +80,35 @@ static void cpu_describe(const ferry_device *device, ferry_device_info *out)
 
 typedef struct counted_sink {
     const ferry_offer_sink *sink;
+    const ferry_cpu_family *family;
+    const ferry_graph *graph;
     size_t taken;
 } counted_sink;
+
+// Whether the kernel is given tensors that were converted to f32 as a whole (via_f32.c).
+static bool is_converted(const counted_sink *counted, const ferry_offer *offer)
+{
+    bool narrow = false, all_bf16 = counted->family->bf16;
+    for (int32_t n = 0; n < offer->n_nodes; n++) {
+        const ferry_node *node = &counted->graph->nodes[offer->nodes[n]];
+        for (int32_t i = 0; i < node->n_inputs + node->n_outputs; i++) {
+            const ferry_value_id v = i < node->n_inputs ? node->inputs[i] : node->outputs[i - node->n_inputs];
+            if (v == FERRY_NO_VALUE || ferry_value_is_constant(&counted->graph->values[v])) continue;
+            const ferry_dtype dtype = counted->graph->values[v].dtype;
+            narrow |= dtype == FERRY_F16 || dtype == FERRY_BF16;
+            all_bf16 &= dtype == FERRY_BF16;
+        }
+    }
+    return counted->family->via_f32 && narrow && !all_bf16;
+}
 
 static ferry_status count_offer(void *user, const ferry_offer *offer, ferry_error *err)
 {
     counted_sink *counted = user;
+    ferry_offer own = *offer;
     counted->taken++;
-    return counted->sink->take(counted->sink->user, offer, err);
+    if (is_converted(counted, offer)) own.flags &= ~(uint32_t)(FERRY_OFFER_READS_SLICES | FERRY_OFFER_WRITES_SLICES);
+    return counted->sink->take(counted->sink->user, &own, err);
 }
 
 static ferry_status cpu_offer(ferry_device *device, const ferry_graph_view *view, ferry_node_id root,
@@ -98,7 +119,7 @@ static ferry_status cpu_offer(ferry_device *device, const ferry_graph_view *view
     bool native = false; // something that needs no conversions to f32 was offered
     for (size_t i = 0; (family = ferry_cpu_family_at(i)); i++) {
         if (native && family->via_f32 && !family->bf16) continue;
-        counted_sink counted = {.sink = sink};
+        counted_sink counted = {.sink = sink, .family = family, .graph = view->graph};
         const ferry_offer_sink counting = {count_offer, &counted};
         FERRY_TRY(family->offer(cpu, view, root, &counting, err));
         native |= counted.taken > 0 && family->multiplies_bf16 && (cpu->isa & FERRY_ISA_AVX512BF16);

@@ -22,6 +22,8 @@ typedef struct ferry_pair_s8 {
     float *real;
 } ferry_pair_s8;
 
+#define FERRY_LOOK_UP_ROW 64 // elements from which on a call for each row is worth its while
+
 typedef void (*ferry_look_up_s8)(const int8_t *x, const int8_t *table, int8_t *y, size_t n); // y may be x
 
 typedef struct ferry_elementwise_s8_row {

@@ -227,7 +227,7 @@ static ferry_status fill_kernel(mapped_kernel *k, ferry_cpu_device *device, cons
     mapping m;
     k->x = ferry_cpu_input(region, in, 0);
     if (!k->x.present || !read_mapping(region->graph, node, &k->x.desc, y, &m) ||
-        !ferry_tensor_desc_is_dense(y, y->layout))
+        (!ferry_tensor_desc_is_dense(y, y->layout) && ferry_tensor_desc_row(y) == 0))
         return ferry_cpu_misfit(tactic, "a mover that it does not know", err);
     int32_t order[FERRY_MAX_RANK];
     size_t entries = 0;
@@ -284,7 +284,8 @@ static ferry_status offer(ferry_cpu_device *device, const ferry_graph_view *view
         const double elements = ferry_cpu_elements(y);
         const double us = l ? elements / (double)(y->shape.dims[1] > 0 ? y->shape.dims[1] : 1) * 8e-3 : elements * 8e-4;
         const double moved = ferry_cpu_cost_us(device, FERRY_F32, 0, ferry_cpu_bytes(x) + ferry_cpu_bytes(y));
-        FERRY_TRY(ferry_cpu_offer_node(sink, tactic_name, root, layout, layout, 0, us + moved, err));
+        FERRY_TRY(ferry_cpu_offer_node(sink, tactic_name, root, layout, layout,
+                                       FERRY_OFFER_READS_SLICES | FERRY_OFFER_WRITES_SLICES, us + moved, err));
     }
     return FERRY_OK;
 }

@@ -193,7 +193,8 @@ static ferry_status offer(ferry_cpu_device *device, const ferry_graph_view *view
         uint64_t value = 0;
         if (!ferry_move_plan(&n, moves, &count, &fills, &value)) break;
         const double filling = fills ? ferry_cpu_bytes(ferry_cpu_result(g, node)) / 16e3 : 0;
-        s = ferry_cpu_offer_node(sink, tactic_name, root, from, to, 0, price(device, moves, count) + filling, err);
+        const uint32_t flags = fills ? FERRY_OFFER_READS_SLICES : FERRY_OFFER_READS_SLICES | FERRY_OFFER_WRITES_SLICES;
+        s = ferry_cpu_offer_node(sink, tactic_name, root, from, to, flags, price(device, moves, count) + filling, err);
     }
     ferry_heap_free(heap, descs, n_descs * sizeof *descs);
     ferry_heap_free(heap, moves, (size_t)most * sizeof *moves);

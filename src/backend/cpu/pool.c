@@ -60,6 +60,7 @@ typedef struct pool_kernel {
     bool count_pads;
     float mult, shift;
     ferry_cpu_operand x;
+    int64_t x_row, y_row; // elements from a position to the next one
 } pool_kernel;
 
 typedef struct pool_run {
@@ -110,7 +111,7 @@ static void run_span(void *user, const ferry_depthwise_span *span, const ferry_d
         if (k->count_pads)
             window.count =
                 (float)(int32_t)(counted(s, 0, out_d) * counted(s, 1, out_h) * counted(s, 2, span->first + i));
-        run_window(k, &window, run->x + from * (int64_t)in_bytes, run->y + at * s->c_in * (int64_t)out_bytes);
+        run_window(k, &window, run->x + from * (int64_t)in_bytes, run->y + at * k->y_row * (int64_t)out_bytes);
     }
 }
 
@@ -126,16 +127,16 @@ static void run_planes(void *context, size_t i, size_t j, size_t count_i, size_t
 {
     const pool_run *run = context;
     const pool_kernel *k = run->k;
-    const size_t channels = (size_t)k->shape.c_in, plane = (size_t)k->shape.out_plane;
-    const ferry_pool_window window = {.step = (ptrdiff_t)channels,
+    const size_t plane = (size_t)k->shape.out_plane;
+    const ferry_pool_window window = {.step = (ptrdiff_t)k->x_row,
                                       .n = plane,
                                       .channels = count_j,
                                       .count = (float)(int32_t)plane,
                                       .mult = k->mult,
                                       .shift = k->shift};
     for (size_t picture = i; picture < i + count_i; picture++)
-        run_window(k, &window, run->x + (picture * plane * channels + j) * ferry_dtype_bytes(k->in),
-                   run->y + (picture * channels + j) * ferry_dtype_bytes(k->out));
+        run_window(k, &window, run->x + (picture * plane * (size_t)k->x_row + j) * ferry_dtype_bytes(k->in),
+                   run->y + (picture * (size_t)k->y_row + j) * ferry_dtype_bytes(k->out));
 }
 
 static ferry_status run(const ferry_cpu_kernel *kernel, const ferry_cpu_run *r, ferry_error *err)
@@ -214,8 +215,8 @@ static ferry_status prepare(ferry_cpu_device *device, const ferry_region *region
     const ferry_cpu_operand x = ferry_cpu_input(region, in, 0);
     pool_node what;
     ferry_conv_shape shape;
-    if (!x.present || !ferry_tensor_desc_is_dense(&x.desc, FERRY_LAYOUT_CHANNELS_LAST) ||
-        !ferry_tensor_desc_is_dense(&out[0], FERRY_LAYOUT_CHANNELS_LAST) || region->n_outputs != 1)
+    const int64_t x_row = x.present ? ferry_tensor_desc_row(&x.desc) : 0, y_row = ferry_tensor_desc_row(&out[0]);
+    if (x_row == 0 || y_row == 0 || region->n_outputs != 1)
         return ferry_cpu_misfit(tactic, "tensors without channels last", err);
     FERRY_TRY(read_pool(node, &x.desc, &out[0], &what, &shape, err));
     if (!knows_types(what, x.desc.dtype, out[0].dtype)) return ferry_cpu_misfit(tactic, "types it does not know", err);
@@ -230,6 +231,8 @@ static ferry_status prepare(ferry_cpu_device *device, const ferry_region *region
     k->mult = ferry_node_float(node, "mult", 1);
     k->shift = ferry_node_float(node, "shift", 0);
     k->x = x;
+    k->x_row = x_row;
+    k->y_row = y_row;
     *out_kernel = &k->base.base;
     return FERRY_OK;
 }
@@ -253,8 +256,8 @@ static ferry_status offer(ferry_cpu_device *device, const ferry_graph_view *view
         return FERRY_OK;
     const double taps = what.global ? ferry_cpu_elements(x) : ferry_cpu_elements(y) * (double)shape.taps;
     const double cost = ferry_cpu_cost_us(device, FERRY_F32, 4 * taps, ferry_cpu_bytes(x) + ferry_cpu_bytes(y));
-    return ferry_cpu_offer_node(sink, tactic_name, root, FERRY_LAYOUT_CHANNELS_LAST, FERRY_LAYOUT_CHANNELS_LAST, 0,
-                                cost, err);
+    return ferry_cpu_offer_node(sink, tactic_name, root, FERRY_LAYOUT_CHANNELS_LAST, FERRY_LAYOUT_CHANNELS_LAST,
+                                FERRY_OFFER_READS_SLICES | FERRY_OFFER_WRITES_SLICES, cost, err);
 }
 
 extern const ferry_cpu_family ferry_cpu_family_pool;

@@ -21,20 +21,21 @@ static void run_block(const product_run *run, const ferry_row_buffer *buffer, si
 {
     const ferry_product_bf16 *p = run->product;
     const size_t mr = p->row->mr, nr = p->row->nr, taps = p->source.taps, columns = p->shape.columns;
-    const size_t stride = p->groups * columns, tiles = ferry_row_tiles(rows, mr);
+    const size_t dense = p->groups * columns, tiles = ferry_row_tiles(rows, mr);
+    const size_t y_row = p->y_row ? p->y_row : dense, r_row = p->r_row ? p->r_row : dense;
     const size_t panel = ferry_gemm_bf16_panel(&p->shape, nr), part = taps * ((p->source.kc + 1) / 2) * CACHE_LINE;
     ferry_gemm_bf16_tile tile = {
-        .taps = taps, .kc = p->source.kc, .y_stride = stride, .r_stride = stride, .finish = &p->finish};
+        .taps = taps, .kc = p->source.kc, .y_stride = y_row, .r_stride = r_row, .finish = &p->finish};
     for (size_t c = first; c < first + count; c += nr) {
         tile.w = run->packed + group * p->group_bytes + ferry_gemm_bf16_panel(&p->shape, c);
         tile.cols = columns - c < nr ? columns - c : nr;
         for (size_t i = 0; i < tiles; i++) {
             const ferry_row_tile cut = ferry_row_tile_at(rows, tiles, i);
-            const size_t at = (row + cut.first) * stride + group * columns + c;
+            const size_t at = row + cut.first, column = group * columns + c;
             tile.rows = cut.rows;
             tile.x = buffer->pointers + i * taps * mr;
-            tile.y = run->y + at;
-            tile.r = run->r ? run->r + at : NULL;
+            tile.y = run->y + at * y_row + column;
+            tile.r = run->r ? run->r + at * r_row + column : NULL;
             // Each tile brings a part of the next panel, whose first tile would otherwise wait for memory.
             tile.ahead = c + nr < first + count && i * part < panel ? tile.w + panel + i * part : NULL;
             p->row->run(&tile);

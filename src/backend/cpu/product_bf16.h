@@ -12,10 +12,12 @@ typedef struct ferry_product_bf16 {
     ferry_row_source source;
     ferry_gemm_bf16_shape shape; // of one group's weights
     size_t groups, group_bytes;
+    size_t y_row, r_row; // elements from an output row, and of the residual, to the next; 0: groups * columns
     ferry_finish finish;
 } ferry_product_bf16;
 
-/// y[row][group * columns + column]; r likewise, or NULL. `packed` holds a group's panels behind the other's.
+/// y[row][group * columns + column], rows y_row apart; r likewise, or NULL. `packed` holds a group's panels behind the
+/// other's.
 void ferry_product_bf16_run(const ferry_product_bf16 *product, ferry_thread_pool *pool, const uint16_t *x,
                             const char *packed, const uint16_t *r, uint16_t *y);
 

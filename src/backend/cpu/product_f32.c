@@ -53,9 +53,10 @@ static void run_block(const product_run *run, const ferry_row_buffer *buffer, si
 {
     const ferry_product_f32 *p = run->product;
     const size_t mr = p->row->mr, nr = p->row->nr, taps = p->source.taps;
-    const size_t k = taps * p->source.kc, stride = p->groups * p->columns;
+    const size_t k = taps * p->source.kc, dense = p->groups * p->columns;
+    const size_t y_row = p->y_row ? p->y_row : dense, r_row = p->r_row ? p->r_row : dense;
     ferry_gemm_f32_tile tile = {
-        .taps = taps, .kc = p->source.kc, .y_stride = stride, .r_stride = stride, .finish = &p->finish};
+        .taps = taps, .kc = p->source.kc, .y_stride = y_row, .r_stride = r_row, .finish = &p->finish};
     const size_t tiles = ferry_row_tiles(rows, mr);
     for (size_t c = first; c < first + count; c += nr) {
         ahead next = {0};
@@ -67,11 +68,11 @@ static void run_block(const product_run *run, const ferry_row_buffer *buffer, si
         tile.cols = p->columns - c < nr ? p->columns - c : nr;
         for (size_t i = 0; i < tiles; i++) {
             const ferry_row_tile cut = ferry_row_tile_at(rows, tiles, i);
-            const size_t at = (row + cut.first) * stride + group * p->columns + c;
+            const size_t at = row + cut.first, column = group * p->columns + c;
             tile.rows = cut.rows;
             tile.x = buffer->pointers + i * taps * mr;
-            tile.y = run->y + at;
-            tile.r = run->r ? run->r + at : NULL;
+            tile.y = run->y + at * y_row + column;
+            tile.r = run->r ? run->r + at * r_row + column : NULL;
             tile.ahead = part_ahead(&next, k);
             p->row->run(&tile);
         }

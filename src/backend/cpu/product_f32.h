@@ -12,10 +12,12 @@ typedef struct ferry_product_f32 {
     ferry_row_source source;
     size_t groups, columns; // columns of one group; output rows have groups * columns
     size_t group_floats;    // of packed weights
+    size_t y_row, r_row;    // elements from an output row, and of the residual, to the next; 0: groups * columns
     ferry_finish finish;
 } ferry_product_f32;
 
-/// y[row][group * columns + column]; r likewise, or NULL. `packed` holds a group's panels behind the other's.
+/// y[row][group * columns + column], rows y_row apart; r likewise, or NULL. `packed` holds a group's panels behind the
+/// other's.
 void ferry_product_f32_run(const ferry_product_f32 *product, ferry_thread_pool *pool, const float *x,
                            const float *packed, const float *r, float *y);
 

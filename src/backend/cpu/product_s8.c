@@ -78,11 +78,12 @@ static void run_block(const product_run *run, const ferry_row_buffer *buffer, si
 {
     const ferry_product_s8 *p = run->product;
     const size_t mr = p->row->mr, nr = p->row->nr, taps = p->source.taps, columns = p->shape.columns;
-    const size_t stride = p->groups * columns;
+    const size_t dense = p->groups * columns;
+    const size_t y_row = p->y_row ? p->y_row : dense, r_row = p->r_row ? p->r_row : dense;
     ferry_gemm_s8_tile tile = {.taps = taps,
                                .kc = p->source.kc,
-                               .y_stride = stride,
-                               .r_stride = stride,
+                               .y_stride = y_row,
+                               .r_stride = r_row,
                                .y_float = p->y_float,
                                .r_float = p->r_float,
                                .finish = &p->finish};
@@ -92,11 +93,11 @@ static void run_block(const product_run *run, const ferry_row_buffer *buffer, si
         tile.cols = columns - c < nr ? columns - c : nr;
         for (size_t i = 0; i < tiles; i++) {
             const ferry_row_tile cut = ferry_row_tile_at(rows, tiles, i);
-            const size_t at = (row + cut.first) * stride + group * columns + c;
+            const size_t at = row + cut.first, column = group * columns + c;
             tile.rows = cut.rows;
             tile.x = buffer->pointers + i * taps * mr;
-            tile.y = run->y + at * (p->y_float ? sizeof(float) : 1);
-            tile.r = run->r ? run->r + at * (p->r_float ? sizeof(float) : 1) : NULL;
+            tile.y = run->y + (at * y_row + column) * (p->y_float ? sizeof(float) : 1);
+            tile.r = run->r ? run->r + (at * r_row + column) * (p->r_float ? sizeof(float) : 1) : NULL;
             p->row->run(&tile);
         }
     }
@@ -106,7 +107,7 @@ static void run_block(const product_run *run, const ferry_row_buffer *buffer, si
 static void look_up_block(const product_run *run, size_t row, size_t rows, size_t column, size_t count)
 {
     const ferry_product_s8 *p = run->product;
-    const size_t stride = p->groups * p->shape.columns;
+    const size_t stride = p->y_row ? p->y_row : p->groups * p->shape.columns;
     int8_t *y = (int8_t *)run->y + row * stride + column;
     if (count == stride) {
         p->look_up(y, p->finish.table, y, rows * stride);

@@ -18,6 +18,7 @@ typedef struct ferry_product_s8 {
     ferry_gemm_s8_shape shape; // of one group's weights
     size_t groups, group_bytes;
     bool y_float, r_float;
+    size_t y_row, r_row; // elements from an output row, and of the residual, to the next; 0: groups * columns
     ferry_finish finish;
     ferry_look_up_s8 look_up; // for the finish's table
 } ferry_product_s8;
@@ -31,7 +32,7 @@ bool ferry_product_s8_matrix(ferry_product_s8 *product, size_t rows, size_t k, s
 ferry_gemm_s8_shape ferry_product_s8_taps(const ferry_gemm_s8_row *row, int64_t group, const ferry_window *window,
                                           const int64_t *w_dims);
 
-/// y[row][group * columns + column]; r likewise, or NULL.
+/// y[row][group * columns + column], rows y_row apart; r likewise, or NULL.
 void ferry_product_s8_run(const ferry_product_s8 *product, ferry_thread_pool *pool, const int8_t *x, const char *packed,
                           const void *r, void *y, void *workspace);
 

@@ -28,8 +28,9 @@ typedef struct quantised_kernel {
     ferry_finish finish;
     const float *real_table; // [256], perhaps owned
     size_t owned;
-    ferry_nd walk;   // y, a, b: of QAdd and QMul
-    size_t elements; // of the others
+    ferry_nd walk;                 // y, a, b: of QAdd and QMul
+    size_t elements;               // of the others
+    size_t channels, x_row, y_row; // of a table over a slice: elements of a position, and to the next one; else 0
 } quantised_kernel;
 
 typedef struct job {
@@ -114,12 +115,24 @@ static void run_elements(void *context, size_t begin, size_t count)
     }
 }
 
+static void look_up_rows(void *context, size_t begin, size_t count)
+{
+    const job *j = context;
+    const quantised_kernel *k = j->k;
+    for (size_t row = begin; row < begin + count; row++)
+        k->row->look_up((const int8_t *)j->a + row * k->x_row, j->b, (int8_t *)j->y + row * k->y_row, k->channels);
+}
+
 static ferry_status run(const ferry_cpu_kernel *kernel, const ferry_cpu_run *r, ferry_error *err)
 {
     (void)err;
     const quantised_kernel *k = (const quantised_kernel *)kernel;
     job j = {.k = k, .a = ferry_cpu_operand_data(&k->in[0], r), .y = r->out[0].data};
     if (k->in[1].present) j.b = ferry_cpu_operand_data(&k->in[1], r);
+    if (k->channels) {
+        ferry_parallel_1d(r->pool, look_up_rows, &j, k->elements / k->channels, 1 + TASK / k->channels);
+        return FERRY_OK;
+    }
     if (k->kind != KIND_ADD && k->kind != KIND_MUL) {
         ferry_parallel_1d(r->pool, run_elements, &j, k->elements, TASK);
         return FERRY_OK;
@@ -221,13 +234,28 @@ static ferry_status fill_pair(quantised_kernel *k, const ferry_node *node, const
     return FERRY_OK;
 }
 
+// How the elements of x and y lie: in one piece and alike, or, for a table, in channels of positions. False: otherwise.
+static bool read_rows(quantised_kernel *k, const ferry_tensor_desc *x, const ferry_tensor_desc *y)
+{
+    k->elements = 1;
+    for (int32_t d = 0; d < y->rank; d++) k->elements *= (size_t)y->dims[d];
+    const bool alike = memcmp(x->strides, y->strides, (size_t)y->rank * sizeof *y->strides) == 0;
+    if (alike && ferry_tensor_desc_is_dense(y, y->layout)) return true;
+    k->x_row = (size_t)ferry_tensor_desc_row(x);
+    k->y_row = (size_t)ferry_tensor_desc_row(y);
+    if (k->x_row == 0 || k->y_row == 0 || k->kind != KIND_TABLE || k->real) return false;
+    k->channels = (size_t)y->dims[1];
+    return true;
+}
+
 static ferry_status fill_kernel(quantised_kernel *k, ferry_cpu_device *device, const ferry_region *region,
                                 const char *tactic, const ferry_tensor_desc *in, const ferry_tensor_desc *y,
                                 ferry_error *err)
 {
     const ferry_graph *g = region->graph;
     const ferry_node *node = &g->nodes[region->nodes[0]];
-    if (!kind_of(g, node, y->dtype, &k->kind) || !ferry_tensor_desc_is_dense(y, y->layout))
+    if (!kind_of(g, node, y->dtype, &k->kind) ||
+        (!ferry_tensor_desc_is_dense(y, y->layout) && ferry_tensor_desc_row(y) == 0))
         return ferry_cpu_misfit(tactic, "a node that it does not know", err);
     k->row = ferry_elementwise_s8_pick(device->isa);
     k->real = y->dtype == FERRY_F32;
@@ -235,17 +263,14 @@ static ferry_status fill_kernel(quantised_kernel *k, ferry_cpu_device *device, c
     if (k->kind != KIND_QUANTISE && k->kind != KIND_DEQUANTISE) k->in[1] = ferry_cpu_input(region, in, 1);
     if (k->kind == KIND_ADD || k->kind == KIND_MUL) return fill_pair(k, node, tactic, y, err);
     const ferry_tensor_desc *x = &k->in[0].desc;
-    size_t bytes = 0;
     const ferry_dtype stored = k->kind == KIND_QUANTISE ? y->dtype : x->dtype;
     if (k->kind != KIND_TABLE && !read_scale(g, node, stored, &k->scale, &k->zero))
         return ferry_cpu_misfit(tactic, "a scale that it does not take", err);
     k->low = stored == FERRY_U8 ? 0 : -128;
     k->high = stored == FERRY_U8 ? 255 : 127;
     if ((k->kind == KIND_QUANTISE ? x->dtype != FERRY_F32 : !is_byte(x->dtype)) || !ferry_tensor_desc_same_dims(x, y) ||
-        memcmp(x->strides, y->strides, (size_t)y->rank * sizeof *y->strides) != 0 ||
-        !ferry_tensor_desc_bytes(y, &bytes))
+        !read_rows(k, x, y))
         return ferry_cpu_misfit(tactic, "an output unlike its input", err);
-    k->elements = bytes / ferry_dtype_bytes(y->dtype);
     if (k->kind == KIND_TABLE && k->real)
         return ferry_cpu_constant_f32(device->base.heap, ferry_cpu_value(g, node, 1), &k->real_table, &k->owned, err);
     return FERRY_OK;
@@ -280,7 +305,11 @@ static ferry_status offer(ferry_cpu_device *device, const ferry_graph_view *view
     if (kind == KIND_ADD || kind == KIND_MUL) bytes += ferry_cpu_bytes(ferry_cpu_value(g, node, 1));
     const bool in_place = y->dtype == FERRY_S8 && kind != KIND_QUANTISE && ferry_shape_equal(&x->shape, &y->shape);
     const double cost = ferry_cpu_cost_us(device, FERRY_F32, ferry_cpu_elements(y) * macs[kind], bytes);
-    return ferry_cpu_offer_layouts(sink, view, tactic_name, root, in_place ? FERRY_OFFER_IN_PLACE : 0, cost, err);
+    uint32_t flags = in_place ? FERRY_OFFER_IN_PLACE : 0;
+    const bool wide = y->shape.rank >= 3 && y->shape.dims[1] >= FERRY_LOOK_UP_ROW;
+    if (kind == KIND_ADD || kind == KIND_MUL || (kind == KIND_TABLE && y->dtype == FERRY_S8 && wide))
+        flags |= FERRY_OFFER_READS_SLICES | FERRY_OFFER_WRITES_SLICES;
+    return ferry_cpu_offer_layouts(sink, view, tactic_name, root, flags, cost, err);
 }
 
 extern const ferry_cpu_family ferry_cpu_family_quantised;

@@ -5,11 +5,11 @@
 #define BLOCK_BYTES (192 * 1024)
 #define BLOCK_ROWS 96
 
-// Whether all positions lie one behind another. Those of a formed input need not, even where its window is pointwise:
-// where a window's row is one tap, windows overlap, and fewer begin on a line than it has positions.
-static bool is_dense(const ferry_conv_shape *s)
+// Whether all positions lie equally far from the next. Those of a formed input need not, even where its window is
+// pointwise: where a window's row is one tap, windows overlap, and fewer begin on a line than it has positions.
+static bool is_even(const ferry_conv_shape *s)
 {
-    int64_t next = s->c_in;
+    int64_t next = s->x_step[2];
     for (int32_t i = 2; i >= 0; i--) {
         if (s->in[i] != 1 && s->x_step[i] != next) return false;
         next *= s->in[i];
@@ -27,9 +27,9 @@ bool ferry_row_source_conv(const ferry_conv_shape *shape, size_t elem_bytes, siz
                               .rows = rows,
                               .taps = (size_t)shape->taps,
                               .kc = kc ? kc : (size_t)shape->c_each,
-                              .row_stride = (size_t)shape->c_in,
+                              .row_stride = (size_t)shape->x_step[2],
                               .conv = *shape};
-    if (shape->group == 1 && ferry_conv_shape_is_pointwise(shape) && is_dense(shape)) out->kind = FERRY_ROWS_DENSE;
+    if (shape->group == 1 && ferry_conv_shape_is_pointwise(shape) && is_even(shape)) out->kind = FERRY_ROWS_DENSE;
     return out->taps <= FERRY_ROWS_POINTERS / mr;
 }
 

@@ -7,7 +7,7 @@
 #include "backend/cpu/conv_shape.h"
 
 typedef enum ferry_row_kind {
-    FERRY_ROWS_DENSE = 0, // one behind another: a matrix, or a pointwise convolution
+    FERRY_ROWS_DENSE = 0, // at one distance: a matrix, or a pointwise convolution
     FERRY_ROWS_TAPS = 1,  // a pointer for each tap of each row
 } ferry_row_kind;
 

@@ -134,6 +134,7 @@ ferry_status ferry_tail_offer(const ferry_offer_sink *sink, const char *tactic, 
                                .n_nodes = tail->n_nodes,
                                .in_layout = in_layout,
                                .out_layout = out_layout,
+                               .flags = tail->flags,
                                .cost_us = cost_us};
     return sink->take(sink->user, &offer, err);
 }

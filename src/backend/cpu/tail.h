@@ -16,6 +16,7 @@ typedef struct ferry_tail {
     int32_t n_nodes;
     bool adds;          // the last node adds a residual
     double macs, bytes; // what the store does besides, for prices
+    uint32_t flags;     // FERRY_OFFER_*, for the family to set
 } ferry_tail;
 
 /// The region that ends in `root`: it alone, or more nodes where it is an activation, or a scale, a shift or an

@@ -22,6 +22,7 @@ typedef struct unary_kernel {
     const ferry_loops_bf16_row *narrow; // NULL: x and y are f32
     float parameters[FERRY_UNARY_PARAMETERS];
     size_t elements;
+    size_t channels, x_row, y_row; // of a slice: elements of a position, and to the next one; channels 0: no slice
 } unary_kernel;
 
 typedef struct unary_run {
@@ -41,6 +42,36 @@ static void run_bf16(const unary_kernel *k, const uint16_t *x, uint16_t *y, size
     }
 }
 
+// Positions of bf16, as many at a time as there is room for.
+static void run_rows_bf16(const unary_kernel *k, const uint16_t *x, uint16_t *y, size_t rows)
+{
+    float wide[WIDENED];
+    const size_t n = k->channels, most = WIDENED / n;
+    for (size_t row = 0; row < rows; row += most) {
+        const size_t some = rows - row < most ? rows - row : most;
+        for (size_t i = 0; i < some; i++) k->narrow->widen(x + (row + i) * k->x_row, wide + i * n, n);
+        k->loop(wide, wide, some * n, k->parameters);
+        for (size_t i = 0; i < some; i++) k->narrow->narrow(wide + i * n, y + (row + i) * k->y_row, n);
+    }
+}
+
+static void run_rows(void *context, size_t begin, size_t count)
+{
+    const unary_run *run = context;
+    const unary_kernel *k = run->k;
+    if (k->narrow && k->channels <= WIDENED) {
+        run_rows_bf16(k, (const uint16_t *)run->x + begin * k->x_row, (uint16_t *)run->y + begin * k->y_row, count);
+        return;
+    }
+    for (size_t row = begin; row < begin + count; row++) {
+        if (k->narrow)
+            run_bf16(k, (const uint16_t *)run->x + row * k->x_row, (uint16_t *)run->y + row * k->y_row, k->channels);
+        else
+            k->loop((const float *)run->x + row * k->x_row, (float *)run->y + row * k->y_row, k->channels,
+                    k->parameters);
+    }
+}
+
 static void run_some(void *context, size_t begin, size_t count)
 {
     const unary_run *run = context;
@@ -56,7 +87,10 @@ static ferry_status run(const ferry_cpu_kernel *kernel, const ferry_cpu_run *r, 
     (void)err;
     const unary_kernel *k = (const unary_kernel *)kernel;
     unary_run run = {k, r->in[0].data, r->out[0].data};
-    ferry_parallel_1d(r->pool, run_some, &run, k->elements, CHUNK);
+    if (k->channels)
+        ferry_parallel_1d(r->pool, run_rows, &run, k->elements / k->channels, 1 + CHUNK / k->channels);
+    else
+        ferry_parallel_1d(r->pool, run_some, &run, k->elements, CHUNK);
     return FERRY_OK;
 }
 
@@ -81,6 +115,20 @@ static bool read_nodes(const ferry_region *region, ferry_unary_node *out)
     return true;
 }
 
+// How the elements of x and y lie: in one piece and alike, or in channels of positions. False: otherwise.
+static bool read_rows(unary_kernel *k, const ferry_tensor_desc *x, const ferry_tensor_desc *y)
+{
+    k->elements = 1;
+    for (int32_t d = 0; d < y->rank; d++) k->elements *= (size_t)y->dims[d];
+    const bool alike = memcmp(x->strides, y->strides, (size_t)y->rank * sizeof *y->strides) == 0;
+    if (alike && ferry_tensor_desc_is_dense(y, y->layout)) return true;
+    k->x_row = (size_t)ferry_tensor_desc_row(x);
+    k->y_row = (size_t)ferry_tensor_desc_row(y);
+    if (k->x_row == 0 || k->y_row == 0) return false;
+    k->channels = (size_t)y->dims[1];
+    return true;
+}
+
 static ferry_status prepare(ferry_cpu_device *device, const ferry_region *region, const char *tactic,
                             const ferry_tensor_desc *in, const ferry_tensor_desc *out, const void *packed,
                             size_t packed_bytes, ferry_kernel **out_kernel, ferry_error *err)
@@ -90,20 +138,17 @@ static ferry_status prepare(ferry_cpu_device *device, const ferry_region *region
     FERRY_TRY(ferry_cpu_check_border(region, tactic, in, out, err));
     const ferry_value_id x_value = region->n_inputs == 1 ? region->inputs[0] : FERRY_NO_VALUE;
     ferry_unary_node f;
-    size_t bytes = 0;
     if (x_value == FERRY_NO_VALUE || !read_nodes(region, &f) || (in->dtype != FERRY_F32 && in->dtype != FERRY_BF16) ||
-        out->dtype != in->dtype || !ferry_tensor_desc_same_dims(in, out) ||
-        memcmp(in->strides, out->strides, (size_t)out->rank * sizeof *out->strides) != 0 ||
-        !ferry_tensor_desc_is_dense(out, out->layout) || !ferry_tensor_desc_bytes(out, &bytes))
+        out->dtype != in->dtype || !ferry_tensor_desc_same_dims(in, out))
         return ferry_cpu_misfit(tactic, "an output unlike its input", err);
     unary_kernel *k = ferry_cpu_kernel_new(device, sizeof *k, run);
     if (!k) return ferry_fail_memory(err, "an elementwise kernel");
     k->loop = ferry_elementwise_f32_pick(device->isa)->unary[f.loop];
     memcpy(k->parameters, f.parameters, sizeof k->parameters);
     if (in->dtype == FERRY_BF16) k->narrow = ferry_loops_bf16_pick(device->isa);
-    k->elements = bytes / ferry_dtype_bytes(in->dtype);
-    *out_kernel = &k->base.base;
-    return FERRY_OK;
+    return ferry_cpu_kernel_done(
+        &k->base, read_rows(k, in, out) ? FERRY_OK : ferry_cpu_misfit(tactic, "an output unlike its input", err),
+        out_kernel);
 }
 
 static ferry_status offer_nodes(ferry_cpu_device *device, const ferry_graph_view *view, const ferry_node_id *nodes,
@@ -114,7 +159,7 @@ static ferry_status offer_nodes(ferry_cpu_device *device, const ferry_graph_view
         .tactic = tactic_name,
         .nodes = nodes,
         .n_nodes = n,
-        .flags = FERRY_OFFER_IN_PLACE,
+        .flags = FERRY_OFFER_IN_PLACE | FERRY_OFFER_READS_SLICES | FERRY_OFFER_WRITES_SLICES,
         .cost_us = ferry_cpu_cost_us(device, FERRY_F32, macs * ferry_cpu_elements(y), 2 * ferry_cpu_bytes(y))};
     FERRY_TRY(sink->take(sink->user, &offer, err));
     if (y->shape.rank < 3) return FERRY_OK;

@@ -3,6 +3,7 @@
 // out is rounded from there, as docs/INT8.md has it ("16-bit floats").
 #include <string.h>
 
+#include "backend/cpu/conv_node.h"
 #include "backend/cpu/loops_bf16.h"
 #include "backend/cpu/node.h"
 #include "base/f16.h"
@@ -88,6 +89,13 @@ static bool is_narrow(ferry_dtype dtype)
     return dtype == FERRY_F16 || dtype == FERRY_BF16;
 }
 
+// Only what lies in one piece is converted.
+static bool is_slice(const ferry_tensor_desc *desc)
+{
+    return !ferry_tensor_desc_is_dense(desc, FERRY_LAYOUT_PLAIN) &&
+           !ferry_tensor_desc_is_dense(desc, FERRY_LAYOUT_CHANNELS_LAST);
+}
+
 // Places the widened tensors and the bindings behind the inner kernel's workspace.
 static ferry_status place(via_f32_kernel *k, const ferry_tensor_desc *wide, const ferry_dtype *bound, ferry_error *err)
 {
@@ -150,6 +158,7 @@ ferry_status ferry_cpu_prepare_via_f32(ferry_cpu_device *device, const ferry_cpu
     for (size_t i = 0; s == FERRY_OK && i < n; i++) {
         wide[i] = i < n_in ? in[i] : out[i - n_in];
         bound[i] = wide[i].dtype;
+        if (is_narrow(bound[i]) && is_slice(&wide[i])) s = ferry_cpu_misfit(tactic, "a slice of a tensor", err);
         if (is_narrow(bound[i])) wide[i].dtype = FERRY_F32;
     }
     ferry_kernel *inner = NULL;

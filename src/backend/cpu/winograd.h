@@ -39,8 +39,8 @@ typedef struct ferry_winograd_output {
     size_t channels;
     const float *bias; // [channels], whole vectors may be read
     void *y;           // channels of output (i, j) from element i * y_row + j * y_column on
-    const void *r;     // the residual, like y; NULL: none
-    size_t y_row, y_column;
+    const void *r;     // the residual, like y with distances of its own; NULL: none
+    size_t y_row, y_column, r_row, r_column;
     size_t rows, columns; // 1..m: those beyond do not exist
     const ferry_finish *finish;
 } ferry_winograd_output;

@@ -129,18 +129,20 @@ static void interpolate_panel(const winograd_block *b, size_t begin, size_t coun
     ferry_winograd_output tile = {.p_step = w->p_step,
                                   .channels = c_out - first < nr ? c_out - first : nr,
                                   .bias = b->run->bias + first,
-                                  .y_row = (size_t)s->out[2] * c_out,
-                                  .y_column = c_out,
+                                  .y_row = (size_t)s->out[2] * w->y_row,
+                                  .y_column = w->y_row,
+                                  .r_row = (size_t)s->out[2] * w->r_row,
+                                  .r_column = w->r_row,
                                   .finish = &w->finish};
     for (size_t i = begin; i < begin + count; i++) {
         const tile_place place = place_of(w, b->first + i);
         const int64_t below = s->out[1] - place.row, right = s->out[2] - place.column;
-        const size_t at = (size_t)((place.picture * s->out[1] + place.row) * s->out[2] + place.column) * c_out + first;
+        const size_t at = (size_t)((place.picture * s->out[1] + place.row) * s->out[2] + place.column);
         tile.rows = below < (int64_t)w->m ? (size_t)below : w->m;
         tile.columns = right < (int64_t)w->m ? (size_t)right : w->m;
         tile.p = p + i * w->p_row;
-        tile.y = b->run->y + at * w->elem_bytes;
-        tile.r = b->run->r ? b->run->r + at * w->elem_bytes : NULL;
+        tile.y = b->run->y + (at * w->y_row + first) * w->elem_bytes;
+        tile.r = b->run->r ? b->run->r + (at * w->r_row + first) * w->elem_bytes : NULL;
         size->output(&tile);
     }
 }

@@ -15,8 +15,9 @@ typedef struct ferry_winograd_product {
     size_t m; // of F(m x m, 3 x 3): 2 or 4
     ferry_conv_shape shape;
     ferry_finish finish;
-    size_t elem_bytes; // of the tensors
-    const void *zeros; // c_in of them, borrowed
+    size_t elem_bytes;   // of the tensors
+    size_t y_row, r_row; // elements from a position to the next one, of output and residual
+    const void *zeros;   // c_in of them, borrowed
     // What ferry_winograd_product_plan fills in:
     size_t tiles_y, tiles_x, tiles; // of one picture down and across; of all pictures
     size_t block, blocks;           // tiles that go through all stages at a time
@@ -42,7 +43,7 @@ size_t ferry_winograd_pack_scratch(const ferry_gemm_f32_row *gemm, size_t m, siz
 void ferry_winograd_pack(const ferry_gemm_f32_row *gemm, size_t m, size_t c_in, size_t c_out, const float *w,
                          const float *bias, float *scratch, float *out);
 
-/// x, y and r (NULL: no residual) are of the row's type, have their channels last and are dense.
+/// x, y and r (NULL: no residual) are of the row's type, have their channels last.
 void ferry_winograd_product_run(const ferry_winograd_product *product, ferry_thread_pool *pool, const void *x,
                                 const float *packed, const void *r, void *y, void *workspace);
 

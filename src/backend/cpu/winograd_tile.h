@@ -136,14 +136,13 @@ static ALWAYS_INLINE void input_of(const ferry_winograd_input *t, const size_t m
 // Line `i` of the tile's outputs from channel `c` on.
 static inline vf_rows outputs_line(const ferry_winograd_output *t, size_t i, size_t c)
 {
-    const size_t at = i * t->y_row + c;
     return (vf_rows){.finish = t->finish,
                      .rows = t->columns,
                      .cols = t->channels - c < VEC ? t->channels - c : VEC,
-                     .y = (element *)t->y + at,
-                     .r = t->r ? (const element *)t->r + at : NULL,
+                     .y = (element *)t->y + i * t->y_row + c,
+                     .r = t->r ? (const element *)t->r + i * t->r_row + c : NULL,
                      .y_stride = t->y_column,
-                     .r_stride = t->y_column};
+                     .r_stride = t->r_column};
 }
 
 // A loop over all sums at once: lines of one vector are short for it.
