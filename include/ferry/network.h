@@ -185,10 +185,10 @@ FERRY_API ferry_status ferry_network_set_name(ferry_network *network, const char
 FERRY_API ferry_status ferry_network_set_input_dims(ferry_network *network, int32_t tensor, int32_t rank,
                                                     const int64_t *dims, ferry_error *error);
 
-/// Says that the tensor's values lie in [-amax, amax], so that its symmetric INT8 scale is amax / 127. It takes precedence over
-/// what calibration or a calibration cache say of this tensor (caches that are written keep what calibration found),
-/// and is enough for INT8 where there is no calibration; a numeric plan that is replayed has its own scales. Like each
-/// scale it is a hint: where INT8 is used is the builder's decision.
+/// Says that the tensor's values lie in [-amax, amax], so that its symmetric INT8 scale is amax / 127. It takes
+/// precedence over what calibration or a calibration cache say of this tensor (caches that are written keep what
+/// calibration found), and is enough for INT8 where there is no calibration; a numeric plan that is replayed has its
+/// own scales. Like each scale it is a hint: where INT8 is used is the builder's decision.
 /// @param amax  positive and finite, and amax / 127 a normal float; in the tensor's own units
 /// @return FERRY_ERR_INVALID_ARGUMENT for another amax, for constants (their scales follow from their values), and for
 ///         tensors that are not of a floating-point type
