@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "backend/cpu/affine.h"
+#include "backend/cpu/rough_f32.h"
 #include "backend/cpu/unary_node.h"
 #include "ops/op.h"
 
@@ -175,8 +176,8 @@ static void simplify(ferry_finish *f, const ferry_elementwise_f32_row *loops)
 }
 
 // What the nodes behind the product do.
-static ferry_status read_behind(const ferry_region *region, const char *tactic, const ferry_tensor_desc *in,
-                                const ferry_elementwise_f32_row *loops, ferry_finish *finish,
+static ferry_status read_behind(const ferry_cpu_device *device, const ferry_region *region, const char *tactic,
+                                const ferry_tensor_desc *in, ferry_dtype to, ferry_finish *finish,
                                 ferry_cpu_operand *residual, ferry_error *err)
 {
     const ferry_graph *g = region->graph;
@@ -185,7 +186,7 @@ static ferry_status read_behind(const ferry_region *region, const char *tactic, 
     int32_t next = 1;
     if (is_open_product(product) && ferry_unary_node_read(g, second, &f) && second->inputs[0] == product->outputs[0]) {
         finish->kind = FERRY_FINISH_LOOP;
-        finish->loop = loops->unary[f.loop];
+        finish->loop = ferry_unary_loop_for(device->isa, f.loop, to);
         memcpy(finish->parameters, f.parameters, sizeof finish->parameters);
         finish->act_first = false;
         next = 2;
@@ -194,7 +195,7 @@ static ferry_status read_behind(const ferry_region *region, const char *tactic, 
     const ferry_value_id made = g->nodes[region->nodes[next - 1]].outputs[0];
     ferry_affine affine;
     if (ferry_affine_read(region, next, made, &affine)) {
-        if (next == 1 && !become_loop(finish, loops, residual->present))
+        if (next == 1 && !become_loop(finish, ferry_elementwise_f32_pick(device->isa), residual->present))
             return ferry_cpu_misfit(tactic, "a scale behind a residual", err);
         finish->parameters[FERRY_UNARY_SCALE] = (float)affine.scale;
         finish->parameters[FERRY_UNARY_SHIFT] = (float)affine.shift;
@@ -216,7 +217,6 @@ ferry_status ferry_tail_read(const ferry_cpu_device *device, const ferry_region 
                              ferry_cpu_operand *residual, ferry_error *err)
 {
     const ferry_graph *g = region->graph;
-    const ferry_elementwise_f32_row *loops = ferry_elementwise_f32_pick(device->isa);
     FERRY_TRY(ferry_cpu_check_border(region, tactic, in, out, err));
     if (region->n_nodes < 2) return FERRY_OK;
     const ferry_node *product = &g->nodes[region->nodes[0]], *second = &g->nodes[region->nodes[1]];
@@ -226,7 +226,7 @@ ferry_status ferry_tail_read(const ferry_cpu_device *device, const ferry_region 
     }
     if (region->n_nodes > FERRY_TAIL_NODES || !is_product(product) || product->n_outputs < 1)
         return ferry_cpu_misfit(tactic, "nodes that its store cannot take in", err);
-    FERRY_TRY(read_behind(region, tactic, in, loops, finish, residual, err));
-    simplify(finish, loops);
+    FERRY_TRY(read_behind(device, region, tactic, in, out[0].dtype, finish, residual, err));
+    simplify(finish, ferry_elementwise_f32_pick(device->isa));
     return FERRY_OK;
 }

@@ -7,6 +7,7 @@
 #include "backend/cpu/affine.h"
 #include "backend/cpu/conv_node.h"
 #include "backend/cpu/loops_bf16.h"
+#include "backend/cpu/rough_f32.h"
 #include "backend/cpu/unary_node.h"
 #include "ops/op.h"
 
@@ -143,7 +144,7 @@ static ferry_status prepare(ferry_cpu_device *device, const ferry_region *region
         return ferry_cpu_misfit(tactic, "an output unlike its input", err);
     unary_kernel *k = ferry_cpu_kernel_new(device, sizeof *k, run);
     if (!k) return ferry_fail_memory(err, "an elementwise kernel");
-    k->loop = ferry_elementwise_f32_pick(device->isa)->unary[f.loop];
+    k->loop = ferry_unary_loop_for(device->isa, f.loop, out[0].dtype);
     memcpy(k->parameters, f.parameters, sizeof k->parameters);
     if (in->dtype == FERRY_BF16) k->narrow = ferry_loops_bf16_pick(device->isa);
     return ferry_cpu_kernel_done(
