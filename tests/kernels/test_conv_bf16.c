@@ -91,6 +91,40 @@ static void depthwise_bf16__matches_reference_at_every_border(void **unused)
     KERNEL_CASES_RUN(cases);
 }
 
+#undef DEPTHWISE
+#undef FUSED_DEPTHWISE
+#define PAIRS                                                                                                          \
+    .of_largest = 4e-6, .of_each = 0x1p-7, .lacks = LACKS " avx512 avx512vnni avx512vbmi",                             \
+    .tactics = "conv_bf16_depthwise_pairs"
+#define DEPTHWISE .domain = "", .op = "Conv", PAIRS
+#define FUSED_DEPTHWISE .domain = "ferry", .op = "FusedConv", PAIRS
+static void depthwise_by_pairs_of_lines__matches_reference(void **unused)
+{
+    (void)unused;
+    static const kernel_case cases[] = {
+        {DEPTHWISE, .inputs = "bf16:1x16x7x7 =bf16:16x1x3x3 =bf16:16", .attrs = "group=16 pads=1,1,1,1"},
+        {DEPTHWISE, .inputs = "bf16:2x33x9x10 =bf16:33x1x3x3", .attrs = "group=33 pads=1,1,1,1 strides=2,2"},
+        {DEPTHWISE, .inputs = "bf16:1x50x12x25 =bf16:50x1x5x5 =bf16:50", .attrs = "group=50 pads=2,2,2,2"},
+        {DEPTHWISE, .inputs = "bf16:3x64x14x14 =bf16:64x1x5x5 =bf16:64", .attrs = "group=64 pads=2,2,2,2 strides=2,2"},
+        {DEPTHWISE, .inputs = "bf16:1x5x3x3 =bf16:5x1x5x5 =bf16:5", .attrs = "group=5 pads=2,2,2,2"},
+        {DEPTHWISE, .inputs = "bf16:1x5x3x3 =bf16:5x1x3x3 =bf16:5", .attrs = "group=5 pads=3,4,3,4"},
+        {DEPTHWISE, .inputs = "bf16:1x20x9x9 =bf16:20x1x3x3", .attrs = "group=20 auto_pad=SAME_UPPER strides=2,2"},
+        {DEPTHWISE, .inputs = "bf16:1x40x7x7 =bf16:40x1x7x7", .attrs = "group=40"},
+        {DEPTHWISE, .inputs = "bf16:1x40x11x9 =bf16:40x1x7x7 =bf16:40", .attrs = "group=40 pads=3,3,3,3"},
+        {DEPTHWISE, .inputs = "bf16:1x9x10x11 =bf16:9x1x2x4", .attrs = "group=9 pads=0,1,1,2 strides=3,1"},
+        {DEPTHWISE, .inputs = "bf16:2x9x13x11 =bf16:9x1x1x1 =bf16:9", .attrs = "group=9 strides=3,2"},
+        {DEPTHWISE, .inputs = "bf16:1x8x5x700 =bf16:8x1x3x3 =bf16:8", .attrs = "group=8 pads=1,1,1,1"},
+        {DEPTHWISE, .inputs = "bf16:1x32x40x6 =bf16:32x1x3x3 =bf16:32", .attrs = "group=32 pads=1,1,1,1"},
+        {FUSED_DEPTHWISE, .inputs = "bf16:1x32x7x7 =bf16:32x1x3x3 =f32:32",
+         .attrs = "group=32 pads=1,1,1,1 act=clip act_alpha=0 act_beta=1"},
+        {FUSED_DEPTHWISE, .inputs = "bf16:1x35x8x7 =bf16:35x1x3x3 =f32:35",
+         .attrs = "group=35 pads=1,1,1,1 act=leaky_relu act_alpha=0.1"},
+        {FUSED_DEPTHWISE, .inputs = "bf16:1x16x7x7 =bf16:16x1x3x3 =f32:16",
+         .attrs = "group=16 pads=1,1,1,1 act=hard_sigmoid act_alpha=0.2 act_beta=0.5"},
+    };
+    KERNEL_CASES_RUN(cases);
+}
+
 // The reference rounds what lies between to bf16, too.
 #define ROUGH .of_largest = 0x1p-7, .of_each = 0x1p-6, .lacks = LACKS
 static void tails_of_bf16__match_reference(void **unused)
@@ -109,6 +143,15 @@ static void tails_of_bf16__match_reference(void **unused)
          .then = "HardSwish; Mul =bf16:1[0.75]; Add =bf16:1[0.5]"},
         {TAIL_DEPTHWISE, .inputs = "bf16:1x40x7x7 =bf16:40x1x3x3 =bf16:40", .attrs = "group=40 pads=1,1,1,1",
          .then = "ferry:Silu"},
+        {.domain = "",
+         .op = "Conv",
+         .of_largest = 0x1p-7,
+         .of_each = 0x1p-6,
+         .lacks = LACKS " avx512 avx512vnni avx512vbmi",
+         .tactics = "conv_bf16_depthwise_pairs",
+         .inputs = "bf16:1x40x7x7 =bf16:40x1x3x3 =bf16:40",
+         .attrs = "group=40 pads=1,1,1,1",
+         .then = "ferry:Silu"},
         {.domain = "ferry",
          .op = "FusedConv",
          ROUGH,
@@ -125,6 +168,7 @@ int main(void)
         cmocka_unit_test(conv_bf16__matches_reference_for_every_geometry),
         cmocka_unit_test(fused_conv_bf16__matches_reference_for_every_epilogue),
         cmocka_unit_test(depthwise_bf16__matches_reference_at_every_border),
+        cmocka_unit_test(depthwise_by_pairs_of_lines__matches_reference),
         cmocka_unit_test(tails_of_bf16__match_reference),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -27,11 +27,6 @@ static inline vec_f32 larger_f32(vec_f32 a, vec_f32 b)
     return (vec_f32)CHOOSE(vec_s32, (b > a) | (b != b), b, a);
 }
 
-static inline vec_s16 larger_s16(vec_s16 a, vec_s16 b)
-{
-    return CHOOSE(vec_s16, b > a, b, a);
-}
-
 #ifndef OWN_S8
 static inline vec_s8 larger_s8(vec_s8 a, vec_s8 b)
 {
@@ -42,6 +37,12 @@ static inline vec_s8 larger_s8(vec_s8 a, vec_s8 b)
 static inline vec_u8 larger_u8(vec_u8 a, vec_u8 b)
 {
     return CHOOSE(vec_u8, b > a, b, a);
+}
+
+#ifndef OWN_MAX_BF16
+static inline vec_s16 larger_s16(vec_s16 a, vec_s16 b)
+{
+    return CHOOSE(vec_s16, b > a, b, a);
 }
 
 // bf16 as integers of the same order, and back; NaNs become the largest of all.
@@ -56,6 +57,7 @@ static inline vec_s16 unorder_bf16(vec_s16 x)
 {
     return x ^ ((x >> 15) & 0x7fff);
 }
+#endif
 
 #define AS_IT_IS(x) (x)
 #define UNROLL _Pragma("GCC unroll 4")
@@ -102,7 +104,9 @@ static inline vec_s16 unorder_bf16(vec_s16 x)
     }
 
 MAX_ALL(max_f32, float, vec_f32, larger_f32, AS_IT_IS, AS_IT_IS)
+#ifndef OWN_MAX_BF16
 MAX_ALL(max_bf16, uint16_t, vec_s16, larger_s16, order_bf16, unorder_bf16)
+#endif
 #ifndef OWN_S8
 MAX_ALL(max_s8, int8_t, vec_s8, larger_s8, AS_IT_IS, AS_IT_IS)
 #endif

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The loops of pool_loops.h: a file per instruction set includes it with ROW, the suffix of its table. Those with
-// OWN_S8 have max_s8 and sum_channels_s8 of their own.
+// OWN_S8 have max_s8 and sum_channels_s8 of their own, those with OWN_MAX_BF16 max_bf16.
 #include <math.h>
 #include <string.h>
 
@@ -43,7 +43,9 @@ static inline ptrdiff_t element(const ferry_pool_window *w, size_t i)
         }                                                                                                              \
     }
 MAX_OF(max_f32, float, float, -INFINITY, b > a || b != b ? b : a, SAME, SAME) // a NaN stays: nothing is larger
+#ifndef OWN_MAX_BF16
 MAX_OF(max_bf16, uint16_t, float, -INFINITY, b > a || b != b ? b : a, ferry_f32_from_bf16, round_bf16)
+#endif
 #ifndef OWN_S8
 MAX_OF(max_s8, int8_t, int8_t, INT8_MIN, b > a ? b : a, SAME, SAME)
 #endif

@@ -78,6 +78,24 @@ static inline vp vp_from_two(vf first, vf second)
     }
     return to;
 }
+// Elements of a beside those of b: of the first VEC, and of the others.
+static inline vp vp_zip(vp a, vp b, int first)
+{
+    vp to;
+    for (int i = 0; i < VEC; i++) {
+        to.v[2 * i] = a.v[first + i];
+        to.v[2 * i + 1] = b.v[first + i];
+    }
+    return to;
+}
+static inline vp vp_zip_low(vp a, vp b)
+{
+    return vp_zip(a, b, 0);
+}
+static inline vp vp_zip_high(vp a, vp b)
+{
+    return vp_zip(a, b, VEC);
+}
 // sum + even * even + odd * odd in each lane
 static inline vf vp_dot(vf sum, vp a, vp b)
 {
