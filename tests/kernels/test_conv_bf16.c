@@ -66,6 +66,27 @@ static void fused_conv_bf16__matches_reference_for_every_epilogue(void **unused)
     KERNEL_CASES_RUN(cases);
 }
 
+// Pictures of few channels, with and without a conversion from f32 before the convolution.
+static void conv_bf16_of_planes__matches_reference(void **unused)
+{
+    (void)unused;
+#define PLANES CLOSE, .tactics = "conv_bf16_planes", .domain = ""
+#define CAST PLANES, .op = "Cast", .attrs = "to=16"
+    static const kernel_case cases[] = {
+        {PLANES, .op = "Conv", .inputs = "bf16:1x3x20x21 =bf16:24x3x3x3 =bf16:24", .attrs = "pads=1,1,1,1 strides=2,2"},
+        {PLANES, .op = "Conv", .inputs = "bf16:2x3x15x17 =bf16:33x3x7x7", .attrs = "pads=3,3,3,3 strides=2,2"},
+        {PLANES, .op = "Conv", .inputs = "bf16:1x1x9x9 =bf16:5x1x3x3"},
+        {PLANES, .op = "Conv", .inputs = "bf16:3x4x6x70 =bf16:40x4x2x4 =bf16:40", .attrs = "pads=2,5,1,4 strides=3,1"},
+        {PLANES, .op = "Conv", .inputs = "bf16:1x3x9x2000 =bf16:8x3x3x3 =bf16:8", .attrs = "auto_pad=SAME_LOWER"},
+        {PLANES, .op = "Conv", .inputs = "bf16:1x2x3x3 =bf16:70x2x1x1 =bf16:70", .attrs = "pads=4,4,4,4"},
+        {CAST, .inputs = "f32:1x3x20x21", .then = "Conv =bf16:24x3x3x3 =bf16:24 pads=1,1,1,1 strides=2,2"},
+        {CAST, .inputs = "f32:2x3x15x33", .then = "Conv =bf16:33x3x7x7 pads=3,3,3,3 strides=2,2"},
+        {CAST, .inputs = "f32:1x1x11x9",
+         .then = "ferry:FusedConv =bf16:16x1x4x3 =f32:16 act=clip act_alpha=0 act_beta=6 strides=2,1"},
+    };
+    KERNEL_CASES_RUN(cases);
+}
+
 #define DEPTHWISE .domain = "", .op = "Conv", CLOSE, .tactics = "conv_bf16_depthwise"
 #define FUSED_DEPTHWISE .domain = "ferry", .op = "FusedConv", CLOSE, .tactics = "conv_bf16_depthwise"
 static void depthwise_bf16__matches_reference_at_every_border(void **unused)
@@ -141,6 +162,13 @@ static void tails_of_bf16__match_reference(void **unused)
          .then = "HardSwish; Mul =bf16:1[0.75]; Add =bf16:1[0.5]"},
         {TAIL_DEPTHWISE, .inputs = "bf16:1x40x7x7 =bf16:40x1x3x3 =bf16:40", .attrs = "group=40 pads=1,1,1,1",
          .then = "HardSwish; Mul =bf16:1[0.75]; Add =bf16:1[0.5]"},
+        {.domain = "",
+         .op = "Cast",
+         ROUGH,
+         .tactics = "conv_bf16_planes",
+         .inputs = "f32:1x3x9x9",
+         .attrs = "to=16",
+         .then = "Conv =bf16:16x3x3x3 =bf16:16 strides=2,2; ferry:Silu"},
         {TAIL_DEPTHWISE, .inputs = "bf16:1x40x7x7 =bf16:40x1x3x3 =bf16:40", .attrs = "group=40 pads=1,1,1,1",
          .then = "ferry:Silu"},
         {.domain = "",
@@ -167,6 +195,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(conv_bf16__matches_reference_for_every_geometry),
         cmocka_unit_test(fused_conv_bf16__matches_reference_for_every_epilogue),
+        cmocka_unit_test(conv_bf16_of_planes__matches_reference),
         cmocka_unit_test(depthwise_bf16__matches_reference_at_every_border),
         cmocka_unit_test(depthwise_by_pairs_of_lines__matches_reference),
         cmocka_unit_test(tails_of_bf16__match_reference),

@@ -228,7 +228,7 @@ static ferry_status offer(ferry_cpu_device *device, const ferry_graph_view *view
     ferry_conv_shape shape;
     ferry_depthwise_pairs_packing packing;
     size_t bytes = 0, blocks = 0;
-    if (tail.n_nodes == FERRY_TAIL_NODES || (!ferry_node_is(node, "Conv") && !ferry_node_is(node, "FusedConv")) ||
+    if (tail.adds || (!ferry_node_is(node, "Conv") && !ferry_node_is(node, "FusedConv")) ||
         !ferry_conv_node_is_offered(view, tail.nodes[0], &shape) ||
         !takes(ferry_depthwise_pairs_pick(device->isa), &shape, &packing, &bytes, &blocks))
         return FERRY_OK;

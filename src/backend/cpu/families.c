@@ -9,6 +9,7 @@
     ROW(conv_block_f32)            \
     ROW(conv_depthwise_pairs_bf16) \
     ROW(conv_depthwise_bf16)       \
+    ROW(conv_planes_bf16)          \
     ROW(conv_bf16)                 \
     ROW(matrix_bf16)               \
     ROW(conv_depthwise_f32)        \
