@@ -25,6 +25,7 @@ typedef struct pairs_kernel {
     ferry_depthwise_pairs_packing packing;
     const char *packed; // borrowed
     size_t blocks;      // of output columns, so that their windows fit the buffer
+    size_t y_row;       // elements from an output position to the next one
     ferry_cpu_operand x;
 } pairs_kernel;
 
@@ -90,12 +91,12 @@ static void run_strip(const strip *s, const char *packed, int64_t begin, int64_t
                                   .stride = (size_t)shape->window.stride[2],
                                   .bias = (const float *)packed,
                                   .y = y,
-                                  .y_step = (size_t)shape->c_out,
+                                  .y_step = k->y_row,
                                   .channels = s->channels,
                                   .finish = &k->finish};
     const char *w = packed + p->panel * sizeof(float);
     int64_t made = 0;
-    for (int64_t i = begin; i < end; i++, line.y += shape->out[2] * shape->c_out) {
+    for (int64_t i = begin; i < end; i++, line.y += (size_t)shape->out[2] * k->y_row) {
         const int64_t top = i * shape->window.stride[1], first = top / 2, next = first + (int64_t)p->pairs;
         for (made = made > first ? made : first; made < next; made++) make_pair(s, made);
         for (size_t n = 0; n < p->pairs; n++) line.x[n] = pair_at(s, first + (int64_t)n);
@@ -124,7 +125,7 @@ static void run_task(void *context, size_t i, size_t j, size_t count_i, size_t c
             const size_t n = left < lines - first ? left : lines - first;
             s.x = run->x + (int64_t)(line / lines) * shape->x_batch + (int64_t)channel;
             run_strip(&s, k->packed + panel * p->panel_bytes, (int64_t)first, (int64_t)(first + n),
-                      run->y + (line * (size_t)shape->out[2] + cut.first) * channels + channel);
+                      run->y + (line * (size_t)shape->out[2] + cut.first) * k->y_row + channel);
             line += n;
         }
     }
@@ -197,7 +198,7 @@ static ferry_status prepare(ferry_cpu_device *device, const ferry_region *region
                             size_t packed_bytes, ferry_kernel **out_kernel, ferry_error *err)
 {
     ferry_conv_node node;
-    FERRY_TRY(ferry_conv_node_read(device, region, tactic, in, out, &node, err));
+    FERRY_TRY(ferry_conv_node_read_slices(device, region, tactic, in, out, &node, err));
     const ferry_depthwise_pairs_row *row = ferry_depthwise_pairs_pick(device->isa);
     ferry_depthwise_pairs_packing packing;
     size_t bytes = 0, blocks = 0;
@@ -213,6 +214,7 @@ static ferry_status prepare(ferry_cpu_device *device, const ferry_region *region
     k->packing = packing;
     k->packed = packed;
     k->blocks = blocks;
+    k->y_row = node.y_row;
     k->x = node.x;
     *out_kernel = &k->base.base;
     return FERRY_OK;
@@ -241,6 +243,7 @@ static ferry_status offer(ferry_cpu_device *device, const ferry_graph_view *view
     const double macs = (double)(shape.batch * shape.out_plane) * taps * channels;
     const double cost =
         ferry_cpu_cost_us(device, FERRY_BF16, macs + tail.macs, ferry_cpu_bytes(x) + ferry_cpu_bytes(y));
+    tail.flags = FERRY_OFFER_READS_SLICES | FERRY_OFFER_WRITES_SLICES;
     return ferry_tail_offer(sink, tactic_name, &tail, FERRY_LAYOUT_CHANNELS_LAST, FERRY_LAYOUT_CHANNELS_LAST, cost,
                             err);
 }
