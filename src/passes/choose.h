@@ -31,10 +31,14 @@ ferry_status ferry_choose_scales(ferry_chooser *chooser, ferry_error *err);
 /// Decides which nodes run in INT8.
 void ferry_choose_int8(ferry_chooser *chooser);
 /// Unifies the scales of what data movers join, and chooses zero points. Takes back INT8 from movers whose outputs
-/// cannot have one scale.
+/// cannot have one scale, and from what cannot have the zero point that comes to it.
 ferry_status ferry_choose_groups(ferry_chooser *chooser, ferry_error *err);
 /// Node `node`, running in INT8, takes this value as int8 or can (a residual).
 bool ferry_chooser_takes_int8(const ferry_chooser *chooser, ferry_node_id node, ferry_value_id value);
+
+/// NULL, or a static text: a zero point that the model's own quantisation gives, and that the node's arithmetic, in
+/// INT8, has no place for. *out_name becomes the tensor's name.
+const char *ferry_chooser_unfit_zero(const ferry_chooser *chooser, size_t node, const char **out_name);
 
 /// * matches any run of characters, ? any one.
 bool ferry_glob_matches(const char *pattern, size_t pattern_length, const char *text, size_t text_length);

@@ -136,5 +136,11 @@ ferry_status ferry_choose_groups(ferry_chooser *c, ferry_error *err)
         c->scales[v] = of->scale;
         c->zeros[v] = of->zero;
     }
+    for (size_t n = 0; n < c->graph->n_nodes; n++) {
+        const char *name = NULL, *why = c->int8[n] ? ferry_chooser_unfit_zero(c, n, &name) : NULL;
+        if (!why) continue;
+        c->int8[n] = false;
+        ferry_report_add(c->report, FERRY_SEVERITY_INFO, name, "%s", why);
+    }
     return FERRY_OK;
 }

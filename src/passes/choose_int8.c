@@ -94,8 +94,7 @@ static const char *missing_scale(const ferry_chooser *c, size_t n, const char **
     return NULL;
 }
 
-// A zero point that the model's own quantisation gives, and that the node's arithmetic has no place for.
-static const char *unfit_zero(const ferry_chooser *c, size_t n, const char **out_name)
+const char *ferry_chooser_unfit_zero(const ferry_chooser *c, size_t n, const char **out_name)
 {
     const ferry_node *node = &c->graph->nodes[n];
     for (int32_t i = 0; i < node->n_inputs; i++) {
@@ -129,7 +128,7 @@ static void find_candidates(ferry_chooser *c)
         }
         if (c->kinds[n] == FERRY_INT8_MATMUL && rule != FERRY_S8) continue;
         const char *missing = missing_scale(c, n, &name);
-        if (!missing) missing = unfit_zero(c, n, &name);
+        if (!missing) missing = ferry_chooser_unfit_zero(c, n, &name);
         c->int8[n] = !missing;
         if (missing && (rule == FERRY_S8 || ferry_int8_is_core(c->kinds[n])))
             ferry_report_add(c->report, rule == FERRY_S8 ? FERRY_SEVERITY_WARNING : FERRY_SEVERITY_INFO, name, "%s",

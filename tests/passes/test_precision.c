@@ -406,6 +406,32 @@ static void zeros__of_the_model_are_kept(void **state)
     done(&f);
 }
 
+static void zeros__of_the_model_that_do_not_fit_leave_floats(void **state)
+{
+    (void)state;
+    fixture f = {0};
+    graph_builder *b = &f.model;
+    const int8_t zero = -101;
+    const char *rules[] = {"mm=int8"};
+    build_begin(b, 3);
+    const ferry_value_id x = build_input(b, "x", FERRY_F32, "1x4x8x8"), scale = build_scalar(b, 0.02f);
+    const ferry_value_id z = build_bytes(b, "z", "", &zero);
+    const ferry_value_id c = conv(b, "c", "kernel_shape=1,1", x, "4x4x1x1");
+    const ferry_value_id dq =
+        BUILD_NODE(b, "DequantizeLinear", "dq", "", BUILD_NODE(b, "QuantizeLinear", "q", "", c, scale, z), scale, z);
+    const ferry_value_id t = BUILD_NODE(b, "Transpose", "t", "perm=0,1,3,2", dq);
+    build_output(b, BUILD_NODE(b, "MatMul", "mm", "", t, conv(b, "c2", "kernel_shape=1,1", x, "4x4x1x1")));
+    prepare(&f);
+    f.options.int8 = true;
+    f.options.rules = rules;
+    f.options.n_rules = 1;
+    lower(&f);
+    assert_int_equal(graph_count(&f.lowered, "QConv"), 2);
+    assert_int_equal(graph_count(&f.lowered, "QMatMul"), 0);
+    assert_true(reported(&f, "t", "has a zero point"));
+    done(&f);
+}
+
 static void zeros__use_the_codes_that_an_activation_leaves(void **state)
 {
     (void)state;
@@ -710,6 +736,7 @@ int main(void)
         cmocka_unit_test(scales__of_channels_are_not_used_which_is_said),
         cmocka_unit_test(residuals__that_floats_read_stay_floats),
         cmocka_unit_test(zeros__of_the_model_are_kept),
+        cmocka_unit_test(zeros__of_the_model_that_do_not_fit_leave_floats),
         cmocka_unit_test(zeros__use_the_codes_that_an_activation_leaves),
         cmocka_unit_test(zeros__halve_the_step_behind_a_sigmoid),
         cmocka_unit_test(zeros__that_arithmetic_has_no_place_for_are_not_made),
