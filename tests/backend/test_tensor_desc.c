@@ -33,11 +33,37 @@ static void strides__put_channels_last(void **state)
     assert_int_equal(bytes, 210);
 }
 
+static void row__is_that_of_evenly_lying_positions_only(void **state)
+{
+    (void)state;
+    ferry_tensor_desc d = {.dtype = FERRY_S8, .layout = FERRY_LAYOUT_CHANNELS_LAST, .rank = 4, .dims = {2, 3, 5, 7}};
+    ferry_tensor_desc_set_strides(&d);
+    assert_int_equal(ferry_tensor_desc_row(&d), 3);
+    ferry_tensor_desc wide = d;
+    wide.dims[1] = 8;
+    ferry_tensor_desc_set_strides(&wide);
+    for (int i = 0; i < 4; i++) d.strides[i] = wide.strides[i];
+    assert_int_equal(ferry_tensor_desc_row(&d), 8); // a slice
+    for (int i = 0; i < 4; i++) {                   // a gap between channels, lines, columns or pictures alone
+        ferry_tensor_desc odd = d;
+        odd.strides[i] += 8;
+        assert_int_equal(ferry_tensor_desc_row(&odd), 0);
+    }
+    d.dims[1] = 9; // positions that overlap
+    assert_int_equal(ferry_tensor_desc_row(&d), 0);
+    d.layout = FERRY_LAYOUT_PLAIN;
+    ferry_tensor_desc_set_strides(&d);
+    assert_int_equal(ferry_tensor_desc_row(&d), 0);
+    d.rank = 2;
+    assert_int_equal(ferry_tensor_desc_row(&d), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(strides__of_impossible_dims_saturate_and_have_no_size),
         cmocka_unit_test(strides__put_channels_last),
+        cmocka_unit_test(row__is_that_of_evenly_lying_positions_only),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
