@@ -5,7 +5,7 @@
     python3 bench/cpu_layers.py --ferry build/release out/bench-cpu/*.ferry-*-1.engine --md layers.md
 
 Engines are built for this machine and one thread, as bench/cpu.py leaves them in its --work. Each runs for --duration
-seconds with a profiler, which tells the time of every layer (the median over runs). Of each kind the table has its share
+seconds and is profiled then, --profiles times; a layer's time is the median. Of each kind the table has its share
 of the time and, behind it, multiply-adds in that time (two operations each) as percent of the peak that bench/peak.c finds
 for the precision that the kind's layers run in. Winograd's are counted as the plain sums that they replace.
 """
@@ -13,6 +13,7 @@ import argparse
 import json
 import os
 import re
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -52,12 +53,15 @@ def layers_of(ferry, engine):
     return json.loads(done.stdout.decode().strip().splitlines()[-1])["layers"]
 
 
-def times_of(ferry, engine, duration):
+def times_of(ferry, engine, duration, profiles):
     """Milliseconds of each layer, in their order."""
-    done = subprocess.run([ferry, "bench", engine, "--threads", "1", "--duration", str(duration), "--dumpProfile", "-q"],
-                          stdout=subprocess.PIPE, check=True)
-    found = re.findall(r"^ +([\d.]+) ms  (\S+) +(.*)$", done.stdout.decode(), re.M)
-    return [(name.strip(), tactic, float(ms)) for ms, tactic, name in found]
+    found = []
+    for _ in range(profiles):
+        done = subprocess.run([ferry, "bench", engine, "--threads", "1", "--duration", str(duration), "--dumpProfile", "-q"],
+                              stdout=subprocess.PIPE, check=True)
+        found.append(re.findall(r"^ +([\d.]+) ms  (\S+) +(.*)$", done.stdout.decode(), re.M))
+    return [(layers[0][2].strip(), layers[0][1], statistics.median(float(layer[0]) for layer in layers))
+            for layers in zip(*found)]
 
 
 def sum_up(layers, times, peak):
@@ -87,8 +91,8 @@ def cell(entry, whole):
     return share + (" (%.0f %%)" % (100 * entry[1] / entry[0]) if entry[1] > 0.05 * entry[0] else "")
 
 
-def row(ferry, engine, peak, duration):
-    kinds, whole = sum_up(layers_of(ferry, engine), times_of(ferry, engine, duration), peak)
+def row(ferry, engine, peak, duration, profiles):
+    kinds, whole = sum_up(layers_of(ferry, engine), times_of(ferry, engine, duration, profiles), peak)
     name = os.path.basename(engine).rsplit(".engine", 1)[0]
     name = re.sub(r"\.ferry-(\w+)-1$", r", \1", name)
     return [name, "%.2f" % whole] + [cell(kinds.get(kind), whole) for kind in KINDS]
@@ -98,7 +102,8 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("engines", nargs="+")
     parser.add_argument("--ferry", metavar="BUILD", default="build/release", help="build folder (default %(default)s)")
-    parser.add_argument("--duration", type=float, default=1.0, help="seconds for each engine (default %(default)s)")
+    parser.add_argument("--duration", type=float, default=0.1, help="seconds before each profile (default %(default)s)")
+    parser.add_argument("--profiles", type=int, default=9)
     parser.add_argument("--md", default="", help="table (default: on the standard output)")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
@@ -106,7 +111,7 @@ def main():
     lines = ["| network | ms | " + " | ".join(KINDS) + " |", "|---|---:|" + "---:|" * len(KINDS)]
     for engine in arguments.engines:
         lines.append("| " + " | ".join(row(os.path.join(arguments.ferry, "ferry"), engine, found,
-                                           arguments.duration)) + " |")
+                                           arguments.duration, arguments.profiles)) + " |")
     text = "\n".join(lines + ["", "Peaks: " + ", ".join("%s %.0f" % (k, v) for k, v in sorted(found.items())) +
                               " G operations a second."]) + "\n"
     if arguments.md:

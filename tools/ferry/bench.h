@@ -18,6 +18,11 @@ typedef struct cli_bench_lane {
     size_t runs;
 } cli_bench_lane;
 
+typedef struct cli_bench_times {
+    double *ms; // to be freed
+    size_t count, capacity;
+} cli_bench_times;
+
 /// Makes the engine ready to run. cli_bench_lane_close in any case. CLI_OK or an exit status.
 int cli_bench_lane_open(const cli_settings *settings, const cli_session *session, cli_bench_lane *lane);
 /// Makes and binds inputs and outputs.
@@ -25,6 +30,12 @@ int cli_bench_lane_fill(const cli_session *session, cli_bench_lane *lane);
 /// Queues an inference on the next set of inputs.
 ferry_status cli_bench_lane_enqueue(cli_bench_lane *lane, ferry_error *err);
 void cli_bench_lane_close(const cli_session *session, cli_bench_lane *lane);
+
+/// Runs all lanes at once, one inference at a time on each, for so long and at least so often in all. What each
+/// inference took, and its enqueuing, is added to `latencies` and `enqueues`, which may be NULL. CLI_OK or an exit
+/// status.
+int cli_bench_measure(cli_bench_lane *lanes, int n, double seconds, size_t least, cli_bench_times *latencies,
+                      cli_bench_times *enqueues, double *out_s);
 
 /// Most memory of this process that was ever resident, or what is now, in MB; 0 where the system doesn't tell.
 double cli_bench_peak_memory_mb(void);

@@ -16,48 +16,6 @@ typedef struct start_costs {
     bool loaded; // from an engine file: building is no loading
 } start_costs;
 
-typedef struct times {
-    double *ms;
-    size_t count, capacity;
-} times;
-
-static int add_time(times *t, double ms)
-{
-    if (t->count == t->capacity) {
-        t->capacity = t->capacity ? t->capacity * 2 : 4096;
-        double *grown = realloc(t->ms, t->capacity * sizeof *t->ms);
-        if (!grown) return cli_fail("out of memory");
-        t->ms = grown;
-    }
-    t->ms[t->count++] = ms;
-    return CLI_OK;
-}
-
-// One inference on each lane at a time; a lane's latency runs from its own enqueue to its own end.
-static int measure(cli_bench_lane *lanes, int n, double seconds, size_t least, times *latencies, times *enqueues,
-                   double *out_s)
-{
-    ferry_error err = {.text = ""};
-    const double begin = cli_now_s();
-    size_t done = 0;
-    while (done < least || cli_now_s() - begin < seconds) {
-        double queued[MOST_STREAMS];
-        if (cli_interrupted()) return cli_fail("interrupted");
-        for (int i = 0; i < n; i++) {
-            queued[i] = cli_now_s();
-            if (cli_bench_lane_enqueue(&lanes[i], &err) != FERRY_OK) return cli_fail("%s", err.text);
-            if (enqueues && add_time(enqueues, (cli_now_s() - queued[i]) * 1e3) != CLI_OK) return CLI_FAILED;
-        }
-        for (int i = 0; i < n; i++) {
-            if (ferry_stream_wait(lanes[i].stream, &err) != FERRY_OK) return cli_fail("%s", err.text);
-            if (latencies && add_time(latencies, (cli_now_s() - queued[i]) * 1e3) != CLI_OK) return CLI_FAILED;
-        }
-        done += (size_t)n;
-    }
-    *out_s = cli_now_s() - begin;
-    return CLI_OK;
-}
-
 static int ascending(const void *a, const void *b)
 {
     const double x = *(const double *)a, y = *(const double *)b;
@@ -65,20 +23,20 @@ static int ascending(const void *a, const void *b)
 }
 
 // t is sorted. trtexec's percentile: the value that P percent of the times do not exceed.
-static double percentile(const times *t, double p)
+static double percentile(const cli_bench_times *t, double p)
 {
     const size_t at = (size_t)ceil(p / 100 * (double)t->count);
     return t->ms[at < 1 ? 0 : at > t->count ? t->count - 1 : at - 1];
 }
 
-static double mean(const times *t)
+static double mean(const cli_bench_times *t)
 {
     double sum = 0;
     for (size_t i = 0; i < t->count; i++) sum += t->ms[i];
     return sum / (double)t->count;
 }
 
-static void print_times(const char *what, const times *t)
+static void print_times(const char *what, const cli_bench_times *t)
 {
     printf("%s: min = %g ms, max = %g ms, mean = %g ms, median = %g ms, percentile(90%%) = %g ms, percentile(95%%) = "
            "%g ms, "
@@ -105,8 +63,8 @@ static int profile(cli_bench_lane *l)
     return CLI_OK;
 }
 
-static void summarise(const cli_settings *settings, const start_costs *costs, times *latencies, times *enqueues,
-                      double wall_s)
+static void summarise(const cli_settings *settings, const start_costs *costs, cli_bench_times *latencies,
+                      cli_bench_times *enqueues, double wall_s)
 {
     qsort(latencies->ms, latencies->count, sizeof *latencies->ms, ascending);
     qsort(enqueues->ms, enqueues->count, sizeof *enqueues->ms, ascending);
@@ -142,7 +100,7 @@ static int open_all(const cli_settings *settings, const char *path, cli_session 
     out->loaded = !session->built;
     for (int i = 1; status == CLI_OK && i < n; i++) status = cli_bench_lane_open(settings, session, &lanes[i]);
     for (int i = 0; status == CLI_OK && i < n; i++) status = cli_bench_lane_fill(session, &lanes[i]);
-    if (status == CLI_OK) status = measure(lanes, n, 0, 1, NULL, NULL, &first_s);
+    if (status == CLI_OK) status = cli_bench_measure(lanes, n, 0, 1, NULL, NULL, &first_s);
     out->first_ms = first_s * 1e3;
     return status;
 }
@@ -156,13 +114,13 @@ int cli_bench(const cli_settings *settings, int argc, char **argv)
     const int n = settings->streams ? settings->streams : 1;
     const double warm_up_s = (settings->warm_up_ms >= 0 ? settings->warm_up_ms : 200) / 1e3;
     const double duration_s = settings->duration_s >= 0 ? settings->duration_s : 3;
-    times latencies = {0}, enqueues = {0};
+    cli_bench_times latencies = {0}, enqueues = {0};
     double wall_s = 0;
     int status = open_all(settings, argv[0], &session, lanes, n, &costs);
-    if (status == CLI_OK) status = measure(lanes, n, warm_up_s, 1, NULL, NULL, &wall_s);
+    if (status == CLI_OK) status = cli_bench_measure(lanes, n, warm_up_s, 1, NULL, NULL, &wall_s);
     if (status == CLI_OK)
-        status = measure(lanes, n, duration_s, settings->iterations ? (size_t)settings->iterations : 10, &latencies,
-                         &enqueues, &wall_s);
+        status = cli_bench_measure(lanes, n, duration_s, settings->iterations ? (size_t)settings->iterations : 10,
+                                   &latencies, &enqueues, &wall_s);
     costs.peak_mb = cli_bench_peak_memory_mb();
     if (status == CLI_OK && settings->dump_profile) status = profile(&lanes[0]);
     if (status == CLI_OK) summarise(settings, &costs, &latencies, &enqueues, wall_s);
