@@ -2,6 +2,7 @@
 """bench/cpu.py on a small model: every figure is there, outputs agree, and a second run adds to the first."""
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -32,6 +33,15 @@ class BenchCpu(CliCase):
         self.assertEqual(done.returncode, 0, done.stderr.decode())
         with open(os.path.join(self.path("work"), "cpu.json")) as f:
             return done.stdout.decode(), json.load(f)
+
+    def test_layers_of_a_network_are_summed_up_by_kind(self):
+        done = subprocess.run([sys.executable, os.path.join(SOURCE, "bench", "cpu_layers.py"), self.engine, "--ferry",
+                               BUILD, "--profiles", "2", "--duration", "0"], stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, text=True, timeout=300)
+        self.assertEqual(done.returncode, 0, done.stdout)
+        self.assertIn("| network | ms |", done.stdout)
+        shares = [int(x) for x in re.findall(r"(\d+) %(?! ?\))", done.stdout.split("---:|\n")[1])]
+        self.assertTrue(80 <= sum(shares) <= 110, done.stdout)
 
     def test_measures_and_adds(self):
         _, results = self.bench("--engines", "ferry,onnxruntime", "--precisions", "fp32")

@@ -156,6 +156,11 @@ class Bench(CliCase):
         figures = call_json("bench", self.engine, "--duration", "0.01", "--warmUp", "0", "--iterations", "1")
         self.assertGreaterEqual(figures["wall_s"], 0.01)
 
+    def test_streams_share_the_iterations(self):
+        figures = call_json("bench", self.engine, "--streams", "3", "--duration", "0", "--iterations", "9")
+        self.assertEqual(figures["iterations"], 9)
+        self.assertGreaterEqual(call_json("bench", self.engine, "--streams", "2", "--duration", "0.05")["wall_s"], 0.05)
+
     def test_profile_lists_every_layer(self):
         text = call("bench", self.engine, "--duration", "0", "--iterations", "1", "--dumpProfile")[0]
         layers = call_json("inspect", self.engine)["layers"]
