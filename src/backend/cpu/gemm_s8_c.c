@@ -44,4 +44,5 @@ static inline sums multiply(sums total, weights w, quad x)
     return total;
 }
 
+#include "backend/cpu/gemm_s8_sums.h"
 #include "backend/cpu/gemm_s8_tile.h"

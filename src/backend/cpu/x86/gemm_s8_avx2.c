@@ -36,4 +36,5 @@ static inline sums multiply(sums total, weights w, quad x)
     return _mm256_add_epi32(total, _mm256_madd_epi16(w, x));
 }
 
+#include "backend/cpu/gemm_s8_sums.h"
 #include "backend/cpu/gemm_s8_tile.h"

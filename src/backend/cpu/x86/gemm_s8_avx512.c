@@ -36,4 +36,5 @@ static inline sums multiply(sums total, weights w, quad x)
     return _mm512_add_epi32(total, _mm512_madd_epi16(w, x));
 }
 
+#include "backend/cpu/gemm_s8_sums.h"
 #include "backend/cpu/gemm_s8_tile.h"

@@ -37,4 +37,5 @@ static inline sums multiply(sums total, weights w, quad x)
     return _mm512_dpbusd_epi32(total, x, w);
 }
 
+#include "backend/cpu/gemm_s8_sums.h"
 #include "backend/cpu/gemm_s8_tile.h"
