@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "backend/cpu/isa.h"
-#include "backend/cpu/loops_bf16.h"
+#include "backend/cpu/loops_half.h"
 #include "base/f16.h"
 #include "support/kernel_case.h"
 
@@ -123,35 +123,40 @@ static void binary_f32__matches_reference_broadcast_and_in_place(void **unused)
     KERNEL_CASES_RUN(cases);
 }
 
-static void cast_bf16__matches_reference(void **unused)
+static void cast_half__matches_reference(void **unused)
 {
     (void)unused;
     static const kernel_case cases[] = {
         {.domain = "", .op = "Cast", .tactics = "cast_bf16", .inputs = "f32:2x7x5x6@9", .attrs = "to=16"},
         {.domain = "", .op = "Cast", .tactics = "cast_bf16", .inputs = "bf16:1x37x3x3", .attrs = "to=1"},
+        {.domain = "", .op = "Cast", .tactics = "cast_f16", .inputs = "f32:2x7x5x6@9", .attrs = "to=10"},
+        {.domain = "", .op = "Cast", .tactics = "cast_f16", .inputs = "f16:1x37x3x3", .attrs = "to=1"},
     };
     KERNEL_CASES_RUN(cases);
 }
 
 // What a loop of vectors could get wrong and random numbers don't show: halfway cases, the ends of the range, NaN.
-static void loops_bf16__round_as_the_portable_functions(void **unused)
+static void loops_half__round_as_the_portable_functions(void **unused)
 {
     (void)unused;
-    const uint32_t bits[] = {0,          0x80000000, 1,          0x00007fff, 0x00008000, 0x00018000,
-                             0x3f808000, 0x3f818000, 0x3f808001, 0x7f7fffff, 0xff7f8000, 0x7f800000,
+    const uint32_t bits[] = {0,          0x80000000, 1,          0x00007fff, 0x00008000, 0x00018000, 0x3f808000,
+                             0x3f818000, 0x3f808001, 0x3f801000, 0x3f803000, 0x33000000, 0x33000001, 0x387fe000,
+                             0x387ff000, 0xb8000fff, 0x477fefff, 0xc77ff000, 0x7f7fffff, 0xff7f8000, 0x7f800000,
                              0xff800000, 0x7f800001, 0xffc00000, 0x7fffffff, 0xffffffff};
     enum { N = sizeof bits / sizeof *bits };
     float x[N], back[N];
     uint16_t y[N];
     memcpy(x, bits, sizeof bits);
-    const ferry_loops_bf16_row *row;
-    for (size_t i = 0; (row = ferry_loops_bf16_at(i)); i++) {
+    const ferry_loops_half_row *row;
+    for (size_t i = 0; (row = ferry_loops_half_at(i)); i++) {
         if ((row->isa & ~ferry_isa_detect()) != 0) continue;
+        const bool brain = row->dtype == FERRY_BF16;
         row->narrow(x, y, N);
         row->widen(y, back, N);
         for (size_t k = 0; k < N; k++) {
-            assert_int_equal(y[k], ferry_bf16_from_f32(x[k]));
-            assert_int_equal(ferry_f32_bits(back[k]), (uint32_t)y[k] << 16);
+            assert_int_equal(y[k], brain ? ferry_bf16_from_f32(x[k]) : ferry_f16_from_f32(x[k]));
+            const float wide = brain ? ferry_f32_from_bf16(y[k]) : ferry_f32_from_f16(y[k]);
+            assert_int_equal(ferry_f32_bits(back[k]), ferry_f32_bits(wide));
         }
     }
 }
@@ -162,8 +167,8 @@ int main(void)
         cmocka_unit_test(unary_f32__matches_reference),
         cmocka_unit_test(unary_f32__takes_the_scales_and_shifts_behind),
         cmocka_unit_test(binary_f32__matches_reference_broadcast_and_in_place),
-        cmocka_unit_test(cast_bf16__matches_reference),
-        cmocka_unit_test(loops_bf16__round_as_the_portable_functions),
+        cmocka_unit_test(cast_half__matches_reference),
+        cmocka_unit_test(loops_half__round_as_the_portable_functions),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -22,7 +22,7 @@ static void matrix_f32__matches_reference_for_constant_weights(void **unused)
         {GEMM, .inputs = "f32:7x1 =f32:1x1"},
         {FUSED, .inputs = "f32:2x5x24 =f32:24x40 =f32:40", .attrs = "act=relu"},
         {FUSED, .inputs = "f32:9x24 =f32:31x24 - f32:9x31", .attrs = "transB=1 act=clip act_alpha=-1 act_beta=1"},
-        {FUSED, .inputs = "f16:9x24 =f16:24x31 =f16:31", .of_each = 1e-3},
+        {FUSED, .inputs = "f16:9x24 =f16:24x31 =f16:31", .of_each = 1e-3, .leave = "matrix_f16"},
         {.domain = "", .op = "MatMul", CLOSE, .tactics = "matrix_f32", .inputs = "f32:2x3x10 =f32:10x20"},
     };
     KERNEL_CASES_RUN(cases);
@@ -44,6 +44,27 @@ static void matrix_bf16__matches_reference_for_constant_weights(void **unused)
         {"ferry", "FusedGemm", "bf16:2x5x24 =bf16:24x40 =f32:40", .attrs = "act=relu", CLOSE_BF16},
         {"ferry", "FusedGemm", "bf16:9x24 =bf16:31x24 - bf16:9x31", CLOSE_BF16,
          .attrs = "transB=1 act=clip act_alpha=-1 act_beta=1"},
+    };
+    KERNEL_CASES_RUN(cases);
+}
+
+// Runs of products are summed in f16.
+#define CLOSE_F16                                                                                                      \
+    .of_largest = 3e-3, .of_each = 0x1p-10, .tactics = "matrix_f16",                                                   \
+    .lacks = "none avx2 avx512 avx512vnni avx512bf16 avx512vbmi neon"
+static void matrix_f16__matches_reference_for_constant_weights(void **unused)
+{
+    (void)unused;
+    static const kernel_case cases[] = {
+        {"", "Gemm", "f16:1x64 =f16:64x10 =f16:10", CLOSE_F16},
+        {"", "Gemm", "f16:13x37 =f16:37x33 =f16:1x33", .attrs = "alpha=0.5 beta=2", CLOSE_F16},
+        {"", "Gemm", "f16:30x16 =f16:65x16 =f16:1", .attrs = "transB=1", CLOSE_F16},
+        {"", "Gemm", "f16:7x1 =f16:1x1", CLOSE_F16},
+        {"", "MatMul", "f16:2x3x10 =f16:10x20", CLOSE_F16},
+        {"", "MatMul", "f16:31x700 =f16:700x400", CLOSE_F16},
+        {"ferry", "FusedGemm", "f16:2x5x24 =f16:24x40 =f32:40", .attrs = "act=relu", CLOSE_F16},
+        {"ferry", "FusedGemm", "f16:9x24 =f16:31x24 - f16:9x31", CLOSE_F16,
+         .attrs = "transB=1 act=clip act_alpha=-5 act_beta=5"},
     };
     KERNEL_CASES_RUN(cases);
 }
@@ -86,6 +107,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(matrix_f32__matches_reference_for_constant_weights),
         cmocka_unit_test(matrix_bf16__matches_reference_for_constant_weights),
+        cmocka_unit_test(matrix_f16__matches_reference_for_constant_weights),
         cmocka_unit_test(matmul_f32__matches_reference_for_batches),
         cmocka_unit_test(matrix_f32__takes_activations_into_its_store),
     };

@@ -664,13 +664,19 @@ typedef struct taken {
     ferry_device *device;
 } taken;
 
+static bool begins(const char *text, const char *with)
+{
+    return strncmp(text, with, strlen(with)) == 0;
+}
+
 static ferry_status take_offer(void *user, const ferry_offer *offer, ferry_error *err)
 {
     (void)err;
     taken *t = user;
+    const kernel_case *test = t->s->test;
     if ((offer->flags & FERRY_OFFER_REFERENCE) || offer->n_nodes != t->s->n_nodes) return FERRY_OK;
-    if (!t->s->test->tactics || strncmp(offer->tactic, t->s->test->tactics, strlen(t->s->test->tactics)) == 0)
-        t->s->matching++;
+    if (test->leave && begins(offer->tactic, test->leave)) return FERRY_OK;
+    if (!test->tactics || begins(offer->tactic, test->tactics)) t->s->matching++;
     try_offer(t->s, t->device, offer);
     return FERRY_OK;
 }

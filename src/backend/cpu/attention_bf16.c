@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
-// Attention in bf16: both products by the tiles of gemm_bf16.h. Scores and the softmax's sums stay f32; the weights of
+// Attention in bf16: both products by the tiles of gemm_half.h. Scores and the softmax's sums stay f32; the weights of
 // the mix are rounded to bf16.
 #include <string.h>
 
 #include "backend/cpu/attention_kernel.h"
-#include "backend/cpu/gemm_bf16.h"
+#include "backend/cpu/gemm_half.h"
 #include "backend/cpu/row_source.h"
 #include "backend/cpu/shuffle.h"
 #include "backend/cpu/turn_block.h"
 
 static bool packed_bytes(const ferry_attention *a, size_t depth, size_t columns, size_t *out)
 {
-    return ferry_gemm_bf16_packed_bytes(a->row, &(ferry_gemm_bf16_shape){1, depth, columns}, out);
+    return ferry_gemm_half_packed_bytes(a->row, &(ferry_gemm_half_shape){1, depth, columns}, out);
 }
 
 // Rows of b side by side in pairs.
@@ -61,11 +61,11 @@ static void pack_panel(const ferry_attention *a, size_t depth, size_t n, size_t 
 static void pack(const ferry_attention *a, size_t depth, size_t columns, const void *b, int64_t row, int64_t column,
                  float rest, void *out)
 {
-    const ferry_gemm_bf16_shape shape = {1, depth, columns};
+    const ferry_gemm_half_shape shape = {1, depth, columns};
     for (size_t c = 0; c < columns; c += a->nr) {
         const size_t n = columns - c < a->nr ? columns - c : a->nr;
         pack_panel(a, depth, n, ferry_align_size(n, a->vec), (const uint16_t *)b + (int64_t)c * column, row, column,
-                   rest, (char *)out + ferry_gemm_bf16_panel(&shape, c));
+                   rest, (char *)out + ferry_gemm_half_panel(a->row, &shape, c));
     }
 }
 
@@ -75,13 +75,13 @@ static void multiply(const ferry_attention *a, const ferry_attention_block *bloc
                      size_t columns, const char *packed, float *sums, uint16_t *y, int64_t stride)
 {
     static const ferry_finish plain = {.low = -INFINITY, .high = INFINITY, .r_mult = 1};
-    const ferry_gemm_bf16_row *row = a->row;
-    const ferry_gemm_bf16_shape shape = {1, depth, columns};
+    const ferry_gemm_half_row *row = a->row;
+    const ferry_gemm_half_shape shape = {1, depth, columns};
     const size_t tiles = ferry_row_tiles(block->rows, row->mr);
-    ferry_gemm_bf16_tile tile = {.taps = 1, .kc = depth, .y_stride = (size_t)stride, .finish = &plain};
+    ferry_gemm_half_tile tile = {.taps = 1, .kc = depth, .y_stride = (size_t)stride, .finish = &plain};
     for (size_t c = 0; c < columns; c += row->nr) {
         tile.cols = columns - c < row->nr ? columns - c : row->nr;
-        tile.w = packed + ferry_gemm_bf16_panel(&shape, c);
+        tile.w = packed + ferry_gemm_half_panel(a->row, &shape, c);
         for (size_t i = 0; i < tiles; i++) {
             const ferry_row_tile cut = ferry_row_tile_at(block->rows, tiles, i);
             const int64_t at = (int64_t)cut.first * stride + (int64_t)c;
@@ -116,7 +116,7 @@ static const ferry_attention_type type = {.elem_bytes = sizeof(uint16_t),
 
 static bool pick(uint32_t isa, ferry_attention *a)
 {
-    const ferry_gemm_bf16_row *row = ferry_gemm_bf16_pick(isa);
+    const ferry_gemm_half_row *row = ferry_gemm_half_pick(isa, FERRY_BF16);
     if (!row || !ferry_softmax_pick(isa)->narrow) return false;
     a->row = row;
     a->mr = row->mr;

@@ -4,7 +4,7 @@
 
 #include "backend/cpu/conv_node.h"
 #include "backend/cpu/elementwise_f32.h"
-#include "backend/cpu/loops_bf16.h"
+#include "backend/cpu/loops_half.h"
 #include "backend/cpu/nd.h"
 #include "backend/cpu/node.h"
 #include "ops/op.h"
@@ -12,13 +12,14 @@
 static const char tactic_name[] = "binary_f32";
 
 #define CHUNK 8192    // elements of one task
-#define GATHER 256    // elements of a strided operand brought together at a time
+#define GATHER 256    // elements of a strided operand brought together, or of 16 bits widened, at a time
 #define REPEATED 1024 // elements of an operand that short rows share, repeated so that they make one long row
 
 typedef struct binary_kernel {
     ferry_cpu_kernel base;
     ferry_binary_f32_loop loop;
-    ferry_binary_bf16_loop loop_bf16; // instead of the other: all operands are bf16
+    const ferry_loops_half_row *half; // of all operands' type; NULL: f32
+    ferry_binary_bf16_loop loop_half; // instead of the other; NULL: none
     size_t elem_bytes;
     ferry_nd nd; // operands: output, a, b
     int shared;  // see shared_operand
@@ -33,10 +34,27 @@ typedef struct binary_run {
     char *y;
 } binary_run;
 
+// Operands of 16 bits that there is no loop for: a piece at a time in float.
+static void run_wide(const binary_kernel *k, const uint16_t *a, const uint16_t *b, uint16_t *y, size_t n, bool a_many,
+                     bool b_many)
+{
+    float wide_a[GATHER], wide_b[GATHER];
+    for (size_t i = 0; i < n; i += GATHER) {
+        const size_t some = n - i < GATHER ? n - i : GATHER;
+        if (a_many || i == 0) k->half->widen(a + (a_many ? i : 0), wide_a, a_many ? some : 1);
+        if (b_many || i == 0) k->half->widen(b + (b_many ? i : 0), wide_b, b_many ? some : 1);
+        float *to = a_many ? wide_a : b_many ? wide_b : wide_a;
+        k->loop(wide_a, wide_b, to, some, a_many, b_many);
+        k->half->narrow(to, y + i, some);
+    }
+}
+
 static void run_loop(const binary_kernel *k, const void *a, const void *b, void *y, int64_t n, bool a_many, bool b_many)
 {
-    if (k->loop_bf16)
-        k->loop_bf16(a, b, y, (size_t)n, a_many, b_many);
+    if (k->loop_half)
+        k->loop_half(a, b, y, (size_t)n, a_many, b_many);
+    else if (k->half)
+        run_wide(k, a, b, y, (size_t)n, a_many, b_many);
     else
         k->loop(a, b, y, (size_t)n, a_many, b_many);
 }
@@ -233,15 +251,15 @@ static ferry_status prepare(ferry_cpu_device *device, const ferry_region *region
     (void)packed_bytes;
     FERRY_TRY(ferry_cpu_check_region(region, tactic, in, out, err));
     ferry_binary_f32 loop;
-    if (!find(&region->graph->nodes[region->nodes[0]], &loop) ||
-        (out[0].dtype != FERRY_F32 && out[0].dtype != FERRY_BF16) ||
+    if (!find(&region->graph->nodes[region->nodes[0]], &loop) || !ferry_cpu_is_float(out[0].dtype) ||
         (!ferry_tensor_desc_is_dense(&out[0], out[0].layout) && ferry_tensor_desc_row(&out[0]) == 0))
         return ferry_cpu_misfit(tactic, "not a function of two float tensors", err);
     binary_kernel *k = ferry_cpu_kernel_new(device, sizeof *k, run);
     if (!k) return ferry_fail_memory(err, "an elementwise kernel");
     k->base.deinit = deinit;
     k->loop = ferry_elementwise_f32_pick(device->isa)->binary[loop];
-    if (out[0].dtype == FERRY_BF16) k->loop_bf16 = ferry_loops_bf16_pick(device->isa)->binary[loop];
+    if (out[0].dtype != FERRY_F32) k->half = ferry_loops_half_pick(device->isa, out[0].dtype);
+    if (k->half && k->half->binary) k->loop_half = k->half->binary[loop];
     k->elem_bytes = ferry_dtype_bytes(out[0].dtype);
     return ferry_cpu_kernel_done(&k->base, fill(k, region, tactic, in, out, err), out_kernel);
 }
@@ -267,6 +285,7 @@ extern const ferry_cpu_family ferry_cpu_family_binary_f32;
 const ferry_cpu_family ferry_cpu_family_binary_f32 = {
     .name = "binary_f32",
     .via_f32 = true,
+    .f16 = true,
     .bf16 = true,
     .offer = offer,
     .owns = owns,

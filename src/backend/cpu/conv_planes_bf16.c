@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "backend/cpu/conv_node.h"
-#include "backend/cpu/product_bf16.h"
+#include "backend/cpu/product_half.h"
 #include "backend/cpu/tail.h"
 #include "backend/cpu/zip_bf16.h"
 #include "ops/op.h"
@@ -21,10 +21,10 @@ static const char tactic_name[] = "conv_bf16_planes";
 
 typedef struct planes_kernel {
     ferry_cpu_kernel base;
-    const ferry_gemm_bf16_row *row;
+    const ferry_gemm_half_row *row;
     const ferry_zip_bf16_row *zip;
     ferry_conv_shape shape;
-    ferry_gemm_bf16_shape product; // taps: pairs of lines
+    ferry_gemm_half_shape product; // taps: pairs of lines
     ferry_finish finish;
     const char *packed; // borrowed
     size_t blocks;      // of output columns
@@ -52,9 +52,9 @@ static int64_t lines_of(const ferry_conv_shape *s)
     return s->c_each * s->window.kernel[1];
 }
 
-static ferry_gemm_bf16_shape product_of(int64_t lines, int64_t width, int64_t columns)
+static ferry_gemm_half_shape product_of(int64_t lines, int64_t width, int64_t columns)
 {
-    return (ferry_gemm_bf16_shape){
+    return (ferry_gemm_half_shape){
         .taps = ((size_t)lines + 1) / 2, .kc = 2 * (size_t)width, .columns = (size_t)columns};
 }
 
@@ -126,13 +126,13 @@ static void run_tiles(const block *b, uint16_t *y)
 {
     const planes_kernel *k = b->k;
     const size_t mr = k->row->mr, nr = k->row->nr, channels = (size_t)k->shape.c_out, pairs = k->product.taps;
-    ferry_gemm_bf16_tile tile = {.taps = pairs, .kc = k->product.kc, .y_stride = channels, .finish = &k->finish};
+    ferry_gemm_half_tile tile = {.taps = pairs, .kc = k->product.kc, .y_stride = channels, .finish = &k->finish};
     for (size_t i = 0; i < b->tiles; i++) {
         const ferry_row_tile cut = ferry_row_tile_at(b->columns, b->tiles, i);
         tile.x = b->pointers.pointers + i * pairs * mr;
         tile.rows = cut.rows;
         for (size_t c = 0; c < channels; c += nr) {
-            tile.w = k->packed + ferry_gemm_bf16_panel(&k->product, c);
+            tile.w = k->packed + ferry_gemm_half_panel(k->row, &k->product, c);
             tile.cols = channels - c < nr ? channels - c : nr;
             tile.y = y + cut.first * channels + c;
             k->row->run(&tile);
@@ -206,7 +206,7 @@ static bool find_conv(const ferry_region *region, const ferry_tensor_desc *in, c
 }
 
 // w: [column][line][width], to [column][pair of lines][width][2].
-static void pair_weights(const ferry_gemm_bf16_shape *p, size_t lines, const float *w, float *to)
+static void pair_weights(const ferry_gemm_half_shape *p, size_t lines, const float *w, float *to)
 {
     const size_t width = p->kc / 2;
     for (size_t m = 0; m < p->columns; m++)
@@ -216,16 +216,16 @@ static void pair_weights(const ferry_gemm_bf16_shape *p, size_t lines, const flo
                     line < lines ? w[(m * lines + line) * width + t] : 0;
 }
 
-static ferry_status pack_weights(const ferry_heap *heap, const ferry_gemm_bf16_row *row, const ferry_gemm_bf16_shape *p,
+static ferry_status pack_weights(const ferry_heap *heap, const ferry_gemm_half_row *row, const ferry_gemm_half_shape *p,
                                  size_t lines, const float *w, const float *bias, char *packed, ferry_error *err)
 {
     const size_t floats = p->columns * p->taps * p->kc;
     float *paired = ferry_heap_alloc_array(heap, floats, sizeof *paired);
     if (!paired) return ferry_fail_memory(err, "packed weights");
     pair_weights(p, lines, w, paired);
-    const ferry_gemm_bf16_weights weights = {
+    const ferry_gemm_half_weights weights = {
         .w = paired, .column_stride = p->taps * p->kc, .tap_stride = p->kc, .k_stride = 1, .bias = bias};
-    ferry_gemm_bf16_pack(row, p, &weights, packed);
+    ferry_gemm_half_pack(row, p, &weights, packed);
     ferry_heap_free(heap, paired, floats * sizeof *paired);
     return FERRY_OK;
 }
@@ -234,7 +234,7 @@ static ferry_status pack(ferry_cpu_device *device, const ferry_region *region, c
                          size_t *out_bytes, ferry_error *err)
 {
     conv_region c;
-    const ferry_gemm_bf16_row *row = ferry_gemm_bf16_pick(device->isa);
+    const ferry_gemm_half_row *row = ferry_gemm_half_pick(device->isa, FERRY_BF16);
     if (!row || !find_conv(region, NULL, &c)) return ferry_cpu_misfit(tactic, "no convolution to pack", err);
     const ferry_node *node = &region->graph->nodes[c.region.nodes[0]];
     const ferry_value *w = ferry_cpu_value(region->graph, node, 1), *b = ferry_cpu_value(region->graph, node, 2);
@@ -244,9 +244,9 @@ static ferry_status pack(ferry_cpu_device *device, const ferry_region *region, c
         w->shape.dims[3] < 1)
         return ferry_cpu_misfit(tactic, "weights that cannot be packed", err);
     const int64_t lines = w->shape.dims[1] * w->shape.dims[2];
-    const ferry_gemm_bf16_shape p = product_of(lines, w->shape.dims[3], w->shape.dims[0]);
+    const ferry_gemm_half_shape p = product_of(lines, w->shape.dims[3], w->shape.dims[0]);
     size_t bytes = 0;
-    if (!ferry_gemm_bf16_packed_bytes(row, &p, &bytes))
+    if (!ferry_gemm_half_packed_bytes(row, &p, &bytes))
         return ferry_cpu_misfit(tactic, "weights that cannot be packed", err);
     const float *weights = NULL, *bias = NULL;
     size_t weights_owned = 0, bias_owned = 0;
@@ -277,15 +277,15 @@ static ferry_status prepare(ferry_cpu_device *device, const ferry_region *region
     if (!find_conv(region, in, &c)) return ferry_cpu_misfit(tactic, "more than one input", err);
     FERRY_TRY(ferry_conv_node_read(device, &c.region, tactic, &c.x, out, &node, err));
     const ferry_conv_shape *s = &node.shape;
-    const ferry_gemm_bf16_row *row = ferry_gemm_bf16_pick(device->isa);
+    const ferry_gemm_half_row *row = ferry_gemm_half_pick(device->isa, FERRY_BF16);
     if (!row || !is_planar(s) || node.residual.present || node.x.at != 0 || c.x.dtype != FERRY_BF16 ||
         out[0].dtype != FERRY_BF16 || !ferry_tensor_desc_is_dense(&node.x.desc, FERRY_LAYOUT_PLAIN))
         return ferry_cpu_misfit(tactic, "not a convolution of few planes", err);
     const size_t blocks = blocks_of(s, row->mr);
     if (blocks == 0) return ferry_cpu_misfit(tactic, "windows too large", err);
-    const ferry_gemm_bf16_shape p = product_of(lines_of(s), s->window.kernel[2], s->c_out);
+    const ferry_gemm_half_shape p = product_of(lines_of(s), s->window.kernel[2], s->c_out);
     size_t bytes = 0;
-    if (!ferry_gemm_bf16_packed_bytes(row, &p, &bytes) || bytes != packed_bytes)
+    if (!ferry_gemm_half_packed_bytes(row, &p, &bytes) || bytes != packed_bytes)
         return ferry_cpu_misfit(tactic, "packed weights of another size", err);
     planes_kernel *k = ferry_cpu_kernel_new(device, sizeof *k, run);
     if (!k) return ferry_fail_memory(err, "a convolution");
@@ -324,7 +324,7 @@ static ferry_status offer(ferry_cpu_device *device, const ferry_graph_view *view
     ferry_tail tail;
     ferry_tail_find(view, root, &tail);
     const ferry_node *node = &g->nodes[tail.nodes[0]];
-    const ferry_gemm_bf16_row *row = ferry_gemm_bf16_pick(device->isa);
+    const ferry_gemm_half_row *row = ferry_gemm_half_pick(device->isa, FERRY_BF16);
     ferry_conv_shape shape;
     if (!row || tail.adds || (!ferry_node_is(node, "Conv") && !ferry_node_is(node, "FusedConv")) ||
         !ferry_conv_node_is_offered(view, tail.nodes[0], &shape) || !is_planar(&shape) ||
@@ -333,7 +333,7 @@ static ferry_status offer(ferry_cpu_device *device, const ferry_graph_view *view
     const ferry_value *x = ferry_cpu_value(g, node, 0), *y = ferry_cpu_result(g, node);
     if (x->dtype != FERRY_BF16 || y->dtype != FERRY_BF16 || !ferry_cpu_is_float(ferry_cpu_value(g, node, 1)->dtype))
         return FERRY_OK;
-    const ferry_gemm_bf16_shape p = product_of(lines_of(&shape), shape.window.kernel[2], shape.c_out);
+    const ferry_gemm_half_shape p = product_of(lines_of(&shape), shape.window.kernel[2], shape.c_out);
     const double columns = (double)ferry_align_size(p.columns, row->vec);
     const double macs = (double)(shape.batch * shape.out_plane) * (double)(p.taps * p.kc) * columns + tail.macs;
     const double bytes = ferry_cpu_bytes(x) + ferry_cpu_bytes(y) + tail.bytes;

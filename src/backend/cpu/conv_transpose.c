@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "backend/cpu/conv_node.h"
-#include "backend/cpu/loops_bf16.h"
+#include "backend/cpu/loops_half.h"
 #include "backend/cpu/node.h"
 #include "backend/cpu/row_source.h"
 #include "backend/cpu/tail.h"
@@ -37,7 +37,7 @@ typedef struct transpose_kernel {
     const char *packed; // borrowed
     ferry_finish finish;
     ferry_unary_f32_loop act;           // for finished lines, instead of the finish; NULL: none
-    const ferry_loops_bf16_row *narrow; // for `act` on bf16
+    const ferry_loops_half_row *narrow; // for `act` on bf16
     phase_part *phases;                 // owned: [n_phases]
     size_t n_phases;
     void *zeros; // owned: what a tap beyond the input points to
@@ -292,7 +292,7 @@ static ferry_status fill_kernel(transpose_kernel *k, ferry_cpu_device *device, c
     if (k->finish.kind == FERRY_FINISH_LOOP) { // lines have whole vectors, and tiles of few columns don't
         k->finish.kind = FERRY_FINISH_CLAMP;
         k->act = k->finish.loop;
-        if (k->product.dtype == FERRY_BF16) k->narrow = ferry_loops_bf16_pick(device->isa);
+        if (k->product.dtype == FERRY_BF16) k->narrow = ferry_loops_half_pick(device->isa, FERRY_BF16);
     }
     const ferry_node *node = &region->graph->nodes[region->nodes[0]];
     const ferry_cpu_operand w = ferry_cpu_input(region, in, 1);

@@ -42,8 +42,8 @@ typedef struct ferry_cpu_family {
     /// Its kernels know f32 only, and offers for f16 and bf16 are made all the same: tensors are converted before and
     /// after (via_f32.c). Constants reach pack and prepare as they are.
     bool via_f32;
-    /// They know bf16, too, where all tensors are of that type.
-    bool bf16;
+    /// They know f16 or bf16, too, where all tensors are of that type.
+    bool f16, bf16;
     /// Its kernels multiply in bf16. With AVX512-BF16 no others but those of `bf16` are worth a try where it offers
     /// some.
     bool multiplies_bf16;

@@ -28,7 +28,7 @@ typedef struct ferry_depthwise_bf16_row {
     ferry_depthwise_bf16_kernel run;
 } ferry_depthwise_bf16_row;
 
-/// As ferry_gemm_bf16_pick.
+/// As ferry_gemm_half_pick.
 const ferry_depthwise_bf16_row *ferry_depthwise_bf16_pick(uint32_t isa);
 
 /// Two vectors of channels are widened at a time, those of even index first: where the channel's weights lie.

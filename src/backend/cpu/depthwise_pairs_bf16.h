@@ -47,7 +47,7 @@ typedef struct ferry_depthwise_pairs_row {
     size_t vec;
     void (*pair)(const ferry_depthwise_pairing *pairing);
     /// Every element is bias + pair 0 of tap 0 + pair 0 of tap 1 ..., rounded once. Rounding within a pair, and
-    /// denormals, are as in gemm_bf16.h. The line beside a window of an odd number of lines has weights of 0: what is
+    /// denormals, are as in gemm_half.h. The line beside a window of an odd number of lines has weights of 0: what is
     /// not finite there makes the result NaN.
     void (*run)(const ferry_depthwise_pairs *line);
 } ferry_depthwise_pairs_row;

@@ -72,7 +72,8 @@ static void cpu_describe(const ferry_device *device, ferry_device_info *out)
     snprintf(out->fingerprint, sizeof out->fingerprint, "cpu/%s/%s", arch, isa);
     const long pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE);
     out->memory_bytes = pages > 0 && page > 0 ? (size_t)pages * (size_t)page : 0;
-    // f16 is computed in f32 (via_f32.c), and so is bf16 where there are no instructions for its products.
+    // f16 and bf16 are computed in f32 where there are no instructions for their products.
+    if (cpu->isa & FERRY_ISA_NEONFP16) out->fast_dtypes |= 1u << FERRY_F16;
     if (cpu->isa & FERRY_ISA_AVX512BF16) out->fast_dtypes |= 1u << FERRY_BF16;
     if (cpu->isa & (FERRY_ISA_AVX512VNNI | FERRY_ISA_NEONDOT | FERRY_ISA_AVX2 | FERRY_ISA_NEON))
         out->fast_dtypes |= 1u << FERRY_S8;
@@ -88,7 +89,7 @@ typedef struct counted_sink {
 // Whether the kernel is given tensors that were converted to f32 as a whole (via_f32.c).
 static bool is_converted(const counted_sink *counted, const ferry_offer *offer)
 {
-    bool narrow = false, all_bf16 = counted->family->bf16;
+    bool narrow = false, all_f16 = counted->family->f16, all_bf16 = counted->family->bf16;
     for (int32_t n = 0; n < offer->n_nodes; n++) {
         const ferry_node *node = &counted->graph->nodes[offer->nodes[n]];
         for (int32_t i = 0; i < node->n_inputs + node->n_outputs; i++) {
@@ -96,10 +97,11 @@ static bool is_converted(const counted_sink *counted, const ferry_offer *offer)
             if (v == FERRY_NO_VALUE || ferry_value_is_constant(&counted->graph->values[v])) continue;
             const ferry_dtype dtype = counted->graph->values[v].dtype;
             narrow |= dtype == FERRY_F16 || dtype == FERRY_BF16;
+            all_f16 &= dtype == FERRY_F16;
             all_bf16 &= dtype == FERRY_BF16;
         }
     }
-    return counted->family->via_f32 && narrow && !all_bf16;
+    return counted->family->via_f32 && narrow && !all_f16 && !all_bf16;
 }
 
 static ferry_status count_offer(void *user, const ferry_offer *offer, ferry_error *err)

@@ -12,6 +12,8 @@
     ROW(conv_planes_bf16)          \
     ROW(conv_bf16)                 \
     ROW(matrix_bf16)               \
+    ROW(conv_f16)                  \
+    ROW(matrix_f16)                \
     ROW(conv_depthwise_f32)        \
     ROW(conv_winograd_bf16)        \
     ROW(conv_winograd_f32)         \
@@ -25,7 +27,7 @@
     ROW(conv_depthwise_s8)         \
     ROW(conv_s8)                   \
     ROW(matrix_s8)                 \
-    ROW(cast_bf16)                 \
+    ROW(cast_half)                 \
     ROW(unary_f32)                 \
     ROW(binary_f32)                \
     ROW(quantised)                 \

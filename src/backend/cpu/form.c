@@ -10,12 +10,12 @@
 
 static size_t in_bytes(ferry_form_type type)
 {
-    return type == FERRY_FORM_F32 ? 4 : type == FERRY_FORM_BF16 ? 2 : 1;
+    return type == FERRY_FORM_F32 ? 4 : type == FERRY_FORM_HALF ? 2 : 1;
 }
 
 static size_t out_bytes(ferry_form_type type)
 {
-    return type == FERRY_FORM_F32 ? 4 : type == FERRY_FORM_S8_WIDE || type == FERRY_FORM_BF16 ? 2 : 1;
+    return type == FERRY_FORM_F32 ? 4 : type == FERRY_FORM_S8_WIDE || type == FERRY_FORM_HALF ? 2 : 1;
 }
 
 bool ferry_form_merges(int64_t group, const ferry_window *window)
@@ -110,7 +110,7 @@ static void convert(ferry_form_type type, const void *x, void *to, size_t n)
     case FERRY_FORM_S8:
         memcpy(to, x, n);
         break;
-    case FERRY_FORM_BF16:
+    case FERRY_FORM_HALF:
         memcpy(to, x, n * sizeof(uint16_t));
         break;
     case FERRY_FORM_S8_WIDE: {
@@ -135,7 +135,7 @@ static inline __attribute__((always_inline)) void spread(ferry_form_type type, c
     case FERRY_FORM_S8:
         for (int64_t i = 0; i < n; i++) ((int8_t *)to)[i * to_step] = from[i * step];
         break;
-    case FERRY_FORM_BF16:
+    case FERRY_FORM_HALF:
         for (int64_t i = 0; i < n; i++) ((uint16_t *)to)[i * to_step] = ((const uint16_t *)x)[i * step];
         break;
     case FERRY_FORM_S8_WIDE:
@@ -162,7 +162,7 @@ static bool interleave(const ferry_form *f, const char *x, char *to, int64_t n)
     if (f->c != 3 || f->c_full != 3 || f->groups != 1 || f->x_step[2] != 1) return false;
     if (f->type == FERRY_FORM_F32)
         INTERLEAVE(float);
-    else if (f->type == FERRY_FORM_BF16)
+    else if (f->type == FERRY_FORM_HALF)
         INTERLEAVE(uint16_t);
     else
         return false;

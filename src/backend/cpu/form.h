@@ -12,7 +12,7 @@ typedef enum ferry_form_type {
     FERRY_FORM_F32 = 0,
     FERRY_FORM_S8 = 1,      // as it is
     FERRY_FORM_S8_WIDE = 2, // as int16
-    FERRY_FORM_BF16 = 3     // as it is
+    FERRY_FORM_HALF = 3     // as it is
 } ferry_form_type;
 
 typedef struct ferry_form {

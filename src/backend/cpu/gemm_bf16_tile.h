@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// The tile of gemm_bf16.h, written once: a file per instruction set includes it after its simd headers, with MR,
-// NV = 2, the vectors of a panel, and KERNEL, the function's name.
+// The tile of gemm_half.h for bf16, written once: a file per instruction set includes it after its simd headers, with
+// MR, NV = 2, the vectors of a panel, and KERNEL, the function's name.
 #include "backend/cpu/finish_rows_bf16.h"
-#include "backend/cpu/gemm_bf16.h"
+#include "backend/cpu/gemm_half.h"
 
 #define ALWAYS_INLINE inline __attribute__((always_inline))
 #define CACHE_LINE 64
@@ -26,7 +26,7 @@
     } while (0)
 
 // The usual store: residual before a clamp. whole: every column of NV vectors exists.
-static ALWAYS_INLINE void store_clamped(const ferry_gemm_bf16_tile *t, vf acc[MR][NV], const size_t mr, const size_t nv,
+static ALWAYS_INLINE void store_clamped(const ferry_gemm_half_tile *t, vf acc[MR][NV], const size_t mr, const size_t nv,
                                         const bool whole)
 {
     const ferry_finish *f = t->finish;
@@ -52,7 +52,7 @@ static ALWAYS_INLINE void store_clamped(const ferry_gemm_bf16_tile *t, vf acc[MR
     }
 }
 
-static ALWAYS_INLINE void tile_of(const ferry_gemm_bf16_tile *t, const size_t mr, const size_t nv)
+static ALWAYS_INLINE void tile_of(const ferry_gemm_half_tile *t, const size_t mr, const size_t nv)
 {
     vf acc[MR][NV];
     UNROLL
@@ -100,7 +100,7 @@ static ALWAYS_INLINE void tile_of(const ferry_gemm_bf16_tile *t, const size_t mr
     vf_finish_rows(&rows, sums, nv * VEC);
 }
 
-static __attribute__((noinline)) void tile_rows_1(const ferry_gemm_bf16_tile *t)
+static __attribute__((noinline)) void tile_rows_1(const ferry_gemm_half_tile *t)
 {
     switch (t->rows) {
 #define ROWS(mr)                                                                                                       \
@@ -111,7 +111,7 @@ static __attribute__((noinline)) void tile_rows_1(const ferry_gemm_bf16_tile *t)
     }
 }
 
-static __attribute__((noinline)) void tile_rows_2(const ferry_gemm_bf16_tile *t)
+static __attribute__((noinline)) void tile_rows_2(const ferry_gemm_half_tile *t)
 {
     switch (t->rows) {
 #define ROWS(mr)                                                                                                       \
@@ -122,8 +122,8 @@ static __attribute__((noinline)) void tile_rows_2(const ferry_gemm_bf16_tile *t)
     }
 }
 
-void KERNEL(const ferry_gemm_bf16_tile *tile);
-void KERNEL(const ferry_gemm_bf16_tile *tile)
+void KERNEL(const ferry_gemm_half_tile *tile);
+void KERNEL(const ferry_gemm_half_tile *tile)
 {
     if (tile->cols <= VEC)
         tile_rows_1(tile);

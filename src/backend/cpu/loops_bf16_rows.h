@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The loops of loops_bf16.h: a file per instruction set includes it with ROW, the suffix of its names.
+// The loops of loops_half.h for bf16: a file per instruction set includes it with ROW, the suffix of its names.
 #include "backend/cpu/loops.h"
-#include "backend/cpu/loops_bf16.h"
+#include "backend/cpu/loops_half.h"
 #include "backend/cpu/round_bf16.h"
 
 #define PASTE_(a, b) a##b

@@ -151,6 +151,7 @@ double ferry_cpu_cost_us(const ferry_cpu_device *device, ferry_dtype dtype, doub
 {
     const bool integers = dtype == FERRY_S8 || dtype == FERRY_U8;
     if (dtype == FERRY_BF16 && (device->isa & FERRY_ISA_AVX512BF16)) return 1.0 + macs / 90 / 1e3 + bytes / 8 / 1e3;
+    if (dtype == FERRY_F16 && (device->isa & FERRY_ISA_NEONFP16)) return 1.0 + macs / 24 / 1e3 + bytes / 8 / 1e3;
     double rate = integers ? 1.0 : 1.5;
     if (device->isa & FERRY_ISA_AVX512VNNI)
         rate = integers ? 120 : 45;
@@ -158,10 +159,12 @@ double ferry_cpu_cost_us(const ferry_cpu_device *device, ferry_dtype dtype, doub
         rate = integers ? 35 : 45;
     else if (device->isa & FERRY_ISA_AVX2)
         rate = integers ? 32 : 24;
+    else if (device->isa & FERRY_ISA_NEONI8MM)
+        rate = integers ? 80 : 14;
     else if (device->isa & FERRY_ISA_NEONDOT)
-        rate = integers ? 36 : 9;
+        rate = integers ? 50 : 14;
     else if (device->isa & FERRY_ISA_NEON)
-        rate = integers ? 10 : 7;
+        rate = integers ? 13 : 7;
     return 1.0 + macs / rate / 1e3 + bytes / 8 / 1e3;
 }
 

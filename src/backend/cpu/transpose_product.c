@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "backend/cpu/transpose_product.h"
 
-#include "backend/cpu/gemm_bf16.h"
+#include "backend/cpu/gemm_half.h"
 #include "backend/cpu/gemm_f32.h"
 
 // --- f32 -------------------------------------------------------------------------------------------------------------
@@ -41,34 +41,34 @@ static void run_f32(uint32_t isa, const ferry_transpose_rows *r)
 
 // --- bf16 ------------------------------------------------------------------------------------------------------------
 
-static ferry_gemm_bf16_shape shape_of(const ferry_transpose_weights *w)
+static ferry_gemm_half_shape shape_of(const ferry_transpose_weights *w)
 {
-    return (ferry_gemm_bf16_shape){.taps = w->taps, .kc = w->kc, .columns = w->columns};
+    return (ferry_gemm_half_shape){.taps = w->taps, .kc = w->kc, .columns = w->columns};
 }
 
 static bool packed_bytes_bf16(uint32_t isa, const ferry_transpose_weights *w, size_t *out)
 {
-    const ferry_gemm_bf16_shape shape = shape_of(w);
-    return ferry_gemm_bf16_packed_bytes(ferry_gemm_bf16_pick(isa), &shape, out);
+    const ferry_gemm_half_shape shape = shape_of(w);
+    return ferry_gemm_half_packed_bytes(ferry_gemm_half_pick(isa, FERRY_BF16), &shape, out);
 }
 
 static void pack_bf16(uint32_t isa, const ferry_transpose_weights *weights, const float *w, const float *bias,
                       char *out)
 {
-    const ferry_gemm_bf16_shape shape = shape_of(weights);
-    const ferry_gemm_bf16_weights from = {
+    const ferry_gemm_half_shape shape = shape_of(weights);
+    const ferry_gemm_half_weights from = {
         .w = w, .column_stride = weights->taps * weights->kc, .tap_stride = weights->kc, .k_stride = 1, .bias = bias};
-    ferry_gemm_bf16_pack(ferry_gemm_bf16_pick(isa), &shape, &from, out);
+    ferry_gemm_half_pack(ferry_gemm_half_pick(isa, FERRY_BF16), &shape, &from, out);
 }
 
 static void run_bf16(uint32_t isa, const ferry_transpose_rows *r)
 {
-    const ferry_gemm_bf16_row *row = ferry_gemm_bf16_pick(isa);
-    const ferry_gemm_bf16_shape w = shape_of(r->weights);
+    const ferry_gemm_half_row *row = ferry_gemm_half_pick(isa, FERRY_BF16);
+    const ferry_gemm_half_shape w = shape_of(r->weights);
     const size_t tiles = ferry_row_tiles(r->rows, row->mr);
-    ferry_gemm_bf16_tile tile = {.taps = w.taps, .kc = w.kc, .y_stride = r->y_stride, .finish = r->finish};
+    ferry_gemm_half_tile tile = {.taps = w.taps, .kc = w.kc, .y_stride = r->y_stride, .finish = r->finish};
     for (size_t c = 0; c < w.columns; c += row->nr) {
-        tile.w = r->packed + ferry_gemm_bf16_panel(&w, c);
+        tile.w = r->packed + ferry_gemm_half_panel(row, &w, c);
         tile.cols = w.columns - c < row->nr ? w.columns - c : row->nr;
         for (size_t i = 0; i < tiles; i++) {
             const ferry_row_tile cut = ferry_row_tile_at(r->rows, tiles, i);
@@ -83,7 +83,7 @@ static void run_bf16(uint32_t isa, const ferry_transpose_rows *r)
 bool ferry_transpose_product_pick(uint32_t isa, ferry_dtype dtype, ferry_transpose_product *out)
 {
     const ferry_gemm_f32_row *f32 = ferry_gemm_f32_pick(isa);
-    const ferry_gemm_bf16_row *bf16 = ferry_gemm_bf16_pick(isa);
+    const ferry_gemm_half_row *bf16 = ferry_gemm_half_pick(isa, FERRY_BF16);
     if (dtype == FERRY_BF16 && bf16) {
         *out = (ferry_transpose_product){FERRY_BF16, bf16->mr, bf16->vec, packed_bytes_bf16, pack_bf16, run_bf16};
         return true;

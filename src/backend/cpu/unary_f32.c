@@ -6,7 +6,7 @@
 
 #include "backend/cpu/affine.h"
 #include "backend/cpu/conv_node.h"
-#include "backend/cpu/loops_bf16.h"
+#include "backend/cpu/loops_half.h"
 #include "backend/cpu/rough_f32.h"
 #include "backend/cpu/unary_node.h"
 #include "ops/op.h"
@@ -14,13 +14,13 @@
 static const char tactic_name[] = "unary_f32";
 
 #define CHUNK 4096   // elements of one task
-#define WIDENED 1024 // elements of bf16 that are widened at a time
+#define WIDENED 1024 // elements of 16 bits that are widened at a time
 #define MOST_NODES (1 + FERRY_AFFINE_NODES)
 
 typedef struct unary_kernel {
     ferry_cpu_kernel base;
     ferry_unary_f32_loop loop;
-    const ferry_loops_bf16_row *narrow; // NULL: x and y are f32
+    const ferry_loops_half_row *narrow; // NULL: x and y are f32
     float parameters[FERRY_UNARY_PARAMETERS];
     size_t elements;
     size_t channels, x_row, y_row; // of a slice: elements of a position, and to the next one; channels 0: no slice
@@ -32,7 +32,7 @@ typedef struct unary_run {
     void *y;
 } unary_run;
 
-static void run_bf16(const unary_kernel *k, const uint16_t *x, uint16_t *y, size_t count)
+static void run_half(const unary_kernel *k, const uint16_t *x, uint16_t *y, size_t count)
 {
     float wide[WIDENED];
     for (size_t i = 0; i < count; i += WIDENED) {
@@ -43,8 +43,8 @@ static void run_bf16(const unary_kernel *k, const uint16_t *x, uint16_t *y, size
     }
 }
 
-// Positions of bf16, as many at a time as there is room for.
-static void run_rows_bf16(const unary_kernel *k, const uint16_t *x, uint16_t *y, size_t rows)
+// Positions of 16-bit floats, as many at a time as there is room for.
+static void run_rows_half(const unary_kernel *k, const uint16_t *x, uint16_t *y, size_t rows)
 {
     float wide[WIDENED];
     const size_t n = k->channels, most = WIDENED / n;
@@ -61,12 +61,12 @@ static void run_rows(void *context, size_t begin, size_t count)
     const unary_run *run = context;
     const unary_kernel *k = run->k;
     if (k->narrow && k->channels <= WIDENED) {
-        run_rows_bf16(k, (const uint16_t *)run->x + begin * k->x_row, (uint16_t *)run->y + begin * k->y_row, count);
+        run_rows_half(k, (const uint16_t *)run->x + begin * k->x_row, (uint16_t *)run->y + begin * k->y_row, count);
         return;
     }
     for (size_t row = begin; row < begin + count; row++) {
         if (k->narrow)
-            run_bf16(k, (const uint16_t *)run->x + row * k->x_row, (uint16_t *)run->y + row * k->y_row, k->channels);
+            run_half(k, (const uint16_t *)run->x + row * k->x_row, (uint16_t *)run->y + row * k->y_row, k->channels);
         else
             k->loop((const float *)run->x + row * k->x_row, (float *)run->y + row * k->y_row, k->channels,
                     k->parameters);
@@ -78,7 +78,7 @@ static void run_some(void *context, size_t begin, size_t count)
     const unary_run *run = context;
     const unary_kernel *k = run->k;
     if (k->narrow)
-        run_bf16(k, (const uint16_t *)run->x + begin, (uint16_t *)run->y + begin, count);
+        run_half(k, (const uint16_t *)run->x + begin, (uint16_t *)run->y + begin, count);
     else
         k->loop((const float *)run->x + begin, (float *)run->y + begin, count, k->parameters);
 }
@@ -139,14 +139,14 @@ static ferry_status prepare(ferry_cpu_device *device, const ferry_region *region
     FERRY_TRY(ferry_cpu_check_border(region, tactic, in, out, err));
     const ferry_value_id x_value = region->n_inputs == 1 ? region->inputs[0] : FERRY_NO_VALUE;
     ferry_unary_node f;
-    if (x_value == FERRY_NO_VALUE || !read_nodes(region, &f) || (in->dtype != FERRY_F32 && in->dtype != FERRY_BF16) ||
+    if (x_value == FERRY_NO_VALUE || !read_nodes(region, &f) || !ferry_cpu_is_float(in->dtype) ||
         out->dtype != in->dtype || !ferry_tensor_desc_same_dims(in, out))
         return ferry_cpu_misfit(tactic, "an output unlike its input", err);
     unary_kernel *k = ferry_cpu_kernel_new(device, sizeof *k, run);
     if (!k) return ferry_fail_memory(err, "an elementwise kernel");
     k->loop = ferry_unary_loop_for(device->isa, f.loop, out[0].dtype);
     memcpy(k->parameters, f.parameters, sizeof k->parameters);
-    if (in->dtype == FERRY_BF16) k->narrow = ferry_loops_bf16_pick(device->isa);
+    if (in->dtype != FERRY_F32) k->narrow = ferry_loops_half_pick(device->isa, in->dtype);
     return ferry_cpu_kernel_done(
         &k->base, read_rows(k, in, out) ? FERRY_OK : ferry_cpu_misfit(tactic, "an output unlike its input", err),
         out_kernel);
@@ -199,6 +199,7 @@ extern const ferry_cpu_family ferry_cpu_family_unary_f32;
 const ferry_cpu_family ferry_cpu_family_unary_f32 = {
     .name = "unary_f32",
     .via_f32 = true,
+    .f16 = true,
     .bf16 = true,
     .offer = offer,
     .owns = owns,

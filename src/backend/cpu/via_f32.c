@@ -4,9 +4,8 @@
 #include <string.h>
 
 #include "backend/cpu/conv_node.h"
-#include "backend/cpu/loops_bf16.h"
+#include "backend/cpu/loops_half.h"
 #include "backend/cpu/node.h"
-#include "base/f16.h"
 
 #define CHUNK 4096 // elements converted by one task
 
@@ -24,8 +23,7 @@ typedef struct via_f32_kernel {
 } via_f32_kernel;
 
 typedef struct job {
-    ferry_dtype dtype;
-    const ferry_loops_bf16_row *loops;
+    const ferry_loops_half_row *loops;
     float *wide;
     uint16_t *narrow;
     bool widen;
@@ -34,24 +32,17 @@ typedef struct job {
 static void convert_some(void *context, size_t begin, size_t count)
 {
     const job *j = context;
-    float *wide = j->wide + begin;
-    uint16_t *narrow = j->narrow + begin;
-    const bool brain = j->dtype == FERRY_BF16;
-    if (j->widen && brain)
-        j->loops->widen(narrow, wide, count);
-    else if (j->widen)
-        for (size_t i = 0; i < count; i++) wide[i] = ferry_f32_from_f16(narrow[i]);
-    else if (brain)
-        j->loops->narrow(wide, narrow, count);
+    if (j->widen)
+        j->loops->widen(j->narrow + begin, j->wide + begin, count);
     else
-        for (size_t i = 0; i < count; i++) narrow[i] = ferry_f16_from_f32(wide[i]);
+        j->loops->narrow(j->wide + begin, j->narrow + begin, count);
 }
 
 static void convert(const via_f32_kernel *k, const converted *tensor, const ferry_cpu_run *r, void *bound, bool widen)
 {
     const uint32_t isa = ((const ferry_cpu_device *)k->base.base.device)->isa;
     float *wide = (float *)((char *)r->workspace + tensor->offset);
-    job j = {tensor->dtype, ferry_loops_bf16_pick(isa), wide, bound, widen};
+    job j = {ferry_loops_half_pick(isa, tensor->dtype), wide, bound, widen};
     ferry_parallel_1d(r->pool, convert_some, &j, tensor->elements, CHUNK);
 }
 
@@ -141,13 +132,14 @@ ferry_status ferry_cpu_prepare_via_f32(ferry_cpu_device *device, const ferry_cpu
                                        ferry_kernel **out_kernel, ferry_error *err)
 {
     const size_t n_in = (size_t)region->n_inputs, n = n_in + (size_t)region->n_outputs;
-    bool any = false, all_bf16 = family->bf16;
+    bool any = false, all_f16 = family->f16, all_bf16 = family->bf16;
     for (size_t i = 0; i < n; i++) {
         const ferry_dtype dtype = (i < n_in ? &in[i] : &out[i - n_in])->dtype;
         any |= is_narrow(dtype);
+        all_f16 &= dtype == FERRY_F16;
         all_bf16 &= dtype == FERRY_BF16;
     }
-    if (!any || all_bf16)
+    if (!any || all_f16 || all_bf16)
         return family->prepare(device, region, tactic, in, out, packed, packed_bytes, out_kernel, err);
 
     ferry_arena scratch;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Convolutions of bf16 against the reference: windows, pads, groups, odd numbers of channels, tails of rows and
+// Convolutions of f16 and bf16 against the reference: windows, pads, groups, odd numbers of channels, tails of rows and
 // columns, every epilogue.
 #include <setjmp.h>
 #include <stdarg.h>
@@ -11,6 +11,8 @@
 
 // Instruction sets for which there are no kernels of bf16.
 #define LACKS "avx2 neon neonfp16 neondot neoni8mm"
+// Those without f16's.
+#define LACKS_F16 "none avx2 avx512 avx512vnni avx512bf16 avx512vbmi neon"
 
 // Sums in f32, rounded once: the reference's element, or the bf16 next to it where the sum lies near the middle.
 #define CLOSE .of_largest = 4e-6, .of_each = 0x1p-7, .lacks = LACKS
@@ -83,6 +85,62 @@ static void conv_bf16_of_planes__matches_reference(void **unused)
         {CAST, .inputs = "f32:2x3x15x33", .then = "Conv =bf16:33x3x7x7 pads=3,3,3,3 strides=2,2"},
         {CAST, .inputs = "f32:1x1x11x9",
          .then = "ferry:FusedConv =bf16:16x1x4x3 =f32:16 act=clip act_alpha=0 act_beta=6 strides=2,1"},
+    };
+    KERNEL_CASES_RUN(cases);
+}
+
+// Runs of 64 products are summed in f16, whose rounding is 2^-11: 0.003 of the largest sum is three times what random
+// numbers show.
+#define GEMM_F16 .of_each = 0x1p-10, .tactics = "conv_f16_gemm", .lacks = LACKS_F16
+#define CONV_F16 .domain = "", .op = "Conv", GEMM_F16, .of_largest = 3e-3
+#define FUSED_F16 .domain = "ferry", .op = "FusedConv", GEMM_F16, .of_largest = 3e-3
+#define CUT_F16                                                                                                        \
+    .domain = "ferry", .op = "FusedConv", GEMM_F16, .of_largest = 3e-2 // much less than the largest sum is left
+
+static void conv_f16__matches_reference_for_every_geometry(void **unused)
+{
+    (void)unused;
+    static const kernel_case cases[] = {
+        {CONV_F16, .inputs = "f16:1x16x7x7 =f16:32x16x1x1 =f16:32"},
+        {CONV_F16, .inputs = "f16:2x17x5x3 =f16:19x17x1x1"},
+        {CONV_F16, .inputs = "f16:1x8x1x1 =f16:1x8x1x1"},
+        {CONV_F16, .inputs = "f16:1x24x6x6 =f16:40x24x1x1", .attrs = "strides=2,2"},
+        {CONV_F16, .inputs = "f16:1x9x9x11 =f16:33x9x3x3 =f16:33", .attrs = "pads=1,1,1,1"},
+        {CONV_F16, .inputs = "f16:2x12x9x8 =f16:7x12x3x2 =f16:7", .attrs = "pads=0,1,2,1 strides=2,1"},
+        {CONV_F16, .inputs = "f16:1x8x13x13 =f16:16x8x3x3", .attrs = "pads=2,2,2,2 dilations=2,2"},
+        {CONV_F16, .inputs = "f16:1x8x12x12 =f16:16x8x5x5", .attrs = "auto_pad=SAME_UPPER strides=2,2"},
+        {CONV_F16, .inputs = "f16:1x3x20x21 =f16:24x3x3x3 =f16:24", .attrs = "pads=1,1,1,1 strides=2,2"},
+        {CONV_F16, .inputs = "f16:2x3x15x17 =f16:33x3x7x7", .attrs = "pads=3,3,3,3 strides=2,2"},
+        {CONV_F16, .inputs = "f16:1x1x9x9 =f16:5x1x3x3"},
+        {CONV_F16, .inputs = "f16:2x3x17 =f16:3x3x2 =f16:3"},
+        {CONV_F16, .inputs = "f16:1x2x6x9 =f16:5x2x1x3 =f16:5"},
+        {CONV_F16, .inputs = "f16:2x1x3x4x5 =f16:4x1x1x1x2", .attrs = "pads=0,1,0,0,0,1"},
+        {CONV_F16, .inputs = "f16:1x32x6x6 =f16:48x8x3x3 =f16:48", .attrs = "group=4 pads=1,1,1,1"},
+        {CONV_F16, .inputs = "f16:1x12x6x6 =f16:12x3x3x3", .attrs = "group=4 pads=1,1,1,1"},
+        {CONV_F16, .inputs = "f16:1x22x6x6 =f16:66x11x3x3", .attrs = "group=2"},
+        {CONV_F16, .inputs = "f16:1x10x37 =f16:20x10x5 =f16:20", .attrs = "pads=2,2"},
+        {CONV_F16, .inputs = "f16:1x8x4x5x6 =f16:9x8x2x3x3 =f16:9", .attrs = "pads=0,1,1,1,1,1"},
+        {CONV_F16, .inputs = "f16:1x8x7x7 =f16:8x8x7x7"},
+        {CONV_F16, .inputs = "f16:1x40x4x4 =f16:100x40x3x3", .attrs = "pads=1,1,1,1"},
+        {CONV_F16, .inputs = "f16:1x64x12x12 =f16:400x64x3x3", .attrs = "pads=1,1,1,1"},
+    };
+    KERNEL_CASES_RUN(cases);
+}
+
+static void fused_conv_f16__matches_reference_for_every_epilogue(void **unused)
+{
+    (void)unused;
+    static const kernel_case cases[] = {
+        {FUSED_F16, .inputs = "f16:1x16x7x7 =f16:33x16x1x1 =f32:33", .attrs = "act=relu"},
+        {CUT_F16, .inputs = "f16:1x16x7x7 =f16:64x16x1x1 =f32:64", .attrs = "act=clip act_alpha=-0.25 act_beta=0.5"},
+        {FUSED_F16, .inputs = "f16:1x16x7x7 =f16:20x16x3x3 =f32:20", .attrs = "act=leaky_relu act_alpha=0.1"},
+        {CUT_F16, .inputs = "f16:1x16x7x7 =f16:32x16x3x3 -", .attrs = "act=hard_sigmoid act_alpha=0.2 act_beta=0.5"},
+        {FUSED_F16, .inputs = "f16:1x16x7x7 =f16:70x16x1x1 =f32:70 f16:1x70x7x7", .attrs = "act=relu"},
+        {FUSED_F16, .inputs = "f16:1x16x7x7 =f16:64x16x1x1 =f32:64 f16:1x64x7x7"},
+        {FUSED_F16, .inputs = "f16:2x16x5x5 =f16:48x16x1x1 - f16:2x48x5x5", .attrs = "act=relu act_first=1 r_mult=0.5"},
+        {FUSED_F16, .inputs = "f16:2x16x5x5 =f16:48x16x1x1 - f16:2x48x5x5", .attrs = "act=relu r_mult=0.5"},
+        {FUSED_F16, .inputs = "f16:1x3x9x9 =f16:16x3x3x3 =f32:16",
+         .attrs = "act=clip act_alpha=0 act_beta=6 strides=2,2"},
     };
     KERNEL_CASES_RUN(cases);
 }
@@ -196,6 +254,8 @@ int main(void)
         cmocka_unit_test(conv_bf16__matches_reference_for_every_geometry),
         cmocka_unit_test(fused_conv_bf16__matches_reference_for_every_epilogue),
         cmocka_unit_test(conv_bf16_of_planes__matches_reference),
+        cmocka_unit_test(conv_f16__matches_reference_for_every_geometry),
+        cmocka_unit_test(fused_conv_f16__matches_reference_for_every_epilogue),
         cmocka_unit_test(depthwise_bf16__matches_reference_at_every_border),
         cmocka_unit_test(depthwise_by_pairs_of_lines__matches_reference),
         cmocka_unit_test(tails_of_bf16__match_reference),

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "backend/cpu/product_bf16.h"
+#include "backend/cpu/product_half.h"
 
 #include "backend/cpu/product_f32.h"
 
@@ -9,7 +9,7 @@
 #define CACHE_LINE 64
 
 typedef struct product_run {
-    const ferry_product_bf16 *product;
+    const ferry_product_half *product;
     const uint16_t *x, *r;
     const char *packed;
     uint16_t *y;
@@ -19,15 +19,16 @@ typedef struct product_run {
 static void run_block(const product_run *run, const ferry_row_buffer *buffer, size_t row, size_t rows, size_t group,
                       size_t first, size_t count)
 {
-    const ferry_product_bf16 *p = run->product;
+    const ferry_product_half *p = run->product;
     const size_t mr = p->row->mr, nr = p->row->nr, taps = p->source.taps, columns = p->shape.columns;
     const size_t dense = p->groups * columns, tiles = ferry_row_tiles(rows, mr);
     const size_t y_row = p->y_row ? p->y_row : dense, r_row = p->r_row ? p->r_row : dense;
-    const size_t panel = ferry_gemm_bf16_panel(&p->shape, nr), part = taps * ((p->source.kc + 1) / 2) * CACHE_LINE;
-    ferry_gemm_bf16_tile tile = {
+    const size_t panel = ferry_gemm_half_panel(p->row, &p->shape, nr);
+    const size_t part = taps * ((p->source.kc + 1) / 2) * CACHE_LINE;
+    ferry_gemm_half_tile tile = {
         .taps = taps, .kc = p->source.kc, .y_stride = y_row, .r_stride = r_row, .finish = &p->finish};
     for (size_t c = first; c < first + count; c += nr) {
-        tile.w = run->packed + group * p->group_bytes + ferry_gemm_bf16_panel(&p->shape, c);
+        tile.w = run->packed + group * p->group_bytes + ferry_gemm_half_panel(p->row, &p->shape, c);
         tile.cols = columns - c < nr ? columns - c : nr;
         for (size_t i = 0; i < tiles; i++) {
             const ferry_row_tile cut = ferry_row_tile_at(rows, tiles, i);
@@ -47,7 +48,7 @@ static void run_block(const product_run *run, const ferry_row_buffer *buffer, si
 static void run_task(void *context, size_t i, size_t j, size_t count_i, size_t count_j)
 {
     const product_run *run = context;
-    const ferry_product_bf16 *p = run->product;
+    const ferry_product_half *p = run->product;
     ferry_row_buffer buffer;
     size_t group_got = SIZE_MAX;
     for (size_t block = j; block < j + count_j; block++) {
@@ -65,7 +66,7 @@ static size_t divide_up(size_t n, size_t by)
 }
 
 // Rows of a task, a multiple of mr.
-static size_t row_block(const ferry_product_bf16 *p)
+static size_t row_block(const ferry_product_half *p)
 {
     const ferry_row_source *s = &p->source;
     const size_t mr = p->row->mr, block = ferry_row_source_block(s, mr);
@@ -76,7 +77,7 @@ static size_t row_block(const ferry_product_bf16 *p)
     return divide_up(divide_up(s->rows, divide_up(s->rows, most)), mr) * mr;
 }
 
-void ferry_product_bf16_run(const ferry_product_bf16 *p, ferry_thread_pool *pool, const uint16_t *x, const char *packed,
+void ferry_product_half_run(const ferry_product_half *p, ferry_thread_pool *pool, const uint16_t *x, const char *packed,
                             const uint16_t *r, uint16_t *y)
 {
     const size_t columns = p->shape.columns;

@@ -1,19 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
-// Cast between f32 and bf16, in any layout: what stands at the inputs and outputs of a network that computes in bf16.
+// Cast between f32 and f16 or bf16, in any layout: what stands at the inputs and outputs of a network that computes in
+// those.
 #include <string.h>
 
 #include "backend/cpu/conv_node.h"
-#include "backend/cpu/loops_bf16.h"
+#include "backend/cpu/loops_half.h"
 #include "backend/cpu/node.h"
 #include "ops/op.h"
 
-static const char tactic_name[] = "cast_bf16";
+static const struct {
+    const char *tactic;
+    ferry_dtype dtype;
+} types[] = {{"cast_bf16", FERRY_BF16}, {"cast_f16", FERRY_F16}};
 
 #define CHUNK 8192 // elements of one task
 
 typedef struct cast_kernel {
     ferry_cpu_kernel base;
-    const ferry_loops_bf16_row *row;
+    const ferry_loops_half_row *row;
     bool widen;
     size_t elements;
     ferry_cpu_operand x;
@@ -43,14 +47,22 @@ static ferry_status run(const ferry_cpu_kernel *kernel, const ferry_cpu_run *r, 
     return FERRY_OK;
 }
 
-static bool owns(const char *tactic)
+// The type on the other side of f32, by the tactic; NONE: it is none of these.
+static ferry_dtype dtype_of(const char *tactic)
 {
-    return strcmp(tactic, tactic_name) == 0;
+    for (size_t i = 0; i < FERRY_COUNT_OF(types); i++)
+        if (strcmp(types[i].tactic, tactic) == 0) return types[i].dtype;
+    return FERRY_DTYPE_NONE;
 }
 
-static bool knows_types(ferry_dtype x, ferry_dtype y)
+static bool owns(const char *tactic)
 {
-    return (x == FERRY_F32 && y == FERRY_BF16) || (x == FERRY_BF16 && y == FERRY_F32);
+    return dtype_of(tactic) != FERRY_DTYPE_NONE;
+}
+
+static bool knows_types(ferry_dtype half, ferry_dtype x, ferry_dtype y)
+{
+    return (x == FERRY_F32 && y == half) || (x == half && y == FERRY_F32);
 }
 
 static ferry_status prepare(ferry_cpu_device *device, const ferry_region *region, const char *tactic,
@@ -61,16 +73,17 @@ static ferry_status prepare(ferry_cpu_device *device, const ferry_region *region
     (void)packed_bytes;
     FERRY_TRY(ferry_cpu_check_region(region, tactic, in, out, err));
     const ferry_cpu_operand x = ferry_cpu_input(region, in, 0);
+    const ferry_dtype half = dtype_of(tactic);
     size_t bytes = 0;
     if (!ferry_node_is(&region->graph->nodes[region->nodes[0]], "Cast") || !x.present ||
-        !knows_types(x.desc.dtype, out[0].dtype) || !ferry_tensor_desc_same_dims(&x.desc, &out[0]) ||
+        !knows_types(half, x.desc.dtype, out[0].dtype) || !ferry_tensor_desc_same_dims(&x.desc, &out[0]) ||
         memcmp(x.desc.strides, out[0].strides, (size_t)out[0].rank * sizeof *out[0].strides) != 0 ||
         !ferry_tensor_desc_is_dense(&out[0], out[0].layout) || !ferry_tensor_desc_bytes(&out[0], &bytes))
         return ferry_cpu_misfit(tactic, "an output unlike its input", err);
     cast_kernel *k = ferry_cpu_kernel_new(device, sizeof *k, run);
     if (!k) return ferry_fail_memory(err, "a conversion");
-    k->row = ferry_loops_bf16_pick(device->isa);
-    k->widen = x.desc.dtype == FERRY_BF16;
+    k->row = ferry_loops_half_pick(device->isa, half);
+    k->widen = x.desc.dtype == half;
     k->elements = bytes / ferry_dtype_bytes(out[0].dtype);
     k->x = x;
     *out_kernel = &k->base.base;
@@ -84,14 +97,17 @@ static ferry_status offer(ferry_cpu_device *device, const ferry_graph_view *view
     const ferry_node *node = &g->nodes[root];
     if (!ferry_node_is(node, "Cast") || !ferry_cpu_is_plain_node(view, root)) return FERRY_OK;
     const ferry_value *x = ferry_cpu_value(g, node, 0), *y = ferry_cpu_result(g, node);
-    if (!x || ferry_value_is_constant(x) || !knows_types(x->dtype, y->dtype)) return FERRY_OK;
+    if (!x || ferry_value_is_constant(x)) return FERRY_OK;
     const double cost = ferry_cpu_cost_us(device, FERRY_F32, 0, ferry_cpu_bytes(x) + ferry_cpu_bytes(y));
-    return ferry_cpu_offer_layouts(sink, view, tactic_name, root, 0, cost, err);
+    for (size_t i = 0; i < FERRY_COUNT_OF(types); i++)
+        if (knows_types(types[i].dtype, x->dtype, y->dtype))
+            return ferry_cpu_offer_layouts(sink, view, types[i].tactic, root, 0, cost, err);
+    return FERRY_OK;
 }
 
-extern const ferry_cpu_family ferry_cpu_family_cast_bf16;
-const ferry_cpu_family ferry_cpu_family_cast_bf16 = {
-    .name = "cast_bf16",
+extern const ferry_cpu_family ferry_cpu_family_cast_half;
+const ferry_cpu_family ferry_cpu_family_cast_half = {
+    .name = "cast_half",
     .offer = offer,
     .owns = owns,
     .prepare = prepare,

@@ -1,18 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
-// Matrix products of bf16 with constant weights and sums in f32: Gemm, FusedGemm, and MatMul with a matrix on the
-// right.
+// Matrix products of f16 or bf16 with constant weights and sums in f32: Gemm, FusedGemm, and MatMul with a matrix on
+// the right.
 #include <string.h>
 
 #include "backend/cpu/matrix_node.h"
-#include "backend/cpu/product_bf16.h"
+#include "backend/cpu/product_half.h"
 #include "backend/cpu/tail.h"
 #include "ops/op.h"
 
-static const char tactic_name[] = "matrix_bf16";
+static const struct {
+    const char *tactic;
+    ferry_dtype dtype;
+} types[] = {{"matrix_bf16", FERRY_BF16}, {"matrix_f16", FERRY_F16}};
 
 typedef struct matrix_kernel {
     ferry_cpu_kernel base;
-    ferry_product_bf16 product;
+    ferry_product_half product;
     const char *packed; // borrowed
     ferry_cpu_operand x, residual;
 } matrix_kernel;
@@ -21,33 +24,46 @@ static ferry_status run(const ferry_cpu_kernel *kernel, const ferry_cpu_run *r, 
 {
     (void)err;
     const matrix_kernel *k = (const matrix_kernel *)kernel;
-    ferry_product_bf16_run(&k->product, r->pool, ferry_cpu_operand_data(&k->x, r), k->packed,
+    ferry_product_half_run(&k->product, r->pool, ferry_cpu_operand_data(&k->x, r), k->packed,
                            k->residual.present ? ferry_cpu_operand_data(&k->residual, r) : NULL, r->out[0].data);
     return FERRY_OK;
 }
 
-static bool owns(const char *tactic)
+// The type of a tactic's tensors; NONE: it is none of these.
+static ferry_dtype dtype_of(const char *tactic)
 {
-    return strcmp(tactic, tactic_name) == 0;
+    for (size_t i = 0; i < FERRY_COUNT_OF(types); i++)
+        if (strcmp(types[i].tactic, tactic) == 0) return types[i].dtype;
+    return FERRY_DTYPE_NONE;
 }
 
-static bool read_weights(const ferry_gemm_bf16_row *row, const ferry_graph *g, const ferry_node *node, ferry_matrix *m,
-                         ferry_gemm_bf16_shape *shape, size_t *out_bytes)
+static bool owns_bf16(const char *tactic)
+{
+    return dtype_of(tactic) == FERRY_BF16;
+}
+
+static bool owns_f16(const char *tactic)
+{
+    return dtype_of(tactic) == FERRY_F16;
+}
+
+static bool read_weights(const ferry_gemm_half_row *row, const ferry_graph *g, const ferry_node *node, ferry_matrix *m,
+                         ferry_gemm_half_shape *shape, size_t *out_bytes)
 {
     if (!row || !ferry_matrix_read(g, node, m)) return false;
-    *shape = (ferry_gemm_bf16_shape){.taps = 1, .kc = m->k, .columns = m->n};
-    return ferry_gemm_bf16_packed_bytes(row, shape, out_bytes);
+    *shape = (ferry_gemm_half_shape){.taps = 1, .kc = m->k, .columns = m->n};
+    return ferry_gemm_half_packed_bytes(row, shape, out_bytes);
 }
 
 // w and bias (NULL: none) are scaled in place: copies.
-static void pack_scaled(const ferry_gemm_bf16_row *row, const ferry_matrix *m, const ferry_gemm_bf16_shape *shape,
+static void pack_scaled(const ferry_gemm_half_row *row, const ferry_matrix *m, const ferry_gemm_half_shape *shape,
                         float *w, float *bias, char *packed)
 {
     for (size_t i = 0; m->alpha != 1 && i < m->k * m->n; i++) w[i] *= m->alpha;
     for (size_t i = 0; bias && i < m->n; i++) bias[i] *= m->beta;
-    const ferry_gemm_bf16_weights weights = {
+    const ferry_gemm_half_weights weights = {
         .w = w, .column_stride = m->n_stride, .k_stride = m->k_stride, .bias = bias};
-    ferry_gemm_bf16_pack(row, shape, &weights, packed);
+    ferry_gemm_half_pack(row, shape, &weights, packed);
 }
 
 // n elements of a constant as f32, `step` (0 or 1) apart; NULL when memory is gone.
@@ -67,9 +83,9 @@ static ferry_status pack(ferry_cpu_device *device, const ferry_region *region, c
 {
     const ferry_graph *g = region->graph;
     const ferry_node *node = &g->nodes[region->nodes[0]];
-    const ferry_gemm_bf16_row *row = ferry_gemm_bf16_pick(device->isa);
+    const ferry_gemm_half_row *row = ferry_gemm_half_pick(device->isa, dtype_of(tactic));
     const ferry_heap *heap = device->base.heap;
-    ferry_gemm_bf16_shape shape;
+    ferry_gemm_half_shape shape;
     ferry_matrix m;
     size_t bytes = 0;
     if (!read_weights(row, g, node, &m, &shape, &bytes))
@@ -97,26 +113,27 @@ static ferry_status prepare(ferry_cpu_device *device, const ferry_region *region
 {
     FERRY_TRY(ferry_cpu_check_border(region, tactic, in, out, err));
     const ferry_node *node = &region->graph->nodes[region->nodes[0]];
-    const ferry_gemm_bf16_row *row = ferry_gemm_bf16_pick(device->isa);
+    const ferry_dtype dtype = dtype_of(tactic);
+    const ferry_gemm_half_row *row = ferry_gemm_half_pick(device->isa, dtype);
     const ferry_cpu_operand x = ferry_cpu_input(region, in, 0);
     ferry_cpu_operand residual = {.at = -1};
-    ferry_gemm_bf16_shape shape;
+    ferry_gemm_half_shape shape;
     ferry_matrix m;
     size_t bytes = 0, rows = 0, y_rows = 0, r_rows = 0;
     if (!read_weights(row, region->graph, node, &m, &shape, &bytes) || bytes != packed_bytes)
         return ferry_cpu_misfit(tactic, "packed weights of another size", err);
     if (ferry_node_is(node, "FusedGemm")) residual = ferry_cpu_input(region, in, 3);
     FERRY_TRY(ferry_tail_read(device, region, tactic, in, out, &m.finish, &residual, err));
-    if (!x.present || !ferry_matrix_rows(&x.desc, FERRY_BF16, m.k, &rows) ||
-        !ferry_matrix_rows(&out[0], FERRY_BF16, m.n, &y_rows) || rows != y_rows ||
-        (residual.present && (!ferry_matrix_rows(&residual.desc, FERRY_BF16, m.n, &r_rows) || r_rows != rows)))
+    if (!x.present || !ferry_matrix_rows(&x.desc, dtype, m.k, &rows) ||
+        !ferry_matrix_rows(&out[0], dtype, m.n, &y_rows) || rows != y_rows ||
+        (residual.present && (!ferry_matrix_rows(&residual.desc, dtype, m.n, &r_rows) || r_rows != rows)))
         return ferry_cpu_misfit(tactic, "operands that do not fit together", err);
     matrix_kernel *k = ferry_cpu_kernel_new(device, sizeof *k, run);
     if (!k) return ferry_fail_memory(err, "a matrix product");
     k->x = x;
     k->residual = residual;
     k->packed = packed;
-    k->product = (ferry_product_bf16){.row = row,
+    k->product = (ferry_product_half){.row = row,
                                       .groups = 1,
                                       .shape = shape,
                                       .group_bytes = bytes,
@@ -131,35 +148,57 @@ static ferry_status prepare(ferry_cpu_device *device, const ferry_region *region
     return FERRY_OK;
 }
 
-static ferry_status offer(ferry_cpu_device *device, const ferry_graph_view *view, ferry_node_id root,
+static ferry_status offer(ferry_cpu_device *device, const ferry_graph_view *view, ferry_node_id root, size_t type,
                           const ferry_offer_sink *sink, ferry_error *err)
 {
     const ferry_graph *g = view->graph;
+    const ferry_dtype dtype = types[type].dtype;
     ferry_tail tail;
     ferry_tail_find(view, root, &tail);
     const ferry_node *node = &g->nodes[tail.nodes[0]];
     ferry_matrix m;
-    if (!ferry_gemm_bf16_pick(device->isa) || !ferry_matrix_read(g, node, &m) ||
+    if (!ferry_gemm_half_pick(device->isa, dtype) || !ferry_matrix_read(g, node, &m) ||
         !ferry_cpu_is_plain_node(view, tail.nodes[0]))
         return FERRY_OK;
     const bool fused = ferry_node_is(node, "FusedGemm");
     const ferry_value *x = ferry_cpu_value(g, node, 0), *y = ferry_cpu_result(g, node);
     const ferry_value *r = fused ? ferry_cpu_value(g, node, 3) : NULL;
-    if (x->dtype != FERRY_BF16 || y->dtype != FERRY_BF16 || (r && r->dtype != FERRY_BF16) ||
-        ferry_value_is_constant(x) || x->shape.rank < 1 || (fused && ferry_cpu_is_constant(g, node, 3)))
+    if (x->dtype != dtype || y->dtype != dtype || (r && r->dtype != dtype) || ferry_value_is_constant(x) ||
+        x->shape.rank < 1 || (fused && ferry_cpu_is_constant(g, node, 3)))
         return FERRY_OK;
     const double macs = ferry_cpu_elements(y) * (double)m.k;
     const double bytes = ferry_cpu_bytes(x) + (double)(m.k * m.n * sizeof(uint16_t)) + ferry_cpu_bytes(y);
-    return ferry_tail_offer(sink, tactic_name, &tail, FERRY_LAYOUT_PLAIN, FERRY_LAYOUT_PLAIN,
-                            ferry_cpu_cost_us(device, FERRY_BF16, macs + tail.macs, bytes + tail.bytes), err);
+    return ferry_tail_offer(sink, types[type].tactic, &tail, FERRY_LAYOUT_PLAIN, FERRY_LAYOUT_PLAIN,
+                            ferry_cpu_cost_us(device, dtype, macs + tail.macs, bytes + tail.bytes), err);
+}
+
+static ferry_status offer_bf16(ferry_cpu_device *device, const ferry_graph_view *view, ferry_node_id root,
+                               const ferry_offer_sink *sink, ferry_error *err)
+{
+    return offer(device, view, root, 0, sink, err);
+}
+
+static ferry_status offer_f16(ferry_cpu_device *device, const ferry_graph_view *view, ferry_node_id root,
+                              const ferry_offer_sink *sink, ferry_error *err)
+{
+    return offer(device, view, root, 1, sink, err);
 }
 
 extern const ferry_cpu_family ferry_cpu_family_matrix_bf16;
 const ferry_cpu_family ferry_cpu_family_matrix_bf16 = {
     .name = "matrix_bf16",
     .multiplies_bf16 = true,
-    .offer = offer,
-    .owns = owns,
+    .offer = offer_bf16,
+    .owns = owns_bf16,
+    .pack = pack,
+    .prepare = prepare,
+};
+
+extern const ferry_cpu_family ferry_cpu_family_matrix_f16;
+const ferry_cpu_family ferry_cpu_family_matrix_f16 = {
+    .name = "matrix_f16",
+    .offer = offer_f16,
+    .owns = owns_f16,
     .pack = pack,
     .prepare = prepare,
 };
