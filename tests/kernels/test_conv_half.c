@@ -92,6 +92,7 @@ static void conv_bf16_of_planes__matches_reference(void **unused)
 // Runs of 64 products are summed in f16, whose rounding is 2^-11: 0.003 of the largest sum is three times what random
 // numbers show.
 #define GEMM_F16 .of_each = 0x1p-10, .tactics = "conv_f16_gemm", .lacks = LACKS_F16
+#define OF_F16 .of_largest = 3e-3, .of_each = 0x1p-10, .lacks = LACKS_F16
 #define CONV_F16 .domain = "", .op = "Conv", GEMM_F16, .of_largest = 3e-3
 #define FUSED_F16 .domain = "ferry", .op = "FusedConv", GEMM_F16, .of_largest = 3e-3
 #define CUT_F16                                                                                                        \
@@ -204,6 +205,31 @@ static void depthwise_by_pairs_of_lines__matches_reference(void **unused)
     KERNEL_CASES_RUN(cases);
 }
 
+#define DEPTHWISE_F16 .domain = "", .op = "Conv", OF_F16, .tactics = "conv_f16_depthwise"
+#define FUSED_DEPTHWISE_F16 .domain = "ferry", .op = "FusedConv", OF_F16, .tactics = "conv_f16_depthwise"
+static void depthwise_f16__matches_reference_at_every_border(void **unused)
+{
+    (void)unused;
+    static const kernel_case cases[] = {
+        {DEPTHWISE_F16, .inputs = "f16:1x16x7x7 =f16:16x1x3x3 =f16:16", .attrs = "group=16 pads=1,1,1,1"},
+        {DEPTHWISE_F16, .inputs = "f16:2x33x9x10 =f16:33x1x3x3", .attrs = "group=33 pads=1,1,1,1 strides=2,2"},
+        {DEPTHWISE_F16, .inputs = "f16:1x50x12x25 =f16:50x1x5x5 =f16:50", .attrs = "group=50 pads=2,2,2,2"},
+        {DEPTHWISE_F16, .inputs = "f16:1x5x3x3 =f16:5x1x5x5 =f16:5", .attrs = "group=5 pads=2,2,2,2"},
+        {DEPTHWISE_F16, .inputs = "f16:1x64x11x13 =f16:64x1x3x3", .attrs = "group=64 pads=4,4,4,4 dilations=4,4"},
+        {DEPTHWISE_F16, .inputs = "f16:1x20x9x9 =f16:20x1x3x3", .attrs = "group=20 auto_pad=SAME_UPPER strides=2,2"},
+        {DEPTHWISE_F16, .inputs = "f16:1x7x30 =f16:7x1x5 =f16:7", .attrs = "group=7 pads=0,3"},
+        {DEPTHWISE_F16, .inputs = "f16:1x18x4x5x6 =f16:18x1x3x3x3", .attrs = "group=18 pads=1,1,1,1,1,1"},
+        {DEPTHWISE_F16, .inputs = "f16:1x40x7x7 =f16:40x1x7x7", .attrs = "group=40"},
+        {FUSED_DEPTHWISE_F16, .inputs = "f16:1x32x7x7 =f16:32x1x3x3 =f32:32",
+         .attrs = "group=32 pads=1,1,1,1 act=clip act_alpha=0 act_beta=1"},
+        {FUSED_DEPTHWISE_F16, .inputs = "f16:1x35x8x7 =f16:35x1x3x3 =f32:35 f16:1x35x8x7",
+         .attrs = "group=35 pads=1,1,1,1 act=leaky_relu act_alpha=0.1"},
+        {FUSED_DEPTHWISE_F16, .inputs = "f16:1x16x7x7 =f16:16x1x3x3 =f32:16",
+         .attrs = "group=16 pads=1,1,1,1 act=hard_sigmoid act_alpha=0.2 act_beta=0.5"},
+    };
+    KERNEL_CASES_RUN(cases);
+}
+
 // The reference rounds what lies between to bf16, too.
 #define ROUGH .of_largest = 0x1p-7, .of_each = 0x1p-6, .lacks = LACKS
 static void tails_of_bf16__match_reference(void **unused)
@@ -258,6 +284,7 @@ int main(void)
         cmocka_unit_test(fused_conv_f16__matches_reference_for_every_epilogue),
         cmocka_unit_test(depthwise_bf16__matches_reference_at_every_border),
         cmocka_unit_test(depthwise_by_pairs_of_lines__matches_reference),
+        cmocka_unit_test(depthwise_f16__matches_reference_at_every_border),
         cmocka_unit_test(tails_of_bf16__match_reference),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

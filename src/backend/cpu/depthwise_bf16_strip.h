@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// The strip of depthwise_bf16.h, written once: a file per instruction set includes it after its simd headers, with
-// KERNEL and MOST, the output positions (a power of two) computed side by side, so that they share loads of weights.
-#include "backend/cpu/depthwise_bf16.h"
+// The strip of depthwise_half.h for bf16, written once: a file per instruction set includes it after its simd headers,
+// with KERNEL and MOST, the output positions (a power of two) computed side by side, so that they share loads of
+// weights.
+#include "backend/cpu/depthwise_half.h"
 #include "backend/cpu/finish_vf.h"
 
 #define ALWAYS_INLINE inline __attribute__((always_inline))
@@ -25,11 +26,11 @@ static ALWAYS_INLINE void run_loop(const ferry_finish *f, vf *even, vf *odd, con
 }
 
 // BOTH sums of `positions` outputs from channel `c` on; only `count` of them exist.
-static ALWAYS_INLINE void block(const ferry_depthwise_bf16_strip *s, const uint16_t *x, uint16_t *y, const uint16_t *r,
+static ALWAYS_INLINE void block(const ferry_depthwise_half_strip *s, const uint16_t *x, uint16_t *y, const uint16_t *r,
                                 size_t c, const size_t positions, const size_t count)
 {
     vf even[MOST], odd[MOST];
-    const vf bias_even = vf_load(s->bias + c), bias_odd = vf_load(s->bias + c + VEC);
+    const vf bias_even = vf_load(s->packed + c), bias_odd = vf_load(s->packed + c + VEC);
     UNROLL
     for (size_t p = 0; p < positions; p++) {
         even[p] = bias_even;
@@ -37,7 +38,7 @@ static ALWAYS_INLINE void block(const ferry_depthwise_bf16_strip *s, const uint1
     }
     for (size_t t = 0; t < s->n_taps; t++) {
         const uint16_t *from = x + s->taps[t].x + c;
-        const float *weights = s->w + s->taps[t].w + c;
+        const float *weights = s->packed + s->padded + s->taps[t].w + c;
         const vf w_even = vf_load(weights), w_odd = vf_load(weights + VEC);
         UNROLL
         for (size_t p = 0; p < positions; p++) {
@@ -66,7 +67,7 @@ static ALWAYS_INLINE void block(const ferry_depthwise_bf16_strip *s, const uint1
     }
 }
 
-static ALWAYS_INLINE void all_channels(const ferry_depthwise_bf16_strip *s, size_t first, const size_t positions)
+static ALWAYS_INLINE void all_channels(const ferry_depthwise_half_strip *s, size_t first, const size_t positions)
 {
     const uint16_t *x = s->x + first * s->x_step, *r = s->r ? s->r + first * s->channels : NULL;
     uint16_t *y = s->y + first * s->channels;
@@ -75,8 +76,8 @@ static ALWAYS_INLINE void all_channels(const ferry_depthwise_bf16_strip *s, size
     if (c < s->channels) block(s, x, y, r, c, positions, s->channels - c);
 }
 
-void KERNEL(const ferry_depthwise_bf16_strip *s);
-void KERNEL(const ferry_depthwise_bf16_strip *s)
+void KERNEL(const ferry_depthwise_half_strip *s);
+void KERNEL(const ferry_depthwise_half_strip *s)
 {
     size_t p = 0;
     for (; p + MOST <= s->positions; p += MOST) all_channels(s, p, MOST);

@@ -12,6 +12,7 @@
     ROW(conv_planes_bf16)          \
     ROW(conv_bf16)                 \
     ROW(matrix_bf16)               \
+    ROW(conv_depthwise_f16)        \
     ROW(conv_f16)                  \
     ROW(matrix_f16)                \
     ROW(conv_depthwise_f32)        \

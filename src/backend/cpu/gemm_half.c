@@ -3,10 +3,10 @@
 // (floats), for f16 their scales (floats), then the weights: kq of a column side by side, for each column in turn.
 #include "backend/cpu/gemm_half.h"
 
-#include <math.h>
 #include <string.h>
 
 #include "backend/cpu/isa.h"
+#include "backend/cpu/scale_f16.h"
 #include "base/f16.h"
 #include "base/size.h"
 
@@ -76,18 +76,6 @@ static float largest_weight(const ferry_gemm_half_shape *shape, const ferry_gemm
     return largest;
 }
 
-// The power of two that brings a column's weights below 1/2, the largest to at least 1/4: products of f16 are then
-// neither too small for it nor, with anything but the largest of inputs, are sums of them too large. The kernel
-// multiplies by it when it widens.
-static int column_exponent(const ferry_gemm_half_shape *shape, const ferry_gemm_half_weights *weights,
-                           const float *column)
-{
-    const float largest = largest_weight(shape, weights, column);
-    int exponent = -1;
-    if (largest > 0 && isfinite(largest)) frexpf(largest, &exponent);
-    return exponent + 1;
-}
-
 static void pack_column(const ferry_gemm_half_row *row, const ferry_gemm_half_shape *shape,
                         const ferry_gemm_half_weights *weights, const float *from, int exponent, size_t width,
                         uint16_t *to)
@@ -117,7 +105,7 @@ void ferry_gemm_half_pack(const ferry_gemm_half_row *row, const ferry_gemm_half_
             const float *from = weights->w + (first + c) * weights->column_stride;
             int exponent = 0;
             if (row->dtype == FERRY_F16) {
-                exponent = column_exponent(shape, weights, from);
+                exponent = ferry_scale_f16_exponent(largest_weight(shape, weights, from));
                 scales[c] = ldexpf(1, exponent);
             }
             pack_column(row, shape, weights, from, exponent, width, to + c * row->kq);
