@@ -237,6 +237,28 @@ static void swish__is_recognised_in_each_form(void **state)
     }
 }
 
+static void gate__takes_its_shortcut_in(void **state)
+{
+    (void)state;
+    for (int form = 0; form < 4; form++) {
+        rewritten r;
+        graph_builder *b = &r.before;
+        build_begin(b, 11);
+        const ferry_value_id x = build_input(b, "x", FERRY_F32, "2x3x4x5");
+        const ferry_value_id g = build_input(b, "g", FERRY_F32, form == 2 ? "2x3x4x5" : "2x3x1x1");
+        const ferry_value_id p = form == 1 ? BUILD_NODE(b, "Mul", "p", "", g, x) : BUILD_NODE(b, "Mul", "p", "", x, g);
+        if (form == 3) build_output(b, p);
+        build_output(b, form == 1 ? BUILD_NODE(b, "Add", "y", "", x, p) : BUILD_NODE(b, "Add", "y", "", p, x));
+        passes(&r, NULL);
+        // Not a gate where it is as large as the picture, and nothing is saved where others read the product.
+        const bool taken = form < 2;
+        const ferry_node *last = &r.after.nodes[r.after.n_nodes - 1];
+        assert_int_equal(r.after.n_nodes, 2);
+        assert_string_equal(last->op->name, taken ? "Mul" : "Add");
+        done(&r);
+    }
+}
+
 static void mean_pool__becomes_global_average_pool(void **state)
 {
     (void)state;
@@ -593,6 +615,7 @@ int main(void)
         cmocka_unit_test(layer_norm__is_recognised),
         cmocka_unit_test(gelu__is_recognised_in_each_order),
         cmocka_unit_test(swish__is_recognised_in_each_form),
+        cmocka_unit_test(gate__takes_its_shortcut_in),
         cmocka_unit_test(mean_pool__becomes_global_average_pool),
         cmocka_unit_test(pad__goes_into_convolution_and_pooling),
         cmocka_unit_test(pad__stays_before_a_pooling_that_does_not_count_its_own),

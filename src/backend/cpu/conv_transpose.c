@@ -272,7 +272,8 @@ static bool fill_phase(const transpose_kernel *k, size_t index, phase_part *p, s
     p->weights = weights_of(&k->filter, index);
     if (!phase_bytes(&k->product, k->isa, &k->filter, index, &p->group_bytes, end)) return false;
     if (!ferry_row_source_conv(&conv, k->elem_bytes, k->product.mr, 0, &p->source)) return false;
-    p->source.kind = FERRY_ROWS_TAPS; // a phase need not have an output for every position
+    for (int32_t i = 0; i < 3; i++) // a phase need not have an output for every position
+        if (conv.out[i] != conv.in[i]) p->source.kind = FERRY_ROWS_TAPS;
     p->source.zeros = k->zeros;
     return true;
 }
