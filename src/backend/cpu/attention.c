@@ -87,7 +87,7 @@ static void run_block(const attention_run *run, ferry_attention_block *block, si
     softmax(a, block);
     a->type->mix(a, block);
     for (size_t r = 0; a->quantise && r < block->rows; r++)
-        a->quantise(block->mixed + r * n->columns, a->y_scale, a->y_zero, -128, 127,
+        a->quantise(block->mixed + r * n->columns, a->y_scale.scale, a->y_scale.zero, -128, 127,
                     (uint8_t *)block->y + (int64_t)r * n->y.row, n->columns);
 }
 

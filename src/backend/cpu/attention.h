@@ -5,6 +5,7 @@
 #define FERRY_SRC_BACKEND_CPU_ATTENTION_H_
 
 #include "backend/cpu/attention_node.h"
+#include "backend/cpu/scale_node.h"
 #include "backend/cpu/shuffle.h"
 #include "backend/cpu/softmax_rows.h"
 
@@ -49,8 +50,7 @@ struct ferry_attention {
     size_t parts;                  // that have scratch memory of their own
     size_t keys_bytes, values_bytes, scores_bytes, weights_bytes, mixed_bytes, part_bytes;
     void (*quantise)(const float *x, float scale, int32_t zero, int32_t low, int32_t high, uint8_t *y, size_t n);
-    float y_scale;
-    int32_t y_zero;
+    ferry_scale_node y_scale;
 };
 
 /// For prepare, when type, row, softmax, node, mr, nr, vec and quantise are filled in: the rest, and the workspace.

@@ -17,21 +17,6 @@ static ferry_status run(const ferry_cpu_kernel *kernel, const ferry_cpu_run *r, 
     return FERRY_OK;
 }
 
-// The one scale and zero point of a QuantizeLinear to int8.
-static bool read_scale(const ferry_graph *g, const ferry_node *node, float *scale, int32_t *zero_point)
-{
-    const ferry_value *s = ferry_cpu_value(g, node, 1), *zero = ferry_cpu_value(g, node, 2);
-    *zero_point = 0;
-    if (!s || !ferry_value_is_constant(s) || s->dtype != FERRY_F32 || ferry_cpu_elements(s) != 1 ||
-        ferry_node_int(node, "block_size", 0) != 0 || ferry_node_attr(node, "precision"))
-        return false;
-    *scale = *(const float *)s->data;
-    if (!zero) return true;
-    if (!ferry_value_is_constant(zero) || zero->dtype != FERRY_S8 || ferry_cpu_elements(zero) != 1) return false;
-    *zero_point = *(const int8_t *)zero->data;
-    return true;
-}
-
 static ferry_status fill_kernel(attention_kernel *k, ferry_cpu_device *device, const ferry_region *region,
                                 const ferry_attention_tactic *tactic, const ferry_tensor_desc *in,
                                 const ferry_tensor_desc *out, ferry_error *err)
@@ -44,7 +29,7 @@ static ferry_status fill_kernel(attention_kernel *k, ferry_cpu_device *device, c
         n->dtype != tactic->dtype || out[0].dtype != (n->quantise ? FERRY_S8 : tactic->dtype))
         return ferry_cpu_misfit(tactic->name, "not attention of tensors that fit together", err);
     if (n->quantise) {
-        if (!tactic->quantises || !read_scale(region->graph, n->quantise, &a->y_scale, &a->y_zero))
+        if (!tactic->quantises || !ferry_scale_node_read(region->graph, n->quantise, &a->y_scale))
             return ferry_cpu_misfit(tactic->name, "a scale that it does not take", err);
         a->quantise = ferry_elementwise_s8_pick(device->isa)->quantise;
     }
@@ -67,11 +52,11 @@ static bool takes(const ferry_attention_tactic *tactic, bool via_f32, const ferr
                   const ferry_attention_node *n)
 {
     const ferry_dtype y = ferry_cpu_result(g, &g->nodes[root])->dtype;
-    float scale = 0;
-    int32_t zero = 0;
+    ferry_scale_node scale;
     if (n->dtype != tactic->dtype && !(via_f32 && ferry_cpu_is_float(n->dtype))) return false;
     if (!n->quantise) return y == n->dtype;
-    return tactic->quantises && n->dtype == tactic->dtype && y == FERRY_S8 && read_scale(g, n->quantise, &scale, &zero);
+    return tactic->quantises && n->dtype == tactic->dtype && y == FERRY_S8 &&
+           ferry_scale_node_read(g, n->quantise, &scale);
 }
 
 ferry_status ferry_attention_offer(ferry_cpu_device *device, const ferry_graph_view *view, ferry_node_id root,

@@ -37,6 +37,7 @@
     ROW(shuffle)                   \
     ROW(move)                      \
     ROW(pool)                      \
+    ROW(layer_norm)                \
     ROW(lines)                     \
     ROW(reference)
 // clang-format on

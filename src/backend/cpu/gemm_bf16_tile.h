@@ -74,28 +74,22 @@ static ALWAYS_INLINE void tile_of(const ferry_gemm_half_tile *t, const size_t mr
         for (; k + 2 <= kc; k += 2) ADD_PAIR(vp_set1);
         if (k < kc) ADD_PAIR(vp_set1_last);
     }
-    if (t->sums) {
-        UNROLL
-        for (size_t m = 0; m < mr; m++) {
-            UNROLL
-            for (size_t n = 0; n < nv; n++) vf_store(t->sums + m * t->y_stride + n * VEC, acc[m][n]);
-        }
-        return;
-    }
     const ferry_finish *f = t->finish;
-    if (f->kind == FERRY_FINISH_CLAMP && !(t->r && f->act_first)) {
+    if (!t->sums && f->kind == FERRY_FINISH_CLAMP && !(t->r && f->act_first)) {
         if (t->cols == nv * VEC && nv == NV)
             store_clamped(t, acc, mr, nv, true);
         else
             store_clamped(t, acc, mr, nv, false);
         return;
     }
-    float sums[MR * NV * VEC];
+    float near[MR * NV * VEC], *sums = t->sums ? t->sums : near;
+    const size_t width = t->sums ? t->y_stride : nv * VEC;
     UNROLL
     for (size_t m = 0; m < mr; m++) {
         UNROLL
-        for (size_t n = 0; n < nv; n++) vf_store(sums + (m * nv + n) * VEC, acc[m][n]);
+        for (size_t n = 0; n < nv; n++) vf_store(sums + m * width + n * VEC, acc[m][n]);
     }
+    if (t->sums) return;
     const vf_rows rows = {f, t->rows, t->cols, t->y, t->r, t->y_stride, t->r_stride};
     vf_finish_rows(&rows, sums, nv * VEC);
 }

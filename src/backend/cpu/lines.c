@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Softmax, LogSoftmax, LayerNormalization, InstanceNormalization, ArgMax and the common reductions of floats: operators
+// Softmax, LogSoftmax, InstanceNormalization, ArgMax and the common reductions of floats: operators
 // that look at whole lines of a tensor, along whatever dimensions and in either layout.
 #include <math.h>
 #include <string.h>
@@ -55,7 +55,7 @@ static void run_line(const job *j, size_t position, int64_t x_at, int64_t y_at)
     case FERRY_LINES_LOG_SOFTMAX: {
         const float most = row->max(x, n);
         const double total = row->exp(x, n, most, y);
-        row->normalise(x, n, (double)most + log(total), 1, NULL, NULL, y);
+        row->affine(x, n, (double)most + log(total), 1, 0, y);
         break;
     }
     case FERRY_LINES_BATCH_NORM: {
@@ -64,14 +64,9 @@ static void run_line(const job *j, size_t position, int64_t x_at, int64_t y_at)
         row->affine(x, n, k->mean[c], (float)factor, k->bias[c], y);
         break;
     }
-    case FERRY_LINES_LAYER_NORM:
     case FERRY_LINES_INSTANCE_NORM: {
         const double mean = row->sum(x, n) / (double)n;
         const double inverse = 1 / sqrt(row->squares(x, n, mean) / (double)n + k->epsilon);
-        if (k->kind == FERRY_LINES_LAYER_NORM) {
-            row->normalise(x, n, mean, (float)inverse, k->scale, k->bias, y);
-            break;
-        }
         const size_t c = channel_of(k, position);
         const float factor = (float)(inverse * (double)k->scale[c]);
         row->affine(x, n, mean, factor, k->bias[c], y);
@@ -145,7 +140,6 @@ static void run_columns(const job *j, size_t position, size_t columns, int64_t x
         }
         row->affine_columns(x, n, step, columns, mean, factor, shift, y);
         break;
-    case FERRY_LINES_LAYER_NORM:
     case FERRY_LINES_INSTANCE_NORM:
         row->sum_columns(x, n, step, columns, mean);
         for (size_t c = 0; c < columns; c++) mean[c] /= (double)n;
@@ -231,8 +225,7 @@ static ferry_status fill_kernel(lines_kernel *k, ferry_cpu_device *device, const
     k->epsilon = (double)ferry_node_float(node, "epsilon", 1e-5f);
     k->last_index = ferry_node_int(node, "select_last_index", 0) != 0;
     k->channels = k->x.desc.rank > 1 ? (size_t)k->x.desc.dims[1] : 1;
-    if (k->kind != FERRY_LINES_LAYER_NORM && k->kind != FERRY_LINES_INSTANCE_NORM && k->kind != FERRY_LINES_BATCH_NORM)
-        return FERRY_OK;
+    if (k->kind != FERRY_LINES_INSTANCE_NORM && k->kind != FERRY_LINES_BATCH_NORM) return FERRY_OK;
     FERRY_TRY(ferry_cpu_constant_f32(device->base.heap, ferry_cpu_value(g, node, 1), &k->scale, &k->scale_owned, err));
     if (k->kind == FERRY_LINES_BATCH_NORM) {
         const ferry_tensor mean = ferry_value_tensor(ferry_cpu_value(g, node, 3));

@@ -21,8 +21,6 @@ typedef struct ferry_lines_row {
     double (*squares)(const float *x, size_t n, double mean);      // of x - mean
     double (*exp)(const float *x, size_t n, float most, float *y); // y = e^(x - most), which may be x; returns the sum
     void (*scale)(float *y, size_t n, float factor);
-    void (*normalise)(const float *x, size_t n, double mean, float inverse, const float *scale, const float *bias,
-                      float *y); // (x - mean) * inverse * scale + bias, element by element; scale and bias may be NULL
     void (*affine)(const float *x, size_t n, double mean, float factor, float shift, float *y);
     // `columns` (1 to 16) lines; `step` elements from one element of a line to the next, in x and y alike.
     void (*max_columns)(const float *x, size_t n, size_t step, size_t columns, float *out);

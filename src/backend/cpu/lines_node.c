@@ -6,7 +6,6 @@
 
 static const ferry_lines_op table[] = {{"Softmax", FERRY_LINES_SOFTMAX, 24, true},
                                        {"LogSoftmax", FERRY_LINES_LOG_SOFTMAX, 26, false},
-                                       {"LayerNormalization", FERRY_LINES_LAYER_NORM, 12, true},
                                        {"InstanceNormalization", FERRY_LINES_INSTANCE_NORM, 12, true},
                                        {"BatchNormalization", FERRY_LINES_BATCH_NORM, 3, true},
                                        {"ArgMax", FERRY_LINES_ARG_MAX, 4, false},
@@ -67,11 +66,10 @@ bool ferry_lines_read(const ferry_graph *g, const ferry_node *node, const ferry_
         if (node->outputs[o] != FERRY_NO_VALUE) return false;
     if (y->dtype != (kind == FERRY_LINES_ARG_MAX ? FERRY_S64 : x->dtype)) return false;
     const bool channels_last = x->layout == FERRY_LAYOUT_CHANNELS_LAST && x->rank >= 3;
-    if (kind <= FERRY_LINES_LAYER_NORM || kind == FERRY_LINES_ARG_MAX) {
+    if (kind <= FERRY_LINES_LOG_SOFTMAX || kind == FERRY_LINES_ARG_MAX) {
         const int64_t otherwise = kind == FERRY_LINES_ARG_MAX ? 0 : -1;
         if (ferry_axis(ferry_node_int(node, "axis", otherwise), x->rank, &axis, NULL) != FERRY_OK) return false;
         gone[axis] = true;
-        for (int32_t d = axis; d < x->rank && kind == FERRY_LINES_LAYER_NORM; d++) gone[d] = true;
     } else if (kind == FERRY_LINES_INSTANCE_NORM || kind == FERRY_LINES_BATCH_NORM ||
                ferry_node_is(node, "GlobalAveragePool")) {
         for (int32_t d = 2; d < x->rank; d++) gone[d] = true;
@@ -86,11 +84,6 @@ bool ferry_lines_read(const ferry_graph *g, const ferry_node *node, const ferry_
     for (int32_t d = 2; d < x->rank; d++) positions |= gone[d] && x->dims[d] > 1;
     if (channels_last && gone[1] && positions) return false;
     if (view->n > INT32_MAX) return false;
-    if (kind == FERRY_LINES_LAYER_NORM) {
-        // Scale and bias element by element: lines must be dense, in the model's order.
-        if (view->step != 1 || channels_last || !is_vector(g, node, 1, (double)view->n)) return false;
-        return !ferry_cpu_value(g, node, 2) || is_vector(g, node, 2, (double)view->n);
-    }
     if (kind == FERRY_LINES_BATCH_NORM) return has_batch_parameters(g, node, x->rank > 1 ? (double)x->dims[1] : 1);
     return kind != FERRY_LINES_INSTANCE_NORM ||
            (x->rank >= 3 && is_vector(g, node, 1, (double)x->dims[1]) && is_vector(g, node, 2, (double)x->dims[1]));

@@ -88,21 +88,6 @@ static void scale(float *y, size_t n, float factor)
     for (size_t i = 0; i < n; i++) y[i] *= factor;
 }
 
-static void normalise(const float *x, size_t n, double mean, float inverse, const float *factors, const float *bias,
-                      float *y)
-{
-    FERRY_VECTORS
-    for (size_t i = 0; i < n; i++) y[i] = (float)((double)x[i] - mean) * inverse;
-    if (factors) {
-        FERRY_VECTORS
-        for (size_t i = 0; i < n; i++) y[i] *= factors[i];
-    }
-    if (bias) {
-        FERRY_VECTORS
-        for (size_t i = 0; i < n; i++) y[i] += bias[i];
-    }
-}
-
 static void affine(const float *x, size_t n, double mean, float factor, float shift, float *y)
 {
     FERRY_VECTORS
@@ -193,6 +178,16 @@ static void arg_max_columns(const float *x, size_t n, size_t step, size_t column
 }
 
 extern const ferry_lines_row ROW;
-const ferry_lines_row ROW = {
-    ISA,    max,         sum,         squares,         exps,        scale,          normalise,
-    affine, max_columns, sum_columns, squares_columns, exp_columns, affine_columns, arg_max_columns};
+const ferry_lines_row ROW = {ISA,
+                             max,
+                             sum,
+                             squares,
+                             exps,
+                             scale,
+                             affine,
+                             max_columns,
+                             sum_columns,
+                             squares_columns,
+                             exp_columns,
+                             affine_columns,
+                             arg_max_columns};

@@ -97,6 +97,17 @@ static inline vf vf_if_negative(vf t, vf below)
     VF_MAP(t.v[i] < 0 ? below.v[i] : t.v[i]);
 }
 
+static inline float vf_sum(vf v)
+{
+    return (v.v[0] + v.v[2]) + (v.v[1] + v.v[3]);
+}
+static inline float vf_most(vf v)
+{
+    float most = v.v[0];
+    for (int i = 1; i < VEC; i++) most = v.v[i] > most ? v.v[i] : most;
+    return most;
+}
+
 static inline vf vf_load_s32(const int32_t *p)
 {
     VF_MAP((float)p[i]);

@@ -7,36 +7,18 @@
 #include "backend/cpu/math_vf.h"
 #include "backend/cpu/softmax_rows.h"
 
-static float largest(vf v)
-{
-    float lane[VEC];
-    vf_store(lane, v);
-    for (size_t half = VEC / 2; half > 0; half /= 2)
-        for (size_t i = 0; i < half; i++) lane[i] = lane[i] > lane[i + half] ? lane[i] : lane[i + half];
-    return lane[0];
-}
-
-static float sum_of(vf v)
-{
-    float lane[VEC];
-    vf_store(lane, v);
-    for (size_t half = VEC / 2; half > 0; half /= 2)
-        for (size_t i = 0; i < half; i++) lane[i] += lane[i + half];
-    return lane[0];
-}
-
 // x = e^(scale * (x - the largest)); returns 1 / its sum. A NaN may hide from the maximum, but not from the sum.
 static float exp_row(float *x, size_t n, float scale)
 {
     vf most = vf_load(x), sum = vf_set1(0);
     for (size_t i = VEC; i < n; i += VEC) most = vf_at_least(most, vf_load(x + i));
-    const vf scales = vf_set1(scale), shift = vf_set1(-largest(most) * scale);
+    const vf scales = vf_set1(scale), shift = vf_set1(-vf_most(most) * scale);
     for (size_t i = 0; i < n; i += VEC) {
         const vf e = vf_exp(vf_fma(vf_load(x + i), scales, shift));
         sum = vf_add(sum, e);
         vf_store(x + i, e);
     }
-    return 1 / sum_of(sum);
+    return 1 / vf_sum(sum);
 }
 
 static void wide(const ferry_softmax_rows *rows)

@@ -5,14 +5,12 @@
 #include "backend/cpu/isa.h"
 #include "base/size.h"
 
-#define FERRY_SOFTMAX(isa, suffix) extern const ferry_softmax_row ferry_softmax__##suffix;
-#include "backend/cpu/softmax_rows.inc"
-#undef FERRY_SOFTMAX
+#define ROW(isa, suffix) extern const ferry_softmax_row ferry_softmax__##suffix;
+#include "backend/cpu/near_rows.inc"
 
 static const ferry_softmax_row *const rows[] = {
-#define FERRY_SOFTMAX(isa, suffix) &ferry_softmax__##suffix,
-#include "backend/cpu/softmax_rows.inc"
-#undef FERRY_SOFTMAX
+#define ROW(isa, suffix) &ferry_softmax__##suffix,
+#include "backend/cpu/near_rows.inc"
 };
 
 const ferry_softmax_row *ferry_softmax_at(size_t index)

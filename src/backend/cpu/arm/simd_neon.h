@@ -81,6 +81,15 @@ static inline vf vf_if_negative(vf t, vf below)
     return vbslq_f32(vcltzq_f32(t), below, t);
 }
 
+static inline float vf_sum(vf v)
+{
+    return vaddvq_f32(v);
+}
+static inline float vf_most(vf v)
+{
+    return vmaxvq_f32(v);
+}
+
 static inline vf vf_load_s32(const int32_t *p)
 {
     return vcvtq_f32_s32(vld1q_s32(p));

@@ -79,6 +79,16 @@ static inline vf vf_if_negative(vf t, vf below)
     return _mm512_mask_mov_ps(t, _mm512_cmp_ps_mask(t, _mm512_setzero_ps(), _CMP_LT_OQ), below);
 }
 
+// Over all lanes, in an order of the instruction set's own. The largest one of a vector with NaNs is anything.
+static inline float vf_sum(vf v)
+{
+    return _mm512_reduce_add_ps(v);
+}
+static inline float vf_most(vf v)
+{
+    return _mm512_reduce_max_ps(v);
+}
+
 // int32 and int8 as floats.
 static inline vf vf_load_s32(const int32_t *p)
 {
