@@ -3,6 +3,7 @@
 
 #include "backend/cpu/conv_node.h"
 #include "backend/cpu/depthwise_shape.h"
+#include "backend/cpu/filter_bf16.h"
 
 // Fewer wide channels than this are no panel worth a loop.
 #define LEAST_CHANNELS 8
@@ -32,9 +33,9 @@ typedef struct chain {
     int32_t n;
 } chain;
 
-static bool is_float(const ferry_graph *g, const ferry_node *conv)
+static bool has_dtype(const ferry_graph *g, const ferry_node *conv, ferry_dtype dtype)
 {
-    return ferry_cpu_value(g, conv, 0)->dtype == FERRY_F32 && ferry_cpu_result(g, conv)->dtype == FERRY_F32 &&
+    return ferry_cpu_value(g, conv, 0)->dtype == dtype && ferry_cpu_result(g, conv)->dtype == dtype &&
            ferry_cpu_is_float(ferry_cpu_value(g, conv, 1)->dtype);
 }
 
@@ -45,7 +46,7 @@ static bool has_residual(const ferry_graph *g, const ferry_tail *tail)
 }
 
 // Puts the convolution that ends in `root` in front of the chain.
-static bool prepend(const ferry_graph_view *view, ferry_node_id root, chain *c)
+static bool prepend(const ferry_graph_view *view, ferry_node_id root, ferry_dtype dtype, chain *c)
 {
     const ferry_graph *g = view->graph;
     ferry_tail tail;
@@ -53,7 +54,7 @@ static bool prepend(const ferry_graph_view *view, ferry_node_id root, chain *c)
     ferry_tail_find(view, root, &tail);
     const ferry_node *conv = &g->nodes[tail.nodes[0]];
     if (c->n == FERRY_BLOCK_STAGES || (!ferry_node_is(conv, "Conv") && !ferry_node_is(conv, "FusedConv"))) return false;
-    if (!ferry_conv_node_is_offered(view, tail.nodes[0], &shape) || !is_float(g, conv)) return false;
+    if (!ferry_conv_node_is_offered(view, tail.nodes[0], &shape) || !has_dtype(g, conv, dtype)) return false;
     c->tails[c->n] = tail;
     c->shapes[c->n++] = shape;
     return true;
@@ -66,7 +67,7 @@ static double macs_of(const ferry_conv_shape *s)
            (s->c_each == 1 ? 2 : 1);
 }
 
-static double price(const ferry_cpu_device *device, const ferry_graph *g, const chain *c)
+static double price(const ferry_cpu_device *device, const ferry_graph *g, const chain *c, ferry_dtype dtype)
 {
     double macs = 0;
     for (int32_t i = 0; i < c->n; i++) macs += macs_of(&c->shapes[i]) + c->tails[i].macs;
@@ -74,7 +75,7 @@ static double price(const ferry_cpu_device *device, const ferry_graph *g, const 
     const ferry_tail *last = &c->tails[0];
     const double bytes = ferry_cpu_bytes(ferry_cpu_value(g, first, 0)) + last->bytes +
                          ferry_cpu_bytes(ferry_cpu_result(g, &g->nodes[last->nodes[last->n_nodes - 1]]));
-    return ferry_cpu_cost_us(device, FERRY_F32, macs, bytes);
+    return ferry_cpu_cost_us(device, dtype, macs, bytes);
 }
 
 // What makes the input of the chain's first convolution, where nothing else reads it.
@@ -86,8 +87,16 @@ static ferry_node_id maker_of_input(const ferry_graph_view *view, const chain *c
     return users == 1 && !value->is_output ? value->producer : FERRY_NO_NODE;
 }
 
+// In bf16, only what is widened is kept from memory.
+static bool filters_bf16(const ferry_cpu_device *device, const ferry_conv_shape *depthwise)
+{
+    ferry_filter_bf16 filter = {.row = ferry_depthwise_pairs_pick(device->isa)};
+    size_t packed = 0;
+    return ferry_filter_bf16_plan(&filter, depthwise, true, &packed);
+}
+
 static ferry_status offer_chain(ferry_cpu_device *device, const ferry_graph_view *view, const chain *c,
-                                const char *tactic, const ferry_offer_sink *sink, ferry_error *err)
+                                ferry_dtype dtype, const char *tactic, const ferry_offer_sink *sink, ferry_error *err)
 {
     ferry_conv_shape shapes[FERRY_BLOCK_STAGES];
     ferry_node_id nodes[FERRY_BLOCK_STAGES * FERRY_TAIL_NODES];
@@ -98,6 +107,8 @@ static ferry_status offer_chain(ferry_cpu_device *device, const ferry_graph_view
         for (int32_t k = 0; k < tail->n_nodes; k++) nodes[n_nodes++] = tail->nodes[k];
     }
     const ferry_block_kind kind = ferry_block_kind_of(shapes, c->n);
+    if (dtype == FERRY_BF16 && (kind != FERRY_BLOCK_EXPAND_DEPTHWISE || !filters_bf16(device, &shapes[1])))
+        return FERRY_OK;
     if (kind == FERRY_BLOCK_NONE || shapes[c->n - 1].c_in < LEAST_CHANNELS) return FERRY_OK;
     // The kernel adds a residual to what a pointwise convolution gives, not in between.
     for (int32_t i = kind == FERRY_BLOCK_EXPAND_DEPTHWISE ? 0 : 1; i < c->n; i++)
@@ -107,16 +118,16 @@ static ferry_status offer_chain(ferry_cpu_device *device, const ferry_graph_view
                                .n_nodes = n_nodes,
                                .in_layout = FERRY_LAYOUT_CHANNELS_LAST,
                                .out_layout = FERRY_LAYOUT_CHANNELS_LAST,
-                               .cost_us = price(device, view->graph, c)};
+                               .cost_us = price(device, view->graph, c, dtype)};
     return sink->take(sink->user, &offer, err);
 }
 
 ferry_status ferry_block_offer(ferry_cpu_device *device, const ferry_graph_view *view, ferry_node_id root,
-                               const char *tactic, const ferry_offer_sink *sink, ferry_error *err)
+                               ferry_dtype dtype, const char *tactic, const ferry_offer_sink *sink, ferry_error *err)
 {
     chain c = {.n = 0};
-    while (root != FERRY_NO_NODE && prepend(view, root, &c)) {
-        FERRY_TRY(offer_chain(device, view, &c, tactic, sink, err));
+    while (root != FERRY_NO_NODE && prepend(view, root, dtype, &c)) {
+        FERRY_TRY(offer_chain(device, view, &c, dtype, tactic, sink, err));
         root = maker_of_input(view, &c);
     }
     return FERRY_OK;

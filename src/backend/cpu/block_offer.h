@@ -20,8 +20,9 @@ typedef enum ferry_block_kind {
 /// depthwise one has two spatial dimensions.
 ferry_block_kind ferry_block_kind_of(const ferry_conv_shape *shapes, int32_t n_stages);
 
-/// Offers the blocks that end in `root`: those whose inner values would leave the second-level cache.
+/// Offers the blocks of tensors of `dtype` that end in `root`: those whose inner values would leave the second-level
+/// cache.
 ferry_status ferry_block_offer(ferry_cpu_device *device, const ferry_graph_view *view, ferry_node_id root,
-                               const char *tactic, const ferry_offer_sink *sink, ferry_error *err);
+                               ferry_dtype dtype, const char *tactic, const ferry_offer_sink *sink, ferry_error *err);
 
 #endif // FERRY_SRC_BACKEND_CPU_BLOCK_OFFER_H_

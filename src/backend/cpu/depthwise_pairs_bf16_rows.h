@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The kernels of depthwise_pairs_bf16.h, written once: a file per instruction set includes it after its simd headers,
-// with KERNEL and PAIR, the functions' names.
+// with KERNEL and PAIR, the functions' names, and BLOCKS where several columns side by side are faster than one.
 #include "backend/cpu/depthwise_pairs_bf16.h"
 #include "backend/cpu/finish_rows_bf16.h"
 
@@ -115,6 +115,7 @@ static ALWAYS_INLINE void columns_of(const ferry_depthwise_pairs *d, size_t firs
         store_clamped(d, sums, y, columns, false);
 }
 
+#ifdef BLOCKS
 // Columns in blocks of 7 where they come to whole ones, as in pictures of 7 x 7 to 56 x 56; else of 8, and what is left
 // in smaller ones.
 #define ALL_COLUMNS(name, stride)                                                                                      \
@@ -136,14 +137,16 @@ static ALWAYS_INLINE void columns_of(const ferry_depthwise_pairs *d, size_t firs
     }
 ALL_COLUMNS(all_at_stride_1, 1)
 ALL_COLUMNS(all_at_stride_2, 2)
+#endif
 
 void KERNEL(const ferry_depthwise_pairs *d);
 void KERNEL(const ferry_depthwise_pairs *d)
 {
-    if (d->stride == 1)
-        all_at_stride_1(d);
-    else if (d->stride == 2)
-        all_at_stride_2(d);
-    else
-        for (size_t i = 0; i < d->columns; i++) columns_of(d, i, 1, d->stride);
+#ifdef BLOCKS
+    if (d->stride == 1 || d->stride == 2) {
+        (d->stride == 1 ? all_at_stride_1 : all_at_stride_2)(d);
+        return;
+    }
+#endif
+    for (size_t i = 0; i < d->columns; i++) columns_of(d, i, 1, d->stride);
 }

@@ -7,6 +7,7 @@
     ROW(attention_bf16)            \
     ROW(attention_f32)             \
     ROW(conv_block_f32)            \
+    ROW(conv_block_bf16)           \
     ROW(conv_depthwise_pairs_bf16) \
     ROW(conv_depthwise_bf16)       \
     ROW(conv_planes_bf16)          \
