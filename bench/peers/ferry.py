@@ -37,7 +37,7 @@ class Ferry:
             listed = os.path.join(self.work, model.name + ".pictures.txt")
             with open(listed, "w") as f:
                 f.writelines(p + "\n" for p in model.pictures()[:n_calibration])
-            words += ["--int8", "--calib", listed, "--calib-algo", "auto",
+            words += ["--int8", "--bf16", "--calib", listed, "--calib-algo", "auto",
                       "--calib-cache", os.path.join(self.work, model.name + ".ferry.cache"), "--mean", ",".join(map(str, model.mean)), "--std", ",".join(map(str, model.std)),
                       "--resize", "stretch"]
         done = subprocess.run(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
