@@ -6,12 +6,15 @@
 
 #define ALWAYS_INLINE inline __attribute__((always_inline))
 
+typedef struct pair_terms {
+    vf a_mult, b_mult, shift, a_zero, b_zero;
+} pair_terms;
+
 // Differences of int8 and their products are exact as floats.
-static ALWAYS_INLINE vf combine(const ferry_pair_s8 *p, const bool product, vf a, vf b)
+static ALWAYS_INLINE vf combine(const pair_terms t, const bool product, vf a, vf b)
 {
-    const vf a_mult = vf_set1(p->a_mult), shift = vf_set1(p->shift);
-    if (!product) return vf_fma(b, vf_set1(p->b_mult), vf_fma(a, a_mult, shift));
-    return vf_fma(vf_mul(vf_sub(a, vf_set1(p->a_zero)), vf_sub(b, vf_set1(p->b_zero))), a_mult, shift);
+    if (!product) return vf_fma(b, t.b_mult, vf_fma(a, t.a_mult, t.shift));
+    return vf_fma(vf_mul(vf_sub(a, t.a_zero), vf_sub(b, t.b_zero)), t.a_mult, t.shift);
 }
 
 static ALWAYS_INLINE void store_any(const ferry_pair_s8 *p, size_t at, vf t, size_t n)
@@ -29,22 +32,26 @@ static ALWAYS_INLINE void store_any(const ferry_pair_s8 *p, size_t at, vf t, siz
 static ALWAYS_INLINE void pair_rows(const ferry_pair_s8 *pair, size_t rows, size_t n, const bool product,
                                     const bool a_many, const bool b_many, const bool usual)
 {
-    const ferry_pair_s8 p = *pair;
+    // Read once: what is written could be anything's bytes.
+    const pair_terms terms = {vf_set1(pair->a_mult), vf_set1(pair->b_mult), vf_set1(pair->shift), vf_set1(pair->a_zero),
+                              vf_set1(pair->b_zero)};
+    const size_t a_row = pair->a_row, b_row = pair->b_row, y_row = pair->y_row;
+    const int8_t *a = pair->a, *b = pair->b;
+    int8_t *const out = pair->y;
     const vf least = vf_set1(-128), most = vf_set1(127);
-    const vf low = vf_at_most(most, vf_at_least(least, vf_set1(p.finish->low)));
-    const vf high = vf_at_least(least, vf_at_most(most, vf_set1(p.finish->high)));
-    for (size_t row = 0; row < rows; row++) {
-        const int8_t *a = p.a + row * p.a_row, *b = p.b + row * p.b_row;
+    const vf low = vf_at_most(most, vf_at_least(least, vf_set1(pair->finish->low)));
+    const vf high = vf_at_least(least, vf_at_most(most, vf_set1(pair->finish->high)));
+    for (size_t row = 0; row < rows; row++, a += a_row, b += b_row) {
         vf x = vf_set1(a[0]), y = vf_set1(b[0]);
         for (size_t i = 0; i < n; i += VEC) {
-            const size_t left = n - i < VEC ? n - i : VEC, at = row * p.y_row + i;
+            const size_t left = n - i < VEC ? n - i : VEC, at = row * y_row + i;
             if (a_many) x = vf_load_s8(a + i, left);
             if (b_many) y = vf_load_s8(b + i, left);
-            const vf t = combine(&p, product, x, y);
+            const vf t = combine(terms, product, x, y);
             if (usual)
-                vf_store_s8(p.y + at, vf_at_most(high, vf_at_least(low, t)), left);
+                vf_store_s8(out + at, vf_at_most(high, vf_at_least(low, t)), left);
             else
-                store_any(&p, at, t, left);
+                store_any(pair, at, t, left);
         }
     }
 }
