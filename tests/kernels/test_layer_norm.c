@@ -211,8 +211,11 @@ static void bf16__is_rounded_to_between_them(void **unused)
     ferry_build_options options = *test_no_passes();
     options.no_timing = true;
     ferry_engine *engine = test_engine(runtime, &b.graph, &options);
-    assert_int_equal(engine->plan->n_steps, 1);
-    assert_string_equal(engine->plan->steps[0].tactic, "layer_norm");
+    // How much it takes in is a matter of what processors' conversions are priced at.
+    const ferry_plan *plan = engine->plan;
+    size_t norms = 0;
+    for (size_t s = 0; s < plan->n_steps; s++) norms += strcmp(plan->steps[s].tactic, "layer_norm") == 0;
+    assert_int_equal(norms, 1);
     test_expect_reference(engine, &b.graph, 3, 1.0 / 100); // a step, where a bf16 lies between two
     ferry_engine_release(engine);
     ferry_runtime_release(runtime);
