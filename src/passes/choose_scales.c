@@ -85,7 +85,7 @@ ferry_status ferry_choose_scales(ferry_chooser *c, ferry_error *err)
         int32_t zero = 0;
         if (value->quant.dtype == FERRY_S8 && value->quant.count == 1) {
             scale = value->quant.scales[0];
-            if (value->quant.zero_points) zero = value->quant.zero_points[0];
+            zero = ferry_rewrite_zero_point(&value->quant);
         } else {
             const ferry_named_scale *found = find(sorted, n, value->name);
             if (found) scale = found->scale;

@@ -61,8 +61,7 @@ static bool read_activation(const ferry_graph *graph, const ferry_node *node, ac
 
 static bool same_grid(const ferry_quant *a, const ferry_quant *b)
 {
-    return a->scales[0] == b->scales[0] &&
-           (a->zero_points ? a->zero_points[0] : 0) == (b->zero_points ? b->zero_points[0] : 0);
+    return a->scales[0] == b->scales[0] && ferry_rewrite_zero_point(a) == ferry_rewrite_zero_point(b);
 }
 
 // What may take in the node's reader: behind a Q/DQ pair only a Relu, which rounding does not mind.

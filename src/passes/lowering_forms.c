@@ -149,7 +149,7 @@ static ferry_value_id integers_of(const ferry_lowering *l, ferry_value_id value)
     const ferry_quant *quant = &l->graph->values[value].quant;
     if (dq == FERRY_NO_NODE || !ferry_rewrite_is_rounded(l->graph, value) ||
         l->plan->values[value].scale != quant->scales[0] ||
-        l->plan->values[value].zero != (quant->zero_points ? quant->zero_points[0] : 0) ||
+        l->plan->values[value].zero != ferry_rewrite_zero_point(quant) ||
         l->graph->values[l->graph->nodes[dq].inputs[0]].dtype != FERRY_S8)
         return FERRY_NO_VALUE;
     return l->graph->nodes[dq].inputs[0];

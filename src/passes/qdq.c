@@ -82,7 +82,7 @@ static ferry_status absorb(ferry_graph *graph, ferry_node_id dq_id, const int32_
     const ferry_quant *known = &graph->values[x].quant;
     if (ferry_rewrite_is_constant(graph, x) || graph->values[x].dtype != graph->values[y].dtype) return FERRY_OK;
     const bool rounded = known->dtype == FERRY_S8 && known->count == 1 && known->scales[0] == of.scale &&
-                         (known->zero_points ? known->zero_points[0] : 0) == of.zero;
+                         ferry_rewrite_zero_point(known) == of.zero;
     const bool own = known->dtype == FERRY_DTYPE_NONE && is_read_through_pairs(graph, x, &of, offsets, users);
     if ((!rounded && !own) || graph->values[y].is_output || !ferry_graph_can_replace(graph, y, x))
         return record(graph, y, &of, changed, err);

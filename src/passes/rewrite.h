@@ -17,6 +17,11 @@ static inline bool ferry_rewrite_is_rounded(const ferry_graph *graph, ferry_valu
 {
     return graph->values[value].quant.dtype == FERRY_S8 && !ferry_value_is_constant(&graph->values[value]);
 }
+/// The zero point of a quantisation with one scale.
+static inline int32_t ferry_rewrite_zero_point(const ferry_quant *quant)
+{
+    return quant->zero_points ? quant->zero_points[0] : 0;
+}
 /// The value's only reader, if nothing rounds the value on the way: what makes it and what reads it may become one
 /// node. Else FERRY_NO_NODE.
 ferry_node_id ferry_rewrite_only_user(const ferry_graph *graph, ferry_value_id value);
