@@ -45,7 +45,7 @@ static int by_offset(const void *a, const void *b)
 }
 
 // Lowest offset for `it` among those placed already; `at_once` is scratch.
-static uint64_t place(const item *placed, size_t n_placed, const item *it, const item **at_once)
+static uint64_t find_place(const item *placed, size_t n_placed, const item *it, const item **at_once)
 {
     size_t n = 0;
     for (size_t i = 0; i < n_placed; i++)
@@ -59,8 +59,30 @@ static uint64_t place(const item *placed, size_t n_placed, const item *it, const
     return offset;
 }
 
-static void plan_device(const ferry_plan *plan, int32_t device, const uint64_t *bytes, bool keep_all,
-                        const int32_t *first, const int32_t *last, item *items, const item **scratch,
+static uint64_t place(item *items, size_t n_placed, item *it, const item **at_once)
+{
+    it->offset = find_place(items, n_placed, it, at_once);
+    return it->offset + it->bytes;
+}
+
+// Scratch goes into the gaps that buffers leave. They stay where they are, so no device needs more than with scratch
+// apart.
+static uint64_t place_workspaces(const ferry_plan *plan, int32_t device, const uint64_t *bytes, item *buffers,
+                                 size_t n_buffers, const item **at_once, ferry_buffer_place *out)
+{
+    uint64_t end = 0;
+    for (size_t s = 0; s < plan->n_steps; s++) {
+        item scratch = {.first = (int32_t)s, .last = (int32_t)s, .bytes = bytes[s]};
+        if (plan->steps[s].device != device || bytes[s] == 0) continue;
+        const uint64_t its_end = place(buffers, n_buffers, &scratch, at_once);
+        out[s] = (ferry_buffer_place){scratch.offset, scratch.bytes};
+        if (its_end > end) end = its_end;
+    }
+    return end;
+}
+
+static void plan_device(const ferry_plan *plan, int32_t device, const uint64_t *bytes, const uint64_t *workspace_bytes,
+                        bool keep_all, const int32_t *first, const int32_t *last, item *items, const item **at_once,
                         ferry_memory_plan *out)
 {
     size_t n = 0;
@@ -76,12 +98,13 @@ static void plan_device(const ferry_plan *plan, int32_t device, const uint64_t *
     qsort(items, n, sizeof *items, larger_first);
     uint64_t end = 0;
     for (size_t i = 0; i < n; i++) {
-        items[i].offset = place(items, i, &items[i], scratch);
-        if (items[i].offset + items[i].bytes > end) end = items[i].offset + items[i].bytes;
+        const uint64_t its_end = place(items, i, &items[i], at_once);
+        if (its_end > end) end = its_end;
         out->places[items[i].buffer] = (ferry_buffer_place){items[i].offset, items[i].bytes};
         out->sum_bytes += items[i].bytes;
     }
-    out->arena_bytes[device] = end;
+    const uint64_t scratch_end = place_workspaces(plan, device, workspace_bytes, items, n, at_once, out->workspaces);
+    out->arena_bytes[device] = scratch_end > end ? scratch_end : end;
 }
 
 ferry_status ferry_memory_plan_make(const ferry_plan *plan, const uint64_t *bytes, const uint64_t *workspace_bytes,
@@ -89,17 +112,16 @@ ferry_status ferry_memory_plan_make(const ferry_plan *plan, const uint64_t *byte
 {
     *out = (ferry_memory_plan){0};
     out->places = ferry_arena_alloc_array(arena, plan->n_buffers, sizeof *out->places);
+    out->workspaces = ferry_arena_alloc_array(arena, plan->n_steps, sizeof *out->workspaces);
     int32_t *first = ferry_arena_alloc_array(arena, plan->n_buffers, sizeof *first);
     int32_t *last = ferry_arena_alloc_array(arena, plan->n_buffers, sizeof *last);
     item *items = ferry_arena_alloc_array(arena, plan->n_buffers, sizeof *items);
-    const item **scratch = ferry_arena_alloc_array(arena, plan->n_buffers, sizeof *scratch);
-    if (!out->places || !first || !last || !items || !scratch) return ferry_fail_memory(err, "a memory plan");
+    const item **at_once = ferry_arena_alloc_array(arena, plan->n_buffers, sizeof *at_once);
+    if (!out->places || !out->workspaces || !first || !last || !items || !at_once)
+        return ferry_fail_memory(err, "a memory plan");
     find_lifetimes(plan, first, last);
-    for (int32_t d = 0; d < plan->n_devices; d++) {
-        plan_device(plan, d, bytes, keep_all, first, last, items, scratch, out);
-        out->workspace_offset[d] = ferry_align_size(out->arena_bytes[d], 64);
-        out->arena_bytes[d] = out->workspace_offset[d] + workspace_bytes[d];
-    }
+    for (int32_t d = 0; d < plan->n_devices; d++)
+        plan_device(plan, d, bytes, workspace_bytes, keep_all, first, last, items, at_once, out);
     for (size_t b = 0; b < plan->n_buffers; b++)
         out->places[b] = out->places[ferry_plan_root(plan, (ferry_buffer_id)b)];
     return FERRY_OK;

@@ -12,13 +12,14 @@ typedef struct ferry_buffer_place {
 } ferry_buffer_place;
 
 typedef struct ferry_memory_plan {
-    ferry_buffer_place *places;                        // [plan->n_buffers]; aliases repeat their root's
-    uint64_t arena_bytes[FERRY_PLAN_MAX_DEVICES];      // buffers and workspace
-    uint64_t workspace_offset[FERRY_PLAN_MAX_DEVICES]; // one scratch area a device, shared by its kernels
-    uint64_t sum_bytes;                                // what the buffers would need without sharing, for reports
+    ferry_buffer_place *places;                   // [plan->n_buffers]; aliases repeat their root's
+    ferry_buffer_place *workspaces;               // [plan->n_steps]: scratch, which is alive only while its step runs
+    uint64_t arena_bytes[FERRY_PLAN_MAX_DEVICES]; // buffers and workspaces
+    uint64_t sum_bytes;                           // what the buffers would need without sharing, for reports
 } ferry_memory_plan;
 
-/// bytes[i]: size of buffer i (a multiple of 64). workspace_bytes[d]: most scratch of a kernel on device d.
+/// bytes[i]: size of buffer i; workspace_bytes[s]: scratch of step s; both multiples of 64. No device needs more than
+/// its buffers and its most wanting step would, were scratch kept apart.
 /// keep_all: no sharing, so that every buffer can be looked at after the run. Arrays are made in `arena`.
 ferry_status ferry_memory_plan_make(const ferry_plan *plan, const uint64_t *bytes, const uint64_t *workspace_bytes,
                                     bool keep_all, ferry_arena *arena, ferry_memory_plan *out, ferry_error *err);

@@ -265,8 +265,7 @@ static ferry_status prepare_kernels(ferry_context *c, uint64_t *workspace, ferry
         const ferry_plan_step *step = &plan->steps[i];
         if (step->kind == FERRY_STEP_REGION) FERRY_TRY(prepare_region(c, i, err));
         if (step->kind == FERRY_STEP_REFORMAT) FERRY_TRY(prepare_reformat(c, i, err));
-        const size_t need = c->kernels[i] ? ferry_align_size(c->kernels[i]->workspace_bytes, 64) : 0;
-        if (need > workspace[step->device]) workspace[step->device] = need;
+        workspace[i] = c->kernels[i] ? ferry_align_size(c->kernels[i]->workspace_bytes, 64) : 0;
     }
     return FERRY_OK;
 }
@@ -322,12 +321,12 @@ static ferry_status prepare_observer(ferry_context *c, const uint64_t *bytes, fe
 static ferry_status prepare(ferry_context *c, ferry_error *err)
 {
     const ferry_plan *plan = c->engine->plan;
-    uint64_t workspace[FERRY_PLAN_MAX_DEVICES] = {0};
     c->descs = ferry_arena_alloc_array(&c->arena, plan->n_buffers, sizeof *c->descs);
     c->kernels = ferry_arena_alloc_array(&c->arena, plan->n_steps, sizeof *c->kernels);
     uint64_t *bytes = ferry_arena_alloc_array(&c->arena, plan->n_buffers, sizeof *bytes);
+    uint64_t *workspace = ferry_arena_alloc_array(&c->arena, plan->n_steps, sizeof *workspace);
     c->skipped = ferry_arena_alloc_array(&c->arena, plan->n_buffers, sizeof *c->skipped);
-    if (!c->descs || !c->kernels || !c->skipped || !bytes) return ferry_fail_memory(err, "a context");
+    if (!c->descs || !c->kernels || !c->skipped || !bytes || !workspace) return ferry_fail_memory(err, "a context");
     FERRY_TRY(infer_shapes(c, err));
     FERRY_TRY(describe_buffers(c, bytes, err));
     FERRY_TRY(settle_aliases(c, bytes, err));

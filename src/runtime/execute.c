@@ -61,7 +61,7 @@ static ferry_status run_step(execution *x, size_t at, ferry_error *err)
     for (int32_t i = 0; i < step->n_outputs; i++)
         c->step_out[i] = (ferry_binding){c->data[step->outputs[i]], c->dims[plan->buffers[step->outputs[i]].value]};
     if (!info->synchronous) x->outstanding[step->device] = true;
-    void *workspace = (char *)c->device_memory[step->device] + c->memory.workspace_offset[step->device];
+    void *workspace = (char *)c->device_memory[step->device] + c->memory.workspaces[at].offset;
     return c->kernels[at]->device->backend->enqueue(x->streams[step->device], c->kernels[at], c->step_in, c->step_out,
                                                     workspace, err);
 }
