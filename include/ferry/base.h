@@ -42,7 +42,8 @@ typedef enum ferry_status {
     FERRY_ERR_CANCELLED = 8,        ///< a progress callback asked to stop
     FERRY_ERR_BAD_DATA = 9,         ///< a picture, .npy, cache, list or preset file is damaged
     FERRY_ERR_NOT_READY = 10,       ///< an event or stream has not completed yet
-    FERRY_ERR_INTERNAL = 11         ///< a mistake of ferry's own; please report it
+    FERRY_ERR_INTERNAL = 11,        ///< a mistake of ferry's own; please report it
+    FERRY_ERR_DEVICE = 12           ///< a device failed while it worked; what it was asked for is lost
 } ferry_status;
 
 /// Short static English name of a status, e.g. "bad model". Never NULL. Thread-safe.

@@ -34,8 +34,8 @@ from ferry._context import Context
 from ferry._decoder import Decoder
 from ferry._engine import Engine
 from ferry._errors import (BadDataError, BadEngineError, BadModelError, CancelledError, ClosedError, CopyWarning,
-                           Error, FileError, InternalError, InvalidArgumentError, NotReadyError, OutOfMemoryError,
-                           UnavailableError, UnsupportedError)
+                           DeviceError, Error, FileError, InternalError, InvalidArgumentError, NotReadyError,
+                           OutOfMemoryError, UnavailableError, UnsupportedError)
 from ferry._histograms import HistogramInfo, Histograms
 from ferry._labels import Labels
 from ferry._library import lib as _lib
@@ -60,7 +60,8 @@ __version__ = _lib.version().decode()
 __all__ = [
     "AveragePrecision", "BadDataError", "BadEngineError", "BadModelError", "Binding", "Builder", "BuilderConfig",
     "Calibration", "Calibrator", "CancelledError", "Class", "ClosedError", "CocoTruth", "Context", "CopyWarning",
-    "DataType", "Decoder", "Detection", "Device", "DeviceArray", "DeviceMemory", "Engine", "Error", "Event",
+    "DataType", "Decoder", "Detection", "Device", "DeviceArray", "DeviceError", "DeviceMemory", "Engine", "Error",
+    "Event",
     "FileError", "Geometry", "HistogramInfo", "Histograms", "InternalError", "InvalidArgumentError", "IoU", "Labels",
     "LayerTime", "Logger", "Model", "Network", "Node", "NotReadyError", "OutOfMemoryError", "Precision", "Preprocess",
     "ProgressReport", "Result", "Runtime", "SampleList", "Severity", "Stream", "Tensor", "TopK", "TrueBox",

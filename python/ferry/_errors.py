@@ -78,6 +78,12 @@ class InternalError(Error, RuntimeError):
     status = 11
 
 
+class DeviceError(Error, RuntimeError):
+    """A device failed while it worked; what it was asked for is lost."""
+
+    status = 12
+
+
 class ClosedError(InvalidArgumentError):
     """The object was closed, or belongs to the process that this one was forked from."""
 
@@ -89,7 +95,8 @@ class CopyWarning(UserWarning):
 _BY_STATUS: Dict[int, Type[Error]] = {
     kind.status: kind
     for kind in (InvalidArgumentError, OutOfMemoryError, FileError, BadModelError, UnsupportedError, BadEngineError,
-                 UnavailableError, CancelledError, BadDataError, NotReadyError, InternalError)
+                 UnavailableError, CancelledError, BadDataError, NotReadyError, InternalError,
+                 DeviceError)
 }
 
 

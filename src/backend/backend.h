@@ -114,6 +114,7 @@ typedef struct ferry_device_info {
     size_t memory_bytes;   // of the device
     bool host_memory;      // the host reads and writes its memory directly
     bool synchronous;      // enqueue returns when the work is done
+    bool build_only;       // a kind of device that plans are made for; nothing can be prepared or run
     bool survives_fork;    // its memory and kernels serve a child of the process that opened it, too
     uint32_t fast_dtypes;  // bit (1 << ferry_dtype): faster than f32 here
 } ferry_device_info;
@@ -148,6 +149,10 @@ typedef struct ferry_backend {
     ferry_status (*pack)(ferry_device *device, const ferry_region *region, const char *tactic, void **out_data,
                          size_t *out_bytes, ferry_error *err);
 
+    /// The same for kernels that change the layout of tensors of that type, whatever their shapes. Optional.
+    ferry_status (*pack_reformat)(ferry_device *device, ferry_dtype dtype, void **out_data, size_t *out_bytes,
+                                  ferry_error *err);
+
     // --- Preparing ---
     /// Makes a kernel for concrete shapes. `packed` (64-byte aligned, from pack, perhaps by way of a file) and the
     /// graph are borrowed for the kernel's life. A `packed` that does not fit is refused, never read beyond its end.
@@ -155,8 +160,10 @@ typedef struct ferry_backend {
                             const ferry_tensor_desc *in, const ferry_tensor_desc *out, const void *packed,
                             size_t packed_bytes, ferry_kernel **out_kernel, ferry_error *err);
     /// Makes a kernel that copies `in` to `out`, same dims and dtype, other layout or strides.
+    /// `packed`: what pack_reformat made for tensors of this type, if there is such a function.
     ferry_status (*prepare_reformat)(ferry_device *device, const ferry_tensor_desc *in, const ferry_tensor_desc *out,
-                                     ferry_kernel **out_kernel, ferry_error *err);
+                                     const void *packed, size_t packed_bytes, ferry_kernel **out_kernel,
+                                     ferry_error *err);
     void (*release)(ferry_kernel *kernel); // NULL accepted
 
     // --- Running: nothing here allocates ---
@@ -185,7 +192,8 @@ typedef struct ferry_backend {
     // --- Graph capture: optional, all NULL where the device has none ---
     ferry_status (*capture_begin)(ferry_device_stream *stream, ferry_error *err);
     ferry_status (*capture_end)(ferry_device_stream *stream, void **out_graph, ferry_error *err);
-    /// Changes the addresses that captured copies and kernels use for one binding.
+    /// What was captured with the address `from` of a tensor uses `to` from the next launch on, whatever it was changed
+    /// to meanwhile: so `from` names a tensor, and need not be memory at all.
     ferry_status (*capture_rebind)(void *graph, const void *from, void *to, ferry_error *err);
     ferry_status (*capture_launch)(void *graph, ferry_device_stream *stream, ferry_error *err);
     void (*capture_destroy)(void *graph);

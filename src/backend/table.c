@@ -2,10 +2,12 @@
 // The backends of this build, best first.
 #include "backend/backend.h"
 #include "backend/cpu/cpu.h"
+#include "backend/cuda/device.h"
 
 #include <string.h>
 
 static const ferry_backend *const backends[] = {
+    &ferry_backend_cuda,
     &ferry_backend_cpu,
     NULL,
 };

@@ -41,6 +41,8 @@ const char *ferry_status_name(ferry_status status)
         return "not ready";
     case FERRY_ERR_INTERNAL:
         return "internal error";
+    case FERRY_ERR_DEVICE:
+        return "device error";
     }
     return "unknown status";
 }

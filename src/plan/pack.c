@@ -12,6 +12,16 @@ typedef struct blob {
     size_t bytes;
 } blob;
 
+static ferry_status pack_reformat(const ferry_planner *p, const ferry_plan *plan, const ferry_plan_step *step,
+                                  blob *out, ferry_error *err)
+{
+    ferry_device *device = p->devices[step->device];
+    const ferry_dtype dtype = p->graph->values[plan->buffers[step->inputs[0]].value].dtype;
+    if (!device->backend->pack_reformat) return FERRY_OK;
+    const ferry_status s = device->backend->pack_reformat(device, dtype, &out->data, &out->bytes, err);
+    return s == FERRY_OK ? s : ferry_within(err, s, "changing the layout of '%s'", step->name);
+}
+
 static ferry_status pack_step(const ferry_planner *p, const ferry_plan_step *step, blob *out, ferry_error *err)
 {
     ferry_region region;
@@ -75,8 +85,9 @@ ferry_status ferry_planner_pack(ferry_planner *planner, ferry_plan *plan, ferry_
     if (!blobs) return ferry_fail_memory(err, "packed weights");
     ferry_status s = FERRY_OK;
     for (size_t i = 0; s == FERRY_OK && i < plan->n_steps; i++) {
-        if (plan->steps[i].kind != FERRY_STEP_REGION) continue;
-        s = pack_step(planner, &plan->steps[i], &blobs[i], err);
+        if (plan->steps[i].kind == FERRY_STEP_REGION) s = pack_step(planner, &plan->steps[i], &blobs[i], err);
+        if (plan->steps[i].kind == FERRY_STEP_REFORMAT)
+            s = pack_reformat(planner, plan, &plan->steps[i], &blobs[i], err);
         if (s == FERRY_OK) s = ferry_phase_step(&phase, i, err);
     }
     if (s == FERRY_OK) s = join_blobs(planner, plan, blobs, err);

@@ -244,6 +244,8 @@ ferry_status ferry_planner_time(ferry_planner *planner, ferry_error *err)
 {
     if (planner->options->workspace_bytes) FERRY_TRY(check_workspace(planner, err));
     if (!planner->options->time_tactics) return FERRY_OK;
+    for (int32_t d = 0; d < planner->n_devices; d++)
+        if (planner->infos[d].build_only) return FERRY_OK; // prices decide
     size_t total = 0, done = 0;
     const bool *contested = find_contested(planner, &planner->scratch);
     if (!contested) return ferry_fail_memory(err, "timing tactics");

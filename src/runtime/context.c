@@ -254,7 +254,9 @@ static ferry_status prepare_reformat(ferry_context *c, size_t at, ferry_error *e
     const ferry_plan_step *step = &plan->steps[at];
     ferry_device *device = c->engine->runtime->devices[step->device];
     const ferry_tensor_desc in = c->descs[step->inputs[0]], out = c->descs[step->outputs[0]];
-    const ferry_status s = device->backend->prepare_reformat(device, &in, &out, &c->kernels[at], err);
+    const ferry_status s = device->backend->prepare_reformat(
+        device, &in, &out, step->packed_bytes ? plan->packed + step->packed_offset : NULL, (size_t)step->packed_bytes,
+        &c->kernels[at], err);
     return s == FERRY_OK ? s : ferry_within(err, s, "changing the layout of '%s'", step->name);
 }
 

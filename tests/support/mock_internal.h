@@ -53,7 +53,8 @@ ferry_status mock_prepare(ferry_device *device, const ferry_region *region, cons
                           const ferry_tensor_desc *in, const ferry_tensor_desc *out, const void *packed,
                           size_t packed_bytes, ferry_kernel **out_kernel, ferry_error *err);
 ferry_status mock_prepare_reformat(ferry_device *device, const ferry_tensor_desc *in, const ferry_tensor_desc *out,
-                                   ferry_kernel **out_kernel, ferry_error *err);
+                                   const void *packed, size_t packed_bytes, ferry_kernel **out_kernel,
+                                   ferry_error *err);
 void mock_release(ferry_kernel *kernel);
 
 #endif // FERRY_TESTS_SUPPORT_MOCK_INTERNAL_H_

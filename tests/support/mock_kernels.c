@@ -235,8 +235,10 @@ ferry_status mock_prepare(ferry_device *device, const ferry_region *region, cons
 }
 
 ferry_status mock_prepare_reformat(ferry_device *device, const ferry_tensor_desc *in, const ferry_tensor_desc *out,
-                                   ferry_kernel **out_kernel, ferry_error *err)
+                                   const void *packed, size_t packed_bytes, ferry_kernel **out_kernel, ferry_error *err)
 {
+    (void)packed;
+    (void)packed_bytes;
     *out_kernel = NULL;
     mock_kernel *k = ferry_new(device->heap, mock_kernel);
     if (!k) return ferry_fail_memory(err, "a mock kernel");

@@ -70,6 +70,7 @@ ferry_status ferry_cpu_prepare_via_f32(ferry_cpu_device *device, const ferry_cpu
                                        ferry_kernel **out_kernel, ferry_error *err);
 
 ferry_status ferry_cpu_prepare_reformat(ferry_device *device, const ferry_tensor_desc *in, const ferry_tensor_desc *out,
-                                        ferry_kernel **out_kernel, ferry_error *err);
+                                        const void *packed, size_t packed_bytes, ferry_kernel **out_kernel,
+                                        ferry_error *err);
 
 #endif // FERRY_SRC_BACKEND_CPU_CPU_H_

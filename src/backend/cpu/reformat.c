@@ -17,8 +17,11 @@ static ferry_status run(const ferry_cpu_kernel *kernel, const ferry_cpu_run *r, 
 }
 
 ferry_status ferry_cpu_prepare_reformat(ferry_device *device, const ferry_tensor_desc *in, const ferry_tensor_desc *out,
-                                        ferry_kernel **out_kernel, ferry_error *err)
+                                        const void *packed, size_t packed_bytes, ferry_kernel **out_kernel,
+                                        ferry_error *err)
 {
+    (void)packed;
+    (void)packed_bytes;
     *out_kernel = NULL;
     if (in->dtype != out->dtype || !ferry_tensor_desc_same_dims(in, out))
         return ferry_fail(err, FERRY_ERR_INTERNAL, "reformat between different tensors");

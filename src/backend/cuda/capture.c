@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: Apache-2.0
+// What is enqueued while a stream captures becomes one CUDA graph: a chain of kernels, launched as a whole. It is built
+// node by node rather than by the driver's own stream capture, so that ferry knows which arguments of which nodes are
+// addresses that may change, and changes just those.
+#include <string.h>
+
+#include "backend/cuda/device.h"
+
+typedef struct captured {
+    ferry_cu_graph_node node;
+    ferry_cu_function function;
+    unsigned grid[3], block[3], shared_bytes;
+    int32_t n_arguments;
+    uint64_t values[FERRY_CUDA_MOST_ARGUMENTS];
+    uint64_t captured[FERRY_CUDA_MOST_ARGUMENTS]; // the values that it was captured with
+    uint32_t bound;                               // bits of arguments that are addresses of tensors
+    bool changed;
+} captured;
+
+typedef struct ferry_cuda_capture {
+    ferry_cuda_device *device;
+    ferry_cu_graph graph;
+    ferry_cu_graph_exec executable;
+    captured *nodes;
+    size_t n_nodes, capacity;
+} ferry_cuda_capture;
+
+_Static_assert(FERRY_CUDA_MOST_ARGUMENTS <= 32, "a bit an argument");
+
+ferry_status ferry_cuda_capture_begin(ferry_device_stream *stream, ferry_error *err)
+{
+    ferry_cuda_device *device = stream->device;
+    if (stream->capture) return ferry_fail(err, FERRY_ERR_INTERNAL, "the stream captures already");
+    ferry_cuda_capture *c = ferry_new(device->base.heap, ferry_cuda_capture);
+    if (!c) return ferry_fail_memory(err, "a CUDA graph");
+    c->device = device;
+    ferry_status s = ferry_cuda_enter(device, err);
+    if (s == FERRY_OK) {
+        s = ferry_cu_check(device->driver, device->driver->cuGraphCreate(&c->graph, 0), "making a graph", err);
+        ferry_cuda_leave(device);
+    }
+    if (s != FERRY_OK) {
+        ferry_delete(device->base.heap, c);
+        return s;
+    }
+    stream->capture = c;
+    return FERRY_OK;
+}
+
+ferry_status ferry_cuda_capture_add(ferry_device_stream *stream, const ferry_cu_kernel_node *node,
+                                    const ferry_cuda_launch *launch, ferry_error *err)
+{
+    ferry_cuda_capture *c = stream->capture;
+    const ferry_cu_driver *d = c->device->driver;
+    void *nodes = c->nodes;
+    const bool room = ferry_heap_reserve(c->device->base.heap, &nodes, &c->capacity, sizeof *c->nodes, c->n_nodes + 1);
+    c->nodes = nodes;
+    if (!room) return ferry_fail_memory(err, "a CUDA graph");
+    captured *to = &c->nodes[c->n_nodes];
+    *to = (captured){.function = node->function, .shared_bytes = node->shared_bytes};
+    memcpy(to->grid, node->grid, sizeof to->grid);
+    memcpy(to->block, node->block, sizeof to->block);
+    to->n_arguments = launch->n_arguments;
+    for (int32_t i = 0; i < launch->n_arguments; i++) {
+        memcpy(&to->values[i], node->arguments[i], sizeof to->values[i]);
+        to->captured[i] = to->values[i];
+        const ferry_cuda_argument_kind kind = launch->arguments[i].kind;
+        if (kind == FERRY_CUDA_IN || kind == FERRY_CUDA_OUT) to->bound |= 1u << i;
+    }
+    const ferry_cu_graph_node *before = c->n_nodes ? &c->nodes[c->n_nodes - 1].node : NULL;
+    FERRY_TRY(ferry_cu_check(d, d->cuGraphAddKernelNode(&to->node, c->graph, before, before ? 1 : 0, node),
+                             "adding a kernel to a graph", err));
+    c->n_nodes++;
+    return FERRY_OK;
+}
+
+ferry_status ferry_cuda_capture_end(ferry_device_stream *stream, void **out_graph, ferry_error *err)
+{
+    ferry_cuda_capture *c = stream->capture;
+    *out_graph = NULL;
+    if (!c) return ferry_fail(err, FERRY_ERR_INTERNAL, "the stream does not capture");
+    stream->capture = NULL;
+    const ferry_cu_driver *d = c->device->driver;
+    ferry_status s = ferry_cuda_enter(c->device, err);
+    if (s == FERRY_OK) {
+        const ferry_cu_result r = d->cuGraphInstantiateWithFlags
+                                      ? d->cuGraphInstantiateWithFlags(&c->executable, c->graph, 0)
+                                      : d->cuGraphInstantiate_v2(&c->executable, c->graph, NULL, NULL, 0);
+        if (r != 0) c->executable = NULL;
+        s = ferry_cu_check(d, r, "preparing a graph", err);
+        ferry_cuda_leave(c->device);
+    }
+    if (s != FERRY_OK) {
+        ferry_cuda_capture_destroy(c);
+        return s;
+    }
+    *out_graph = c;
+    return FERRY_OK;
+}
+
+static ferry_status update(ferry_cuda_capture *c, captured *n, ferry_error *err)
+{
+    void *addresses[FERRY_CUDA_MOST_ARGUMENTS];
+    for (int32_t i = 0; i < n->n_arguments; i++) addresses[i] = &n->values[i];
+    ferry_cu_kernel_node node = {.function = n->function, .shared_bytes = n->shared_bytes, .arguments = addresses};
+    memcpy(node.grid, n->grid, sizeof node.grid);
+    memcpy(node.block, n->block, sizeof node.block);
+    n->changed = false;
+    return ferry_cu_check(c->device->driver,
+                          c->device->driver->cuGraphExecKernelNodeSetParams(c->executable, n->node, &node),
+                          "giving a graph another address", err);
+}
+
+ferry_status ferry_cuda_capture_rebind(void *graph, const void *from, void *to, ferry_error *err)
+{
+    ferry_cuda_capture *c = graph;
+    (void)err;
+    for (size_t n = 0; n < c->n_nodes; n++)
+        for (int32_t i = 0; i < c->nodes[n].n_arguments; i++) {
+            captured *k = &c->nodes[n];
+            if (!(k->bound >> i & 1) || k->captured[i] != (uint64_t)(uintptr_t)from) continue;
+            k->changed |= k->values[i] != (uint64_t)(uintptr_t)to;
+            k->values[i] = (uint64_t)(uintptr_t)to;
+        }
+    return FERRY_OK;
+}
+
+ferry_status ferry_cuda_capture_launch(void *graph, ferry_device_stream *stream, ferry_error *err)
+{
+    ferry_cuda_capture *c = graph;
+    FERRY_TRY(ferry_cuda_enter(c->device, err));
+    ferry_status s = FERRY_OK;
+    for (size_t n = 0; s == FERRY_OK && n < c->n_nodes; n++)
+        if (c->nodes[n].changed) s = update(c, &c->nodes[n], err);
+    if (s == FERRY_OK)
+        s = ferry_cu_check(c->device->driver, c->device->driver->cuGraphLaunch(c->executable, stream->stream),
+                           "launching a graph", err);
+    ferry_cuda_leave(c->device);
+    return s;
+}
+
+void ferry_cuda_capture_destroy(void *graph)
+{
+    ferry_cuda_capture *c = graph;
+    if (!c) return;
+    const ferry_heap *heap = c->device->base.heap;
+    if (ferry_cuda_enter(c->device, NULL) == FERRY_OK) {
+        if (c->executable) (void)c->device->driver->cuGraphExecDestroy(c->executable);
+        if (c->graph) (void)c->device->driver->cuGraphDestroy(c->graph);
+        ferry_cuda_leave(c->device);
+    }
+    ferry_heap_free(heap, c->nodes, c->capacity * sizeof *c->nodes);
+    ferry_delete(heap, c);
+}

@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: Apache-2.0
+// Kernel texts to cubins: ferry's kernels are known to the compiler as headers, and the same text is compiled once.
+#ifndef FERRY_SRC_BACKEND_CUDA_COMPILE_H_
+#define FERRY_SRC_BACKEND_CUDA_COMPILE_H_
+
+#include "backend/cuda/device.h"
+
+/// The cubin of `text` for the device's chip, owned by the device. Thread-safe; several threads may compile at a time.
+ferry_status ferry_cuda_compile(ferry_cuda_device *device, const char *text, const void **out_cubin, size_t *out_bytes,
+                                ferry_error *err);
+void ferry_cuda_compile_clear(ferry_cuda_device *device);
+
+/// The kernel texts of src/backend/cuda/kernels, by file name; the array ends in an entry without a name. Generated.
+typedef struct ferry_cuda_text {
+    const char *name, *text;
+} ferry_cuda_text;
+extern const ferry_cuda_text ferry_cuda_texts[];
+
+#endif // FERRY_SRC_BACKEND_CUDA_COMPILE_H_

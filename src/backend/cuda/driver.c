@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "backend/cuda/driver.h"
+
+#include <dlfcn.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define OLDEST_DRIVER 10020 // of JetPack 4
+
+static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+static ferry_cu_driver driver;
+static bool opened;
+
+ferry_status ferry_cu_check(const ferry_cu_driver *d, ferry_cu_result result, const char *doing, ferry_error *err)
+{
+    if (result == 0) return FERRY_OK;
+    const char *name = NULL, *text = NULL;
+    if (d->cuGetErrorName(result, &name) != 0 || !name) name = "an error without a name";
+    if (d->cuGetErrorString(result, &text) != 0 || !text) text = "no description";
+    const ferry_status s = result == FERRY_CU_OUT_OF_MEMORY ? FERRY_ERR_OUT_OF_MEMORY
+                           : result == FERRY_CU_NO_DEVICE   ? FERRY_ERR_UNAVAILABLE
+                                                            : FERRY_ERR_DEVICE;
+    return ferry_fail(err, s, "%s: CUDA error %d, %s (%s)", doing, result, name, text);
+}
+
+static ferry_status load(void *library, const char *path, ferry_error *err)
+{
+    const char *missing = NULL;
+    // POSIX gives dlsym's result as an object pointer; copying its bytes is the way to make a function pointer of it.
+#define LOAD(name, required, arguments)                                                                                \
+    {                                                                                                                  \
+        void *symbol = dlsym(library, #name);                                                                          \
+        memcpy(&driver.name, &symbol, sizeof symbol);                                                                  \
+        if (!symbol && (required)) missing = #name;                                                                    \
+    }
+    FERRY_CU_FUNCTIONS(LOAD)
+#undef LOAD
+    if (!missing && !driver.cuGraphInstantiateWithFlags && !driver.cuGraphInstantiate_v2)
+        missing = "cuGraphInstantiateWithFlags";
+    if (missing)
+        return ferry_fail(err, FERRY_ERR_UNAVAILABLE,
+                          "the NVIDIA driver (%s) has no %s: it is older than CUDA 10.2's; install a newer driver",
+                          path, missing);
+    return FERRY_OK;
+}
+
+static ferry_status start(ferry_error *err)
+{
+    const ferry_cu_result r = driver.cuInit(0);
+    if (r == FERRY_CU_NO_DEVICE)
+        return ferry_fail(err, FERRY_ERR_UNAVAILABLE, "the NVIDIA driver is there, but finds no GPU");
+    if (r != 0) {
+        (void)ferry_cu_check(&driver, r, "starting the NVIDIA driver", err);
+        return FERRY_ERR_UNAVAILABLE;
+    }
+    FERRY_TRY(ferry_cu_check(&driver, driver.cuDriverGetVersion(&driver.version), "asking the driver's version", err));
+    if (driver.version < OLDEST_DRIVER)
+        return ferry_fail(err, FERRY_ERR_UNAVAILABLE, "the NVIDIA driver serves CUDA %d.%d; 10.2 or newer is needed",
+                          driver.version / 1000, driver.version % 1000 / 10);
+    return FERRY_OK;
+}
+
+static ferry_status open_once(ferry_error *err)
+{
+    const char *path = getenv("FERRY_LIBCUDA");
+    if (!path || !path[0]) path = "libcuda.so.1";
+    void *library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+    if (!library)
+        return ferry_fail(err, FERRY_ERR_UNAVAILABLE, "no NVIDIA driver: %s could not be opened (%s)", path, dlerror());
+    ferry_status s = load(library, path, err);
+    if (s == FERRY_OK) s = start(err);
+    if (s != FERRY_OK) {
+        dlclose(library);
+        return s;
+    }
+    opened = true;
+    return FERRY_OK;
+}
+
+ferry_status ferry_cu_driver_get(const ferry_cu_driver **out, ferry_error *err)
+{
+    pthread_mutex_lock(&mutex);
+    const ferry_status s = opened ? FERRY_OK : open_once(err);
+    pthread_mutex_unlock(&mutex);
+    *out = s == FERRY_OK ? &driver : NULL;
+    return s;
+}

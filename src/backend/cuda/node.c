@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "backend/cuda/node.h"
+
+// A launch in a chain of launches, measured on data-centre cards; integrated GPUs take longer.
+#define LAUNCH_US 1.5
+#define LAUNCH_INTEGRATED_US 4.0
+
+double ferry_cuda_cost_us(const ferry_cuda_device *device, ferry_dtype dtype, double macs, double bytes)
+{
+    const ferry_cuda_target *t = &device->target;
+    // What kernels reach of either peak, about.
+    const double work = macs / (0.5 * ferry_cuda_peak_macs(t, (int)dtype)) * 1e6;
+    const double moved = bytes / (0.75 * t->bandwidth_gbs * 1e9) * 1e6;
+    return (work > moved ? work : moved) + (t->integrated ? LAUNCH_INTEGRATED_US : LAUNCH_US);
+}
+
+int32_t ferry_cuda_input_at(const ferry_region *region, ferry_value_id value)
+{
+    for (int32_t i = 0; i < region->n_inputs; i++)
+        if (region->inputs[i] == value) return i;
+    return -1;
+}
+
+void ferry_cuda_pass_operands(ferry_cuda_launch *launch, const ferry_cuda_kernel *kernel, const ferry_region *region,
+                              const ferry_cuda_chain *chain, int64_t channels, size_t constants_at)
+{
+    for (int32_t i = 0; i < chain->n_operands; i++) {
+        const ferry_cuda_operand *o = &chain->operands[i];
+        if (o->kind == FERRY_CUDA_CHANNEL) {
+            ferry_cuda_pass_constants(launch, kernel, constants_at);
+            constants_at += (size_t)channels * sizeof(float);
+        } else {
+            ferry_cuda_pass_in(launch, ferry_cuda_input_at(region, o->value));
+        }
+    }
+}
+
+bool ferry_cuda_elements(const ferry_tensor_desc *desc, int64_t *out)
+{
+    int64_t n = 1;
+    for (int32_t d = 0; d < desc->rank; d++)
+        if (desc->dims[d] < 0 || __builtin_mul_overflow(n, desc->dims[d], &n)) return false;
+    *out = n;
+    return n <= INT32_MAX;
+}
+
+int64_t ferry_cuda_plane(const ferry_tensor_desc *desc)
+{
+    int64_t n = 1;
+    for (int32_t d = 2; d < desc->rank; d++) n *= desc->dims[d];
+    return n;
+}
+
+ferry_status ferry_cuda_misfit(const char *tactic, const char *what, ferry_error *err)
+{
+    return ferry_fail(err, FERRY_ERR_BAD_ENGINE, "tactic '%s': %s", tactic, what);
+}

@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the families of CUDA tactics ask about regions and tensors.
+#ifndef FERRY_SRC_BACKEND_CUDA_NODE_H_
+#define FERRY_SRC_BACKEND_CUDA_NODE_H_
+
+#include "backend/cpu/node.h" // regions and operands are read alike on every device
+#include "backend/cuda/chain.h"
+#include "backend/cuda/device.h"
+
+/// Microseconds for so many multiply-adds of the type and so many bytes to and from memory, a launch included.
+double ferry_cuda_cost_us(const ferry_cuda_device *device, ferry_dtype dtype, double macs, double bytes);
+
+/// Index of a value among the region's inputs; -1: it is none.
+int32_t ferry_cuda_input_at(const ferry_region *region, ferry_value_id value);
+
+/// Passes the operands of a chain, in their order: bindings, and constants that lie as float[channels] one behind the
+/// other from `constants_at` on. The chain's own text reads them as FERRY_EACH_OPERAND says.
+void ferry_cuda_pass_operands(ferry_cuda_launch *launch, const ferry_cuda_kernel *kernel, const ferry_region *region,
+                              const ferry_cuda_chain *chain, int64_t channels, size_t constants_at);
+
+/// Elements of a tensor; false when that is not known or beyond 2^31 - 1, what kernels count in.
+bool ferry_cuda_elements(const ferry_tensor_desc *desc, int64_t *out);
+/// Product of the dimensions behind the second.
+int64_t ferry_cuda_plane(const ferry_tensor_desc *desc);
+
+/// The answer to shapes, types or packed data that do not fit the tactic: FERRY_ERR_BAD_ENGINE.
+ferry_status ferry_cuda_misfit(const char *tactic, const char *what, ferry_error *err);
+
+#endif // FERRY_SRC_BACKEND_CUDA_NODE_H_

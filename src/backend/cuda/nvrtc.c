@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "backend/cuda/nvrtc.h"
+
+#include <dlfcn.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define MOST_HEADERS 64
+#define MOST_CHIPS 64
+
+typedef struct program_ *program;
+
+struct ferry_nvrtc {
+    void *library; // NULL: not there
+    char path[256];
+    int version;
+    int chips[MOST_CHIPS], n_chips; // that it makes cubins for
+    int (*nvrtcVersion)(int *, int *);
+    int (*nvrtcGetNumSupportedArchs)(int *);
+    int (*nvrtcGetSupportedArchs)(int *);
+    int (*nvrtcCreateProgram)(program *, const char *, const char *, int, const char *const *, const char *const *);
+    int (*nvrtcDestroyProgram)(program *);
+    int (*nvrtcCompileProgram)(program, int, const char *const *);
+    int (*nvrtcGetCUBINSize)(program, size_t *);
+    int (*nvrtcGetCUBIN)(program, char *);
+    int (*nvrtcGetProgramLogSize)(program, size_t *);
+    int (*nvrtcGetProgramLog)(program, char *);
+    const char *(*nvrtcGetErrorString)(int);
+};
+
+// Names of the library by ABI, newest first; from CUDA 11.3 on a major version keeps one.
+static const char *const names[] = {"libnvrtc.so.13", "libnvrtc.so.12", "libnvrtc.so.11.2", "libnvrtc.so.11.1",
+                                    "libnvrtc.so.11.0"};
+enum { NAMES = sizeof names / sizeof *names };
+// Where the CUDA toolkit puts it, for machines whose linker does not look there.
+static const char *const folders[] = {"", "/usr/local/cuda/lib64/", "/usr/local/cuda/targets/aarch64-linux/lib/"};
+enum { FOLDERS = sizeof folders / sizeof *folders };
+
+static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+static ferry_nvrtc known[NAMES + 1]; // the last: what FERRY_LIBNVRTC names
+static bool tried[NAMES + 1];
+
+static bool load(ferry_nvrtc *n)
+{
+    bool all = true;
+#define LOAD(name)                                                                                                     \
+    {                                                                                                                  \
+        void *symbol = dlsym(n->library, #name);                                                                       \
+        memcpy(&n->name, &symbol, sizeof symbol);                                                                      \
+        all &= symbol != NULL;                                                                                         \
+    }
+    LOAD(nvrtcVersion)
+    LOAD(nvrtcCreateProgram)
+    LOAD(nvrtcDestroyProgram)
+    LOAD(nvrtcCompileProgram)
+    LOAD(nvrtcGetCUBINSize)
+    LOAD(nvrtcGetCUBIN)
+    LOAD(nvrtcGetProgramLogSize)
+    LOAD(nvrtcGetProgramLog)
+    LOAD(nvrtcGetErrorString)
+    LOAD(nvrtcGetNumSupportedArchs)
+    LOAD(nvrtcGetSupportedArchs)
+#undef LOAD
+    return all;
+}
+
+static bool open_path(ferry_nvrtc *n, const char *path)
+{
+    int major = 0, minor = 0, count = 0;
+    n->library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+    if (!n->library) return false;
+    snprintf(n->path, sizeof n->path, "%s", path);
+    if (load(n) && n->nvrtcVersion(&major, &minor) == 0 && n->nvrtcGetNumSupportedArchs(&count) == 0 && count > 0 &&
+        count <= MOST_CHIPS && n->nvrtcGetSupportedArchs(n->chips) == 0) {
+        n->version = major * 1000 + minor * 10;
+        n->n_chips = count;
+        return true;
+    }
+    dlclose(n->library);
+    n->library = NULL;
+    return false;
+}
+
+static void open_name(size_t at)
+{
+    if (tried[at]) return;
+    tried[at] = true;
+    char path[256];
+    for (size_t f = 0; f < FOLDERS; f++) {
+        snprintf(path, sizeof path, "%s%s", folders[f], names[at]);
+        if (open_path(&known[at], path)) return;
+    }
+}
+
+static bool serves(const ferry_nvrtc *n, int chip, int most_major)
+{
+    if (!n->library || (most_major && n->version / 1000 > most_major)) return false;
+    for (int i = 0; i < n->n_chips; i++)
+        if (n->chips[i] == chip) return true;
+    return chip == 0;
+}
+
+static const ferry_nvrtc *find(int chip, int most_major)
+{
+    const char *own = getenv("FERRY_LIBNVRTC");
+    if (own && own[0]) {
+        ferry_nvrtc *n = &known[NAMES];
+        if (!tried[NAMES] || strcmp(n->path, own) != 0) (void)open_path(n, own);
+        tried[NAMES] = true;
+        return serves(n, chip, most_major) ? n : NULL;
+    }
+    for (size_t i = 0; i < NAMES; i++) {
+        open_name(i);
+        if (serves(&known[i], chip, most_major)) return &known[i];
+    }
+    return NULL;
+}
+
+ferry_status ferry_nvrtc_get(int chip, int most_major, const ferry_nvrtc **out, ferry_error *err)
+{
+    pthread_mutex_lock(&mutex);
+    *out = find(chip, most_major);
+    pthread_mutex_unlock(&mutex);
+    if (*out) return FERRY_OK;
+    char which[64] = "";
+    if (most_major) snprintf(which, sizeof which, " of CUDA %d or older", most_major);
+    return ferry_fail(err, FERRY_ERR_UNAVAILABLE,
+                      "no NVRTC%s that compiles for sm_%d was found (libnvrtc.so.13, .12, .11.2): install the CUDA "
+                      "toolkit, or `pip install nvidia-cuda-nvrtc-cu12` and set FERRY_LIBNVRTC to its libnvrtc.so.12",
+                      which, chip);
+}
+
+int ferry_nvrtc_version(const ferry_nvrtc *nvrtc)
+{
+    return nvrtc->version;
+}
+
+const char *ferry_nvrtc_path(const ferry_nvrtc *nvrtc)
+{
+    return nvrtc->path;
+}
+
+static ferry_status fail_with_log(const ferry_nvrtc *n, program p, int result, const char *arch, const ferry_heap *heap,
+                                  ferry_error *err)
+{
+    size_t bytes = 0;
+    char *log = NULL;
+    if (n->nvrtcGetProgramLogSize(p, &bytes) == 0 && bytes) log = ferry_heap_alloc(heap, bytes + 1);
+    if (log && n->nvrtcGetProgramLog(p, log) != 0) log[0] = 0;
+    ferry_fail(err, FERRY_ERR_INTERNAL, "NVRTC %d.%d, %s: %s\n%.3000s", n->version / 1000, n->version % 1000 / 10, arch,
+               n->nvrtcGetErrorString(result), log ? log : "");
+    ferry_heap_free(heap, log, bytes + 1);
+    return FERRY_ERR_INTERNAL;
+}
+
+static ferry_status compile(const ferry_nvrtc *n, program p, const char *arch, const ferry_heap *heap, void **out_cubin,
+                            size_t *out_bytes, ferry_error *err)
+{
+    char option[64];
+    snprintf(option, sizeof option, "--gpu-architecture=%s", arch);
+    const char *const options[] = {option, "--std=c++14", "--fmad=false"};
+    int r = n->nvrtcCompileProgram(p, (int)FERRY_COUNT_OF(options), options);
+    if (r == 0) r = n->nvrtcGetCUBINSize(p, out_bytes);
+    if (r != 0) return fail_with_log(n, p, r, arch, heap, err);
+    *out_cubin = ferry_heap_alloc_uninit(heap, *out_bytes);
+    if (!*out_cubin) return ferry_fail_memory(err, "a compiled kernel");
+    r = n->nvrtcGetCUBIN(p, *out_cubin);
+    if (r == 0) return FERRY_OK;
+    ferry_heap_free(heap, *out_cubin, *out_bytes);
+    *out_cubin = NULL;
+    return fail_with_log(n, p, r, arch, heap, err);
+}
+
+ferry_status ferry_nvrtc_compile(const ferry_nvrtc *n, const char *text, const ferry_nvrtc_header *headers,
+                                 size_t n_headers, const char *arch, const ferry_heap *heap, void **out_cubin,
+                                 size_t *out_bytes, ferry_error *err)
+{
+    *out_cubin = NULL;
+    const char *texts[MOST_HEADERS], *header_names[MOST_HEADERS];
+    if (n_headers > MOST_HEADERS) return ferry_fail(err, FERRY_ERR_INTERNAL, "%zu headers", n_headers);
+    for (size_t i = 0; i < n_headers; i++) {
+        texts[i] = headers[i].text;
+        header_names[i] = headers[i].name;
+    }
+    program p = NULL;
+    const int r = n->nvrtcCreateProgram(&p, text, "ferry.cu", (int)n_headers, texts, header_names);
+    if (r != 0) return ferry_fail(err, FERRY_ERR_INTERNAL, "NVRTC: %s", n->nvrtcGetErrorString(r));
+    const ferry_status s = compile(n, p, arch, heap, out_cubin, out_bytes, err);
+    n->nvrtcDestroyProgram(&p);
+    return s;
+}

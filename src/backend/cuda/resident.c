@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "backend/cuda/resident.h"
+
+static void unload(ferry_cuda_device *device, ferry_cuda_resident *r)
+{
+    for (int32_t i = 0; i < r->n_modules; i++) (void)device->driver->cuModuleUnload(r->modules[i]);
+    if (r->constants) (void)device->driver->cuMemFree_v2(r->constants);
+    ferry_delete(device->base.heap, r);
+}
+
+static ferry_status copy_constants(ferry_cuda_device *device, const ferry_cuda_package_view *package,
+                                   ferry_cuda_resident *r, ferry_error *err)
+{
+    const ferry_cu_driver *d = device->driver;
+    if (package->constant_bytes == 0) return FERRY_OK;
+    if (d->cuMemAlloc_v2(&r->constants, package->constant_bytes) != 0) {
+        r->constants = 0;
+        return ferry_fail(err, FERRY_ERR_OUT_OF_MEMORY, "the GPU has no %zu bytes for weights",
+                          package->constant_bytes);
+    }
+    r->constant_bytes = package->constant_bytes;
+    ferry_cu_stream stream = NULL;
+    FERRY_TRY(ferry_cu_check(d, d->cuStreamCreate(&stream, FERRY_CU_STREAM_NON_BLOCKING), "making a stream", err));
+    ferry_cu_result result = d->cuMemcpyHtoDAsync_v2(r->constants, package->constants, package->constant_bytes, stream);
+    if (result == 0) result = d->cuStreamSynchronize(stream);
+    (void)d->cuStreamDestroy_v2(stream);
+    return ferry_cu_check(d, result, "copying weights to the GPU", err);
+}
+
+static ferry_status load(ferry_cuda_device *device, const void *data, size_t bytes, ferry_cuda_resident *r,
+                         ferry_error *err)
+{
+    ferry_cuda_package_view package;
+    FERRY_TRY(ferry_cuda_package_read(data, bytes, &package, err));
+    for (int32_t i = 0; i < package.n_cubins; i++) {
+        const ferry_cu_result result = device->driver->cuModuleLoadData(&r->modules[i], package.cubins[i]);
+        if (result != 0) {
+            (void)ferry_cu_check(device->driver, result, "loading a compiled kernel", err);
+            return result == FERRY_CU_OUT_OF_MEMORY ? FERRY_ERR_OUT_OF_MEMORY : FERRY_ERR_BAD_ENGINE;
+        }
+        r->n_modules = i + 1;
+    }
+    return copy_constants(device, &package, r, err);
+}
+
+static ferry_status get(ferry_cuda_device *device, const void *data, size_t bytes, ferry_cuda_resident **out,
+                        ferry_error *err)
+{
+    for (ferry_cuda_resident *r = device->resident; r; r = r->next) {
+        if (r->data != data || r->bytes != bytes) continue;
+        r->users++;
+        *out = r;
+        return FERRY_OK;
+    }
+    ferry_cuda_resident *r = ferry_new(device->base.heap, ferry_cuda_resident);
+    if (!r) return ferry_fail_memory(err, "a CUDA module");
+    r->data = data;
+    r->bytes = bytes;
+    r->users = 1;
+    const ferry_status s = load(device, data, bytes, r, err);
+    if (s != FERRY_OK) {
+        unload(device, r);
+        return s;
+    }
+    r->next = device->resident;
+    device->resident = r;
+    *out = r;
+    return FERRY_OK;
+}
+
+ferry_status ferry_cuda_resident_get(ferry_cuda_device *device, const void *data, size_t bytes,
+                                     ferry_cuda_resident **out, ferry_error *err)
+{
+    *out = NULL;
+    pthread_mutex_lock(&device->mutex);
+    const ferry_status s = get(device, data, bytes, out, err);
+    pthread_mutex_unlock(&device->mutex);
+    return s;
+}
+
+void ferry_cuda_resident_put(ferry_cuda_device *device, ferry_cuda_resident *resident)
+{
+    if (!resident) return;
+    pthread_mutex_lock(&device->mutex);
+    if (--resident->users == 0) {
+        ferry_cuda_resident **link = &device->resident;
+        while (*link != resident) link = &(*link)->next;
+        *link = resident->next;
+        unload(device, resident);
+    }
+    pthread_mutex_unlock(&device->mutex);
+}
