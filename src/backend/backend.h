@@ -116,6 +116,8 @@ typedef struct ferry_device_info {
     bool synchronous;      // enqueue returns when the work is done
     bool build_only;       // a kind of device that plans are made for; nothing can be prepared or run
     bool survives_fork;    // its memory and kernels serve a child of the process that opened it, too
+    size_t slice_align;    // bytes that the beginning of a slice, and the way from position to position, are multiples
+                           // of; 0: any number will do
     uint32_t fast_dtypes;  // bit (1 << ferry_dtype): faster than f32 here
 } ferry_device_info;
 

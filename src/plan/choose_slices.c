@@ -24,6 +24,23 @@ static bool can_lie_inside(const ferry_planner *p, ferry_value_id value)
     return p->graph->values[value].shape.rank >= 3 && !p->bounded[value];
 }
 
+// Whether a slice that begins with that channel of `whole` lies as the device wants it.
+static bool is_aligned(const ferry_planner *p, ferry_value_id whole, int64_t first, int32_t device)
+{
+    const size_t align = p->infos[device].slice_align;
+    const ferry_value *v = &p->graph->values[whole];
+    const size_t elem = ferry_dtype_bytes(v->dtype);
+    if (align == 0) return true;
+    return first >= 0 && (size_t)first * elem % align == 0 && (size_t)v->shape.dims[1] * elem % align == 0;
+}
+
+static ferry_shape *list_shapes(ferry_planner *p)
+{
+    ferry_shape *shapes = ferry_arena_alloc_array(&p->scratch, p->graph->n_values, sizeof *shapes);
+    for (size_t v = 0; shapes && v < p->graph->n_values; v++) shapes[v] = p->graph->values[v].shape;
+    return shapes;
+}
+
 // Whether some reader of `value` on the device, besides `spared`, needs it whole. Who reads it in another layout has it
 // converted in any case.
 static bool is_needed_dense(const ferry_planner *p, ferry_value_id value, int32_t device, ferry_node_id spared)
@@ -39,13 +56,17 @@ static bool is_needed_dense(const ferry_planner *p, ferry_value_id value, int32_
 
 // --- Split and Slice: what they make is read where it lies ----------------------------------------------------------
 
-static void choose_cut(ferry_planner *p, ferry_node_id id)
+static void choose_cut(ferry_planner *p, const ferry_shape *shapes, ferry_node_id id)
 {
     const ferry_node *node = &p->graph->nodes[id];
     const ferry_candidate *c = moves_alone(p, id);
     if (!c || !ferry_slice_is_cut(p->graph, node) || !can_lie_inside(p, node->inputs[0])) return;
     bool helps = false;
-    for (int32_t o = 0; o < node->n_outputs; o++) helps |= !is_needed_dense(p, node->outputs[o], c->device, id);
+    for (int32_t o = 0; o < node->n_outputs; o++) {
+        const int64_t first = ferry_slice_cut_at(p->graph, shapes, node, node->outputs[o]);
+        if (!is_aligned(p, node->inputs[0], first, c->device)) return;
+        helps |= !is_needed_dense(p, node->outputs[o], c->device, id);
+    }
     p->elided[id] = helps;
 }
 
@@ -76,14 +97,15 @@ static int32_t find_inside(const ferry_planner *p, ferry_node_id join, int32_t i
     return can_be_made_inside(p, *out, join, device) ? ferry_slice_joined(p->graph, node, input, *out) : 0;
 }
 
-static void choose_join(ferry_planner *p, ferry_node_id id)
+static void choose_join(ferry_planner *p, const ferry_shape *shapes, ferry_node_id id)
 {
     const ferry_node *node = &p->graph->nodes[id];
     const ferry_candidate *c = moves_alone(p, id);
     if (!c || !ferry_slice_is_join(p->graph, node) || !can_lie_inside(p, node->outputs[0])) return;
     for (int32_t i = 0; i < node->n_inputs;) {
         ferry_value_id value = FERRY_NO_VALUE;
-        const int32_t n = find_inside(p, id, i, c->device, &value);
+        const bool aligned = is_aligned(p, node->outputs[0], ferry_slice_joined_at(shapes, node, i), c->device);
+        const int32_t n = aligned ? find_inside(p, id, i, c->device, &value) : 0;
         if (n > 0) p->joined[value] = (ferry_planned_slice){.whole = node->outputs[0], .joined_at = i};
         p->elided[id] |= n > 0;
         i += n > 0 ? n : 1;
@@ -94,10 +116,11 @@ ferry_status ferry_planner_choose_slices(ferry_planner *p, ferry_error *err)
 {
     p->elided = ferry_arena_alloc_array(&p->scratch, p->graph->n_nodes, sizeof *p->elided);
     p->joined = ferry_arena_alloc_array(&p->scratch, p->graph->n_values, sizeof *p->joined);
-    if (!p->elided || !p->joined) return ferry_fail_memory(err, "a plan");
+    const ferry_shape *shapes = list_shapes(p);
+    if (!p->elided || !p->joined || !shapes) return ferry_fail_memory(err, "a plan");
     for (size_t v = 0; v < p->graph->n_values; v++) p->joined[v].whole = FERRY_NO_VALUE;
     if (p->options->single_nodes) return FERRY_OK;
-    for (size_t i = 0; i < p->graph->n_nodes; i++) choose_cut(p, (ferry_node_id)i);
-    for (size_t i = 0; i < p->graph->n_nodes; i++) choose_join(p, (ferry_node_id)i);
+    for (size_t i = 0; i < p->graph->n_nodes; i++) choose_cut(p, shapes, (ferry_node_id)i);
+    for (size_t i = 0; i < p->graph->n_nodes; i++) choose_join(p, shapes, (ferry_node_id)i);
     return FERRY_OK;
 }

@@ -14,13 +14,14 @@
 #include <time.h>
 
 #include "backend/cpu/cpu.h"
+#include "backend/cuda/device.h"
 #include "ops/element.h"
 #include "ops/infer.h"
-#include "support/guarded.h"
+#include "support/device_memory.h"
 #include "support/run_graph.h"
 
 #define MOST 16
-#define GAP_BEFORE 3    // channels of the wider tensor before a slice
+#define GAP_BEFORE 3    // channels of the wider tensor before a slice, where any number will do
 #define GAP 8           // those besides the slice's, altogether
 #define INPUT_GAP 0xFF  // bytes there: no number as a float
 #define OUTPUT_GAP 0xA5 // what guarded memory is filled with
@@ -45,7 +46,8 @@ typedef struct state {
     int32_t n_attrs;
     ferry_region region;
     ferry_graph_view view;
-    const char *isa;
+    const char *isa;        // of the CPU, or what other device it is
+    size_t gap_before, gap; // channels of the wider tensor before a slice, and altogether
     int ran, matching;
     bool bench;
     bool slices;           // tensors are slices of wider ones where the offer allows it
@@ -349,13 +351,13 @@ static bool is_slice(const state *s, const ferry_offer *o, const ferry_tensor_de
 }
 
 // Whether what lies between and before the positions of a slice is still what it was.
-static bool gaps_are_whole(const ferry_tensor_desc *desc, const guarded *memory, unsigned char expected)
+static bool gaps_are_whole(const state *s, const ferry_tensor_desc *desc, const guarded *memory, unsigned char expected)
 {
     const size_t elem = ferry_dtype_bytes(desc->dtype), row = (size_t)desc->strides[desc->rank - 1];
     const unsigned char *p = memory->data;
     for (size_t e = 0; e < memory->bytes / elem; e++) {
-        const size_t channel = (e + row - GAP_BEFORE) % row;
-        if (e >= GAP_BEFORE && channel < (size_t)desc->dims[1]) continue;
+        const size_t channel = (e + row - s->gap_before) % row;
+        if (e >= s->gap_before && channel < (size_t)desc->dims[1]) continue;
         for (size_t i = 0; i < elem; i++)
             if (p[e * elem + i] != expected) return false;
     }
@@ -380,10 +382,10 @@ static void bind(const state *s, const ferry_offer *o, bound *b)
         size_t bytes = 0, skipped = 0;
         if (is_slice(s, o, desc, in)) {
             ferry_tensor_desc wide = *desc;
-            wide.dims[1] += GAP;
+            wide.dims[1] += (int64_t)s->gap;
             ferry_tensor_desc_set_strides(&wide);
             memcpy(desc->strides, wide.strides, sizeof desc->strides);
-            skipped = GAP_BEFORE * ferry_dtype_bytes(desc->dtype);
+            skipped = s->gap_before * ferry_dtype_bytes(desc->dtype);
         }
         assert_true(ferry_tensor_desc_bytes(desc, &bytes));
         *memory = guarded_make(skipped + bytes, ferry_dtype_bytes(desc->dtype));
@@ -398,10 +400,20 @@ static bool gaps_of_all_are_whole(const state *s, const ferry_offer *o, const bo
 {
     bool whole = true;
     for (int32_t i = 0; i < s->region.n_inputs; i++)
-        if (is_slice(s, o, &b->in[i], true)) whole &= gaps_are_whole(&b->in[i], &b->in_memory[i], INPUT_GAP);
+        if (is_slice(s, o, &b->in[i], true)) whole &= gaps_are_whole(s, &b->in[i], &b->in_memory[i], INPUT_GAP);
     for (int32_t i = 0; i < s->region.n_outputs; i++)
-        if (is_slice(s, o, &b->out[i], false)) whole &= gaps_are_whole(&b->out[i], &b->out_memory[i], OUTPUT_GAP);
+        if (is_slice(s, o, &b->out[i], false)) whole &= gaps_are_whole(s, &b->out[i], &b->out_memory[i], OUTPUT_GAP);
     return whole;
+}
+
+// Runs the kernel on what is bound.
+static ferry_status enqueue(const state *s, ferry_device_stream *stream, const ferry_kernel *kernel, bound *b,
+                            guarded *workspace, bool *whole, ferry_error *err)
+{
+    device_tensor in[MOST], out[MOST];
+    for (int32_t i = 0; i < s->region.n_inputs; i++) in[i] = (device_tensor){&b->in_memory[i], &b->in_bindings[i]};
+    for (int32_t i = 0; i < s->region.n_outputs; i++) out[i] = (device_tensor){&b->out_memory[i], &b->out_bindings[i]};
+    return device_run(stream, kernel, in, s->region.n_inputs, out, s->region.n_outputs, workspace->data, whole, err);
 }
 
 static void unbind(const state *s, bound *b)
@@ -422,10 +434,10 @@ static void run_once(state *s, const ferry_offer *o, const ferry_kernel *kernel,
         aliased = b.in_bindings[0];
         b.out_bindings[0].data = aliased.data;
     }
-    if (kernel->device->backend->enqueue(stream, kernel, b.in_bindings, b.out_bindings, workspace.data, &err) !=
-        FERRY_OK)
+    bool whole = true;
+    if (enqueue(s, stream, kernel, &b, &workspace, &whole, &err) != FERRY_OK)
         fail_msg("%s '%s': tactic %s: %s", s->test->op, s->test->inputs, o->tactic, err.text);
-    bool whole = guarded_is_whole(&workspace);
+    whole &= guarded_is_whole(&workspace);
     for (int32_t i = 0; i < s->region.n_outputs; i++) {
         whole &= guarded_is_whole(&b.out_memory[i]);
         compare(s, o, i, &b.out[i], b.out_bindings[i].data, how);
@@ -522,9 +534,8 @@ static void run_mutated(state *s, const ferry_offer *o, ferry_device_stream *str
         *(i < n_in ? &b->in_bindings[i] : &b->out_bindings[i - n_in]) = (ferry_binding){memory->data, desc->dims};
     }
     guarded workspace = guarded_make(kernel->workspace_bytes, 64);
-    const ferry_status status =
-        kernel->device->backend->enqueue(stream, kernel, b->in_bindings, b->out_bindings, workspace.data, &err);
-    whole = guarded_is_whole(&workspace);
+    const ferry_status status = enqueue(s, stream, kernel, b, &workspace, &whole, &err);
+    whole &= guarded_is_whole(&workspace);
     for (int32_t i = 0; i < n; i++) whole &= guarded_is_whole(i < n_in ? &b->in_memory[i] : &b->out_memory[i - n_in]);
     if (!whole)
         fail_msg("%s '%s': tactic %s, mutation %d: wrote outside of its buffers", s->test->op, s->test->inputs,
@@ -689,6 +700,18 @@ static bool has_word(const char *text, const char *word)
     return false;
 }
 
+// Every tactic of a device that is open.
+static void run_device(state *s, ferry_device *device)
+{
+    taken t = {s, device};
+    s->matching = 0;
+    const ferry_offer_sink sink = {take_offer, &t};
+    assert_int_equal(device->backend->offer(device, &s->view, s->nodes[s->n_nodes - 1], &sink, NULL), FERRY_OK);
+    if (!s->matching && !s->test->may_lack && !has_word(s->test->lacks, s->isa))
+        fail_msg("%s '%s' '%s', %s: no tactic '%s' is offered", s->test->op, s->test->inputs,
+                 s->test->attrs ? s->test->attrs : "", s->isa, s->test->tactics ? s->test->tactics : "");
+}
+
 static void run_isas(state *s)
 {
     static const char *const isas[] = {"none",       "avx2", "avx512",   "avx512vnni", "avx512bf16",
@@ -697,22 +720,28 @@ static void run_isas(state *s)
         ferry_device *device = NULL;
         s->isa = isas[i];
         if (ferry_backend_cpu.open(isas[i], ferry_heap_default(), NULL, &device, NULL) != FERRY_OK) continue;
-        taken t = {s, device};
-        s->matching = 0;
-        const ferry_offer_sink sink = {take_offer, &t};
-        assert_int_equal(ferry_backend_cpu.offer(device, &s->view, s->nodes[s->n_nodes - 1], &sink, NULL), FERRY_OK);
-        if (!s->matching && !s->test->may_lack && !has_word(s->test->lacks, isas[i]))
-            fail_msg("%s '%s' '%s', %s: no tactic '%s' is offered", s->test->op, s->test->inputs,
-                     s->test->attrs ? s->test->attrs : "", s->isa, s->test->tactics ? s->test->tactics : "");
+        run_device(s, device);
         ferry_backend_cpu.close(device);
     }
 }
 
-static int run_filled(const kernel_case *test, uint64_t seed, int fill)
+static void run_cuda(state *s)
 {
-    state s = {.test = test, .seed = seed, .fill = fill};
+    ferry_device *device = NULL;
+    ferry_error err = {.text = ""};
+    if (ferry_backend_cuda.open("", ferry_heap_default(), NULL, &device, &err) != FERRY_OK) fail_msg("%s", err.text);
+    s->isa = "cuda";
+    s->gap_before = 16; // slices are aligned there
+    s->gap = 32;
+    run_device(s, device);
+    ferry_backend_cuda.close(device);
+}
+
+static int run_filled(const kernel_case *test, uint64_t seed, int fill, void (*run)(state *))
+{
+    state s = {.test = test, .seed = seed, .fill = fill, .gap_before = GAP_BEFORE, .gap = GAP};
     build(&s);
-    run_isas(&s);
+    run(&s);
     const int ran = s.ran;
     ferry_graph_deinit(&s.graph);
     ferry_arena_deinit(&s.arena);
@@ -721,7 +750,7 @@ static int run_filled(const kernel_case *test, uint64_t seed, int fill)
 
 void kernel_case_bench(const kernel_case *test, double work)
 {
-    state s = {.test = test, .seed = 1, .bench = true, .work = work};
+    state s = {.test = test, .seed = 1, .bench = true, .work = work, .gap_before = GAP_BEFORE, .gap = GAP};
     printf("%s %s %s\n", test->op, test->inputs, test->attrs ? test->attrs : "");
     build(&s);
     run_isas(&s);
@@ -729,17 +758,42 @@ void kernel_case_bench(const kernel_case *test, double work)
     ferry_arena_deinit(&s.arena);
 }
 
-int kernel_case_run(const kernel_case *test, uint64_t seed)
+static int run_fills(const kernel_case *test, uint64_t seed, void (*run)(state *))
 {
     int ran = 0;
     const bool bytes = strstr(test->inputs, "s8:") || strstr(test->inputs, "u8:");
-    for (int fill = 0; fill < (bytes ? FILLS : 1); fill++) ran += run_filled(test, seed, fill);
+    for (int fill = 0; fill < (bytes ? FILLS : 1); fill++) ran += run_filled(test, seed, fill, run);
     return ran;
+}
+
+int kernel_case_run(const kernel_case *test, uint64_t seed)
+{
+    return run_fills(test, seed, run_isas);
 }
 
 void kernel_cases_run(const kernel_case *tests, int count)
 {
     int ran = 0;
     for (int i = 0; i < count; i++) ran += kernel_case_run(&tests[i], 1 + (uint64_t)i * 7919);
+    assert_true(ran > 0);
+}
+
+bool kernel_case_has_cuda(void)
+{
+    ferry_device *device = NULL;
+    ferry_error err = {.text = ""};
+    if (ferry_backend_cuda.open("", ferry_heap_default(), NULL, &device, &err) == FERRY_OK) {
+        ferry_backend_cuda.close(device);
+        return true;
+    }
+    print_message("[  SKIPPED ] cuda: %s\n", err.text);
+    return false;
+}
+
+void kernel_cases_run_cuda(const kernel_case *tests, int count)
+{
+    int ran = 0;
+    if (!kernel_case_has_cuda()) skip();
+    for (int i = 0; i < count; i++) ran += run_fills(&tests[i], 1 + (uint64_t)i * 7919, run_cuda);
     assert_true(ran > 0);
 }

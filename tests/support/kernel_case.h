@@ -5,6 +5,7 @@
 #ifndef FERRY_TESTS_SUPPORT_KERNEL_CASE_H_
 #define FERRY_TESTS_SUPPORT_KERNEL_CASE_H_
 
+#include <stdbool.h>
 #include <stdint.h>
 
 typedef struct kernel_case {
@@ -34,6 +35,12 @@ int kernel_case_run(const kernel_case *test, uint64_t seed);
 /// Runs all cases of an array, a few times with different seeds.
 void kernel_cases_run(const kernel_case *tests, int count);
 #define KERNEL_CASES_RUN(array) kernel_cases_run((array), (int)(sizeof(array) / sizeof((array)[0])))
+
+/// The same with the CUDA backend's tactics, on a GPU or on the emulated one that FERRY_LIBCUDA names; skips the
+/// running test, saying why, where there is neither.
+void kernel_cases_run_cuda(const kernel_case *tests, int count);
+#define KERNEL_CASES_RUN_CUDA(array) kernel_cases_run_cuda((array), (int)(sizeof(array) / sizeof((array)[0])))
+bool kernel_case_has_cuda(void);
 
 /// Prints, for every tactic and instruction set, the least processor time of a run with one thread, and how many times
 /// faster that is than the plain C row; `work` multiply-adds give a rate (0: none).

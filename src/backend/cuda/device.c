@@ -125,7 +125,7 @@ static void cuda_close(ferry_device *device)
 static void cuda_describe(const ferry_device *device, ferry_device_info *out)
 {
     const ferry_cuda_device *d = (const ferry_cuda_device *)device;
-    *out = (ferry_device_info){.memory_bytes = d->memory_bytes, .build_only = !d->driver};
+    *out = (ferry_device_info){.memory_bytes = d->memory_bytes, .build_only = !d->driver, .slice_align = 16};
     if (d->driver)
         snprintf(out->name, sizeof out->name, "%s, compute capability %d.%d, %d multiprocessors, CUDA %d.%d", d->name,
                  d->target.chip / 10, d->target.chip % 10, d->target.processors, d->driver_version / 1000,

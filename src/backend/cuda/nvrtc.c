@@ -34,13 +34,12 @@ struct ferry_nvrtc {
 static const char *const names[] = {"libnvrtc.so.13", "libnvrtc.so.12", "libnvrtc.so.11.2", "libnvrtc.so.11.1",
                                     "libnvrtc.so.11.0"};
 enum { NAMES = sizeof names / sizeof *names };
-// Where the CUDA toolkit puts it, for machines whose linker does not look there.
-static const char *const folders[] = {"", "/usr/local/cuda/lib64/", "/usr/local/cuda/targets/aarch64-linux/lib/"};
-enum { FOLDERS = sizeof folders / sizeof *folders };
+// Where the linker looks, and the CUDA toolkit's own folders.
+static const char usual_folders[] = ":/usr/local/cuda/lib64:/usr/local/cuda/targets/aarch64-linux/lib";
 
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
-static ferry_nvrtc known[NAMES + 1]; // the last: what FERRY_LIBNVRTC names
-static bool tried[NAMES + 1];
+static ferry_nvrtc known[NAMES];
+static bool searched;
 
 static bool load(ferry_nvrtc *n)
 {
@@ -83,15 +82,27 @@ static bool open_path(ferry_nvrtc *n, const char *path)
     return false;
 }
 
-static void open_name(size_t at)
+// In the folders of a list in turn. An entry may be the library's own path.
+static void open_name(ferry_nvrtc *n, const char *name, const char *list)
 {
-    if (tried[at]) return;
-    tried[at] = true;
-    char path[256];
-    for (size_t f = 0; f < FOLDERS; f++) {
-        snprintf(path, sizeof path, "%s%s", folders[f], names[at]);
-        if (open_path(&known[at], path)) return;
+    char path[sizeof n->path];
+    for (const char *at = list; !n->library; at++) {
+        const size_t length = strcspn(at, ":");
+        const bool own = length > strlen(name) && strncmp(at + length - strlen(name), name, strlen(name)) == 0;
+        snprintf(path, sizeof path, "%.*s%s%s", (int)length, at, length && !own ? "/" : "", own ? "" : name);
+        if (open_path(n, path)) return;
+        at += length;
+        if (!*at) return;
     }
+}
+
+static void open_all(void)
+{
+    const char *own = getenv("FERRY_LIBNVRTC");
+    const char *folders = own && own[0] ? own : usual_folders;
+    if (searched) return;
+    searched = true;
+    for (size_t i = 0; i < NAMES; i++) open_name(&known[i], names[i], folders);
 }
 
 static bool serves(const ferry_nvrtc *n, int chip, int most_major)
@@ -104,17 +115,9 @@ static bool serves(const ferry_nvrtc *n, int chip, int most_major)
 
 static const ferry_nvrtc *find(int chip, int most_major)
 {
-    const char *own = getenv("FERRY_LIBNVRTC");
-    if (own && own[0]) {
-        ferry_nvrtc *n = &known[NAMES];
-        if (!tried[NAMES] || strcmp(n->path, own) != 0) (void)open_path(n, own);
-        tried[NAMES] = true;
-        return serves(n, chip, most_major) ? n : NULL;
-    }
-    for (size_t i = 0; i < NAMES; i++) {
-        open_name(i);
+    open_all();
+    for (size_t i = 0; i < NAMES; i++)
         if (serves(&known[i], chip, most_major)) return &known[i];
-    }
     return NULL;
 }
 
@@ -126,10 +129,11 @@ ferry_status ferry_nvrtc_get(int chip, int most_major, const ferry_nvrtc **out, 
     if (*out) return FERRY_OK;
     char which[64] = "";
     if (most_major) snprintf(which, sizeof which, " of CUDA %d or older", most_major);
-    return ferry_fail(err, FERRY_ERR_UNAVAILABLE,
-                      "no NVRTC%s that compiles for sm_%d was found (libnvrtc.so.13, .12, .11.2): install the CUDA "
-                      "toolkit, or `pip install nvidia-cuda-nvrtc-cu12` and set FERRY_LIBNVRTC to its libnvrtc.so.12",
-                      which, chip);
+    return ferry_fail(
+        err, FERRY_ERR_UNAVAILABLE,
+        "no NVRTC%s that compiles for sm_%d was found (libnvrtc.so.13, .12, .11.2): install the CUDA "
+        "toolkit, or `pip install nvidia-cuda-nvrtc-cu12` and set FERRY_LIBNVRTC to the folder of its libnvrtc.so.12",
+        which, chip);
 }
 
 int ferry_nvrtc_version(const ferry_nvrtc *nvrtc)

@@ -14,8 +14,9 @@ typedef struct ferry_nvrtc_header {
 typedef struct ferry_nvrtc ferry_nvrtc;
 
 /// The newest NVRTC of this machine whose CUDA is at most `most_major` (0: any) and that knows the chip (87: sm_87; 0:
-/// any), opened once and kept. FERRY_ERR_UNAVAILABLE says which libraries were looked for. With FERRY_LIBNVRTC set,
-/// that file alone is tried. Thread-safe.
+/// any), opened once and kept. FERRY_ERR_UNAVAILABLE says which libraries were looked for: in the folders that
+/// FERRY_LIBNVRTC names (joined with ':'; a path of the library itself is taken too), or else where the linker looks and
+/// where CUDA's installers put them. Thread-safe.
 ferry_status ferry_nvrtc_get(int chip, int most_major, const ferry_nvrtc **out, ferry_error *err);
 
 /// 12090 is CUDA 12.9's.
