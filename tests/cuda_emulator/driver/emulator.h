@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+// The emulated driver from within.
+//
+// One lock and one condition serve streams, events and the device's memory; whoever changes something wakes everybody.
+// A stream is a thread that takes commands out of a queue. Kernels run one at a time in the process (execute/block.h).
+#ifndef FERRY_TESTS_CUDA_EMULATOR_DRIVER_EMULATOR_H_
+#define FERRY_TESTS_CUDA_EMULATOR_DRIVER_EMULATOR_H_
+
+#include <pthread.h>
+#include <stdbool.h>
+
+#include "driver/api.h"
+#include "execute/runtime.h"
+
+extern pthread_mutex_t emulated_lock;
+extern pthread_cond_t emulated_changed;
+
+// --- The device (device.c, failure.c) --------------------------------------------------------------------------------
+
+/// CUDA_SUCCESS, or what stands in the way of every call: not initialised, no context, an earlier failure of a kernel.
+CUresult emulated_ready(void);
+/// From now on every call fails so, as after a fault on a real device.
+void emulated_break_context(CUresult why);
+bool emulated_context_is_broken(void);
+
+int emulated_chip(void); // 90 is sm_90: FERRY_EMULATED_SM
+size_t emulated_memory_bytes(void);
+size_t emulated_shared_limit(void); // of a block that asks for more than 48 KiB
+/// Whether FERRY_EMULATED_FAIL asks for that failure: "nodevice", "olddriver".
+bool emulated_fails(const char *what);
+/// The same for the N of "alloc:N" or "launch:N": true at the Nth call, counting from 1; without N at the first.
+bool emulated_fails_now(const char *what);
+
+// --- Memory (memory.c) -----------------------------------------------------------------------------------------------
+
+/// The device's memory can be read and written between these; they count. Else the host faults when it touches it.
+void emulated_memory_open(void);
+void emulated_memory_close(void);
+
+/// True if all of the bytes lie in one block of device memory (or host memory mapped to the device), or in a module's.
+bool emulated_is_device(CUdeviceptr address, size_t bytes);
+/// True if the address lies in memory of cuMemHostAlloc, which copies read and write later.
+bool emulated_is_pinned(const void *address);
+
+/// Ends the process if something wrote beyond a block of memory, naming `kernel` as the culprit.
+void emulated_check_guards(const char *kernel);
+
+/// Variables of modules.
+void emulated_memory_add_variable(void *address, size_t bytes);
+void emulated_memory_remove_variable(void *address);
+
+// --- Modules (module.c) ----------------------------------------------------------------------------------------------
+
+struct emulated_function {
+    CUmodule module;
+    const emulated_image *image;
+    const emulated_kernel *kernel;
+    int most_dynamic_shared;
+};
+
+// --- Streams (stream.c) ----------------------------------------------------------------------------------------------
+
+/// A command in a queue; the first member of what it works on. `run` frees the command.
+typedef struct emulated_command {
+    struct emulated_command *next;
+    void (*run)(struct emulated_command *command);
+} emulated_command;
+
+/// Appends the command; NULL is the default stream. When it can't, the command is still the caller's.
+CUresult emulated_enqueue(CUstream stream, emulated_command *command);
+/// Until every stream has done what is queued now.
+void emulated_wait_for_all(void);
+
+// --- Launches (launch.c) ---------------------------------------------------------------------------------------------
+
+/// A launch whose arguments have been copied. Freed with free().
+typedef struct emulated_launch {
+    CUfunction function;
+    unsigned grid[3], block[3], shared_bytes;
+    unsigned argument_bytes;
+    unsigned char arguments[]; // at the kernel's offsets
+} emulated_launch;
+
+/// Checks what a driver checks, and copies the arguments.
+CUresult emulated_launch_create(const CUDA_KERNEL_NODE_PARAMS_v1 *params, emulated_launch **out);
+emulated_launch *emulated_launch_copy(const emulated_launch *launch);
+void emulated_launch_run(const emulated_launch *launch);
+
+#endif // FERRY_TESTS_CUDA_EMULATOR_DRIVER_EMULATOR_H_
