@@ -66,6 +66,8 @@ enum {
     FERRY_OFFER_READS_SLICES = 1 << 3,
     /// The same of outputs; what lies between positions is left alone.
     FERRY_OFFER_WRITES_SLICES = 1 << 4,
+    /// out[0] may lie in the memory of any input that has its bytes, dims and layout.
+    FERRY_OFFER_IN_PLACE_ANY = 1 << 5,
 };
 
 /// One way to run a region. Borrowed for the call to the sink only.

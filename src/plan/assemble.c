@@ -30,7 +30,7 @@ ferry_status ferry_assembler_add(ferry_assembler *a, ferry_plan_buffer buffer, f
     return FERRY_OK;
 }
 
-static ferry_status add_step(ferry_assembler *a, ferry_plan_step step, bool in_place, ferry_error *err)
+static ferry_status add_step(ferry_assembler *a, ferry_plan_step step, int32_t in_place, ferry_error *err)
 {
     void *steps = a->steps, *flags = a->in_place;
     const size_t n = a->plan->n_steps;
@@ -77,7 +77,7 @@ ferry_status ferry_assembler_convert(ferry_assembler *a, ferry_step_kind kind, i
                                   .n_inputs = 1,
                                   .n_outputs = 1,
                                   .measured_us = -1};
-    return add_step(a, step, false, err);
+    return add_step(a, step, 0, err);
 }
 
 // A buffer of `value` on `device` in `layout`, converted from one that exists when there is none yet. slices: it may be
@@ -179,6 +179,12 @@ static const char *step_name(ferry_assembler *a, const ferry_candidate *c)
     return name;
 }
 
+static int32_t in_place_inputs(const ferry_candidate *c, const ferry_region *region)
+{
+    if (c->flags & FERRY_OFFER_IN_PLACE_ANY) return region->n_inputs;
+    return (c->flags & FERRY_OFFER_IN_PLACE) && region->n_inputs > 0 ? 1 : 0;
+}
+
 static ferry_status assemble_region(ferry_assembler *a, const ferry_candidate *c, ferry_error *err)
 {
     ferry_planner *p = a->p;
@@ -213,7 +219,7 @@ static ferry_status assemble_region(ferry_assembler *a, const ferry_candidate *c
         FERRY_TRY(ferry_assembler_lay_inside(a, &buffer, err));
         FERRY_TRY(ferry_assembler_add(a, buffer, &step.outputs[i], err));
     }
-    FERRY_TRY(add_step(a, step, (c->flags & FERRY_OFFER_IN_PLACE) != 0, err));
+    FERRY_TRY(add_step(a, step, in_place_inputs(c, &region), err));
     for (int32_t i = 0; i < region.n_outputs; i++)
         FERRY_TRY(ferry_assembler_finish_output(a, region.outputs[i], step.outputs[i], err));
     return FERRY_OK;
@@ -274,8 +280,23 @@ static ferry_status assemble_steps(ferry_assembler *a, ferry_error *err)
     return FERRY_OK;
 }
 
-// Lets outputs share their input's memory where the kernel can, nothing else reads that memory later, and it isn't the
-// caller's.
+// Whether step `at`, which may compute in place, finds `to` room in `from`: nothing else reads that memory later, and
+// it isn't the caller's.
+static bool fits_over(const ferry_assembler *a, size_t at, ferry_buffer_id from, ferry_buffer_id to,
+                      const int32_t *last)
+{
+    const ferry_plan_buffer *buffers = a->plan->buffers;
+    const ferry_buffer_id root = ferry_plan_root(a->plan, from);
+    const ferry_value *v_from = &a->p->graph->values[buffers[from].value];
+    const ferry_value *v_to = &a->p->graph->values[buffers[to].value];
+    if (buffers[root].binding >= 0 || buffers[to].binding >= 0 || last[root] != (int32_t)at) return false;
+    if (buffers[from].layout != buffers[to].layout || from >= to) return false;
+    if (buffers[from].slice || buffers[to].slice) return false;
+    return ferry_dtype_bytes(v_from->dtype) == ferry_dtype_bytes(v_to->dtype) &&
+           ferry_shape_equal(&v_from->shape, &v_to->shape) && ferry_shape_is_known(&v_from->shape);
+}
+
+// Lets outputs share an input's memory where the kernel can.
 static ferry_status share_memory(ferry_assembler *a, ferry_error *err)
 {
     ferry_plan *plan = a->plan;
@@ -286,18 +307,15 @@ static ferry_status share_memory(ferry_assembler *a, ferry_error *err)
             last[ferry_plan_root(plan, plan->steps[s].inputs[i])] = (int32_t)s;
     for (size_t s = 0; s < plan->n_steps; s++) {
         const ferry_plan_step *step = &plan->steps[s];
-        if (!a->in_place[s] || step->n_inputs < 1 || step->n_outputs < 1) continue;
-        const ferry_buffer_id from = step->inputs[0], to = step->outputs[0], root = ferry_plan_root(plan, from);
-        const ferry_value *v_from = &a->p->graph->values[plan->buffers[from].value];
-        const ferry_value *v_to = &a->p->graph->values[plan->buffers[to].value];
-        if (plan->buffers[root].binding >= 0 || plan->buffers[to].binding >= 0 || last[root] != (int32_t)s) continue;
-        if (plan->buffers[from].layout != plan->buffers[to].layout || from >= to) continue;
-        if (plan->buffers[from].slice || plan->buffers[to].slice) continue;
-        if (ferry_dtype_bytes(v_from->dtype) != ferry_dtype_bytes(v_to->dtype) ||
-            !ferry_shape_equal(&v_from->shape, &v_to->shape) || !ferry_shape_is_known(&v_from->shape))
-            continue;
-        plan->buffers[to].alias_of = from;
-        last[root] = last[to];
+        if (step->n_outputs < 1) continue;
+        const ferry_buffer_id to = step->outputs[0];
+        for (int32_t i = 0; i < a->in_place[s]; i++) {
+            const ferry_buffer_id from = step->inputs[i];
+            if (!fits_over(a, s, from, to, last)) continue;
+            last[ferry_plan_root(plan, from)] = last[to];
+            plan->buffers[to].alias_of = from;
+            break;
+        }
     }
     return FERRY_OK;
 }

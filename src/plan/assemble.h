@@ -11,7 +11,7 @@ typedef struct ferry_assembler {
     size_t cap_buffers, cap_steps;
     ferry_plan_buffer *buffers; // heap arrays while growing; copied into the plan's arena at the end
     ferry_plan_step *steps;
-    bool *in_place; // [n_steps]
+    int32_t *in_place; // [n_steps]: how many of the first inputs the output may lie in the memory of
     size_t cap_in_place;
     ferry_buffer_id *first_of_value; // [n_values]: head of the list of a value's buffers
     ferry_buffer_id *next_of_value;  // [n_buffers]

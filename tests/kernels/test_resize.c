@@ -10,6 +10,7 @@
 
 #define LINEAR .domain = "", .op = "Resize", .tactics = "resize_linear", .of_largest = 1e-6
 #define QLINEAR .domain = "ferry", .op = "QResize", .tactics = "resize_linear"
+#define SUM .domain = "", .op = "Resize", .tactics = "resize_add"
 #define MAPPED .domain = "", .tactics = "mapped_copy"
 
 static void linear_resize__matches_reference(void **unused)
@@ -60,6 +61,21 @@ static void nearest_resize__moves_every_type(void **unused)
     KERNEL_CASES_RUN(cases);
 }
 
+static void sum_with_a_resized_tensor__matches_reference(void **unused)
+{
+    (void)unused;
+    static const kernel_case cases[] = {
+        {SUM, .inputs = "f32:1x19x9x7 - =f32:4[1,1,2,2]", .plus = "f32:1x19x18x14",
+         .attrs = "mode=nearest coordinate_transformation_mode=asymmetric nearest_mode=floor"},
+        {SUM, .inputs = "f32:2x96x5x3 - - =s64:4[2,96,13,4]", .plus = "f32:2x96x13x4"},
+        {SUM, .inputs = "f32:3x1x7 - =f32:3[1,1,1.5]", .plus = "f32:3x1x10"},
+        {SUM, .inputs = "f32:1x33x2x3x4 - =f32:5[1,1,2,1,3]", .plus = "f32:1x33x4x3x12"},
+        {SUM, .inputs = "bf16:1x40x4x5 - =f32:4[1,1,2,2]", .plus = "bf16:1x40x8x10"},
+        {SUM, .inputs = "bf16:2x3x4x5 - =f32:4[1,1,0.5,3]", .plus = "bf16:2x3x2x15"},
+    };
+    KERNEL_CASES_RUN(cases);
+}
+
 static void pad_and_gather__follow_their_tables(void **unused)
 {
     (void)unused;
@@ -80,6 +96,7 @@ int main(void)
         cmocka_unit_test(linear_resize__matches_reference),
         cmocka_unit_test(linear_resize_s8__matches_reference_to_the_bit),
         cmocka_unit_test(nearest_resize__moves_every_type),
+        cmocka_unit_test(sum_with_a_resized_tensor__matches_reference),
         cmocka_unit_test(pad_and_gather__follow_their_tables),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -87,6 +87,39 @@ static void in_place__spares_what_is_read_later(void **state)
     build_end(&b);
 }
 
+static ferry_buffer_id buffer_named(const ferry_engine *engine, const char *name)
+{
+    for (size_t b = 0; b < engine->plan->n_buffers; b++)
+        if (strcmp(engine->image.graph.values[engine->plan->buffers[b].value].name, name) == 0)
+            return (ferry_buffer_id)b;
+    fail_msg("no buffer of '%s'", name);
+    return FERRY_NO_BUFFER;
+}
+
+static void in_place__takes_whichever_input_is_read_last(void **state)
+{
+    (void)state;
+    graph_builder b;
+    build_begin(&b, 9);
+    const ferry_value_id x = build_input(&b, "x", FERRY_F32, "1x4x5x6"), z = build_input(&b, "z", FERRY_F32, "4x1x1");
+    const ferry_value_id a = BUILD_NODE(&b, "Mul", "a", "", x, x);
+    const ferry_value_id r = BUILD_NODE(&b, "Sigmoid", "r", "", a);
+    const ferry_value_id s = BUILD_NODE(&b, "Sub", "s", "", a, r); // a is read again, r is not
+    const ferry_value_id small = BUILD_NODE(&b, "Exp", "small", "", z);
+    const ferry_value_id t = BUILD_NODE(&b, "Max", "t", "", small, s); // small has another shape
+    build_output(&b, BUILD_NODE(&b, "Mul", "y", "", a, t));
+    build_finish(&b);
+    ferry_runtime *runtime = test_runtime(NULL, "cpu", false, NULL);
+    ferry_engine *engine = test_engine(runtime, &b.graph, test_no_passes());
+    const ferry_plan *plan = engine->plan;
+    assert_int_equal(plan->buffers[buffer_named(engine, "s")].alias_of, buffer_named(engine, "r"));
+    assert_int_equal(plan->buffers[buffer_named(engine, "t")].alias_of, buffer_named(engine, "s"));
+    test_expect_reference(engine, &b.graph, 2, 1e-6);
+    ferry_engine_release(engine);
+    ferry_runtime_release(runtime);
+    build_end(&b);
+}
+
 // The same cap with and without measured times, and with times out of a cache: no kernel needs more.
 static void workspace_cap__is_kept_or_refused_with_the_numbers(void **state)
 {
@@ -325,6 +358,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(views__need_no_step),
         cmocka_unit_test(in_place__spares_what_is_read_later),
+        cmocka_unit_test(in_place__takes_whichever_input_is_read_last),
         cmocka_unit_test(workspace_cap__is_kept_or_refused_with_the_numbers),
         cmocka_unit_test(altered_plans__are_refused),
     };

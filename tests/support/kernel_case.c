@@ -216,8 +216,7 @@ static void take_then(state *s, char *word)
 
 static void add_followers(state *s)
 {
-    if (!s->test->then) return;
-    char *copy = ferry_arena_strdup(&s->arena, s->test->then), *rest = NULL;
+    char *copy = ferry_arena_strdup(&s->arena, s->test->then ? s->test->then : ""), *rest = NULL;
     for (char *node = strtok_r(copy, ";", &rest); node; node = strtok_r(NULL, ";", &rest)) {
         const int32_t first = s->n_values;
         each_word(s, node, take_then);
@@ -422,16 +421,17 @@ static void unbind(const state *s, bound *b)
     for (int32_t i = 0; i < s->region.n_outputs; i++) guarded_free(&b->out_memory[i]);
 }
 
+// over: the input that output 0 takes the memory of; -1: none.
 static void run_once(state *s, const ferry_offer *o, const ferry_kernel *kernel, ferry_device_stream *stream,
-                     bool in_place, const char *how)
+                     int32_t over, const char *how)
 {
     ferry_error err = {.text = ""};
     bound b = {0};
     bind(s, o, &b);
     guarded workspace = guarded_make(kernel->workspace_bytes, 64);
     ferry_binding aliased = b.out_bindings[0];
-    if (in_place) {
-        aliased = b.in_bindings[0];
+    if (over >= 0) {
+        aliased = b.in_bindings[over];
         b.out_bindings[0].data = aliased.data;
     }
     bool whole = true;
@@ -618,12 +618,22 @@ static void try_slices(state *s, ferry_device *device, const ferry_offer *o, con
     for (int32_t threads = 1; threads <= 3; threads += 2) {
         ferry_device_stream *stream = NULL;
         assert_int_equal(device->backend->stream_create(device, threads, &stream, NULL), FERRY_OK);
-        run_once(s, o, kernel, stream, false, threads == 1 ? "slices, 1 thread" : "slices, 3 threads");
+        run_once(s, o, kernel, stream, -1, threads == 1 ? "slices, 1 thread" : "slices, 3 threads");
         device->backend->stream_destroy(stream);
     }
     s->slices = false;
     device->backend->release(kernel);
     unbind(s, &b);
+}
+
+// Whether the tactic says that output 0 may take the memory of that input.
+static bool may_lie_over(const ferry_offer *o, int32_t input, const ferry_tensor_desc *in, const ferry_tensor_desc *out)
+{
+    size_t in_bytes = 0, out_bytes = 0;
+    if (!(o->flags & FERRY_OFFER_IN_PLACE_ANY) && (!(o->flags & FERRY_OFFER_IN_PLACE) || input > 0)) return false;
+    return ferry_tensor_desc_bytes(in, &in_bytes) && ferry_tensor_desc_bytes(out, &out_bytes) &&
+           in_bytes == out_bytes && in->rank == out->rank &&
+           memcmp(in->dims, out->dims, (size_t)in->rank * sizeof *in->dims) == 0;
 }
 
 static void try_offer(state *s, ferry_device *device, const ferry_offer *o)
@@ -654,13 +664,9 @@ static void try_offer(state *s, ferry_device *device, const ferry_offer *o)
             backend->stream_destroy(stream);
             break;
         }
-        run_once(s, o, kernel, stream, false, threads == 1 ? "1 thread" : "3 threads");
-        size_t in_bytes = 0, out_bytes = 0;
-        if ((o->flags & FERRY_OFFER_IN_PLACE) && s->region.n_inputs > 0 &&
-            ferry_tensor_desc_bytes(&b.in[0], &in_bytes) && ferry_tensor_desc_bytes(&b.out[0], &out_bytes) &&
-            in_bytes == out_bytes && b.in[0].rank == b.out[0].rank &&
-            memcmp(b.in[0].dims, b.out[0].dims, (size_t)b.in[0].rank * sizeof(int64_t)) == 0)
-            run_once(s, o, kernel, stream, true, "in place");
+        run_once(s, o, kernel, stream, -1, threads == 1 ? "1 thread" : "3 threads");
+        for (int32_t i = 0; i < s->region.n_inputs; i++)
+            if (may_lie_over(o, i, &b.in[i], &b.out[0])) run_once(s, o, kernel, stream, i, "in place");
         backend->stream_destroy(stream);
     }
     backend->release(kernel);

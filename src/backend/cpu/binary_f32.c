@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Functions of two float tensors with broadcasting, in any layout, in place where the first has the output's shape.
+// Functions of two float tensors with broadcasting, in any layout, in place where one has the output's shape.
 #include <string.h>
 
 #include "backend/cpu/conv_node.h"
@@ -277,7 +277,7 @@ static ferry_status offer(ferry_cpu_device *device, const ferry_graph_view *view
     if (ferry_value_is_constant(a) && ferry_value_is_constant(b)) return FERRY_OK;
     const double cost = ferry_cpu_cost_us(device, FERRY_F32, ferry_cpu_elements(y),
                                           ferry_cpu_bytes(a) + ferry_cpu_bytes(b) + ferry_cpu_bytes(y));
-    const uint32_t flags = FERRY_OFFER_IN_PLACE | FERRY_OFFER_READS_SLICES | FERRY_OFFER_WRITES_SLICES;
+    const uint32_t flags = FERRY_OFFER_IN_PLACE_ANY | FERRY_OFFER_READS_SLICES | FERRY_OFFER_WRITES_SLICES;
     return ferry_cpu_offer_layouts(sink, view, tactic_name, root, flags, cost, err);
 }
 

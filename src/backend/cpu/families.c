@@ -32,6 +32,7 @@
     ROW(cast_half)                 \
     ROW(unary_f32)                 \
     ROW(binary_f32)                \
+    ROW(resize_add)                \
     ROW(quantised)                 \
     ROW(resize_linear)             \
     ROW(mapped)                    \

@@ -301,13 +301,14 @@ static ferry_status offer(ferry_cpu_device *device, const ferry_graph_view *view
         return FERRY_OK;
     const ferry_value *y = ferry_cpu_result(g, node), *x = ferry_cpu_value(g, node, 0);
     if (!kind_of(g, node, y->dtype, &kind)) return FERRY_OK;
+    const bool pair = kind == KIND_ADD || kind == KIND_MUL;
     double bytes = ferry_cpu_bytes(x) + ferry_cpu_bytes(y);
-    if (kind == KIND_ADD || kind == KIND_MUL) bytes += ferry_cpu_bytes(ferry_cpu_value(g, node, 1));
+    if (pair) bytes += ferry_cpu_bytes(ferry_cpu_value(g, node, 1));
     const bool in_place = y->dtype == FERRY_S8 && kind != KIND_QUANTISE && ferry_shape_equal(&x->shape, &y->shape);
     const double cost = ferry_cpu_cost_us(device, FERRY_F32, ferry_cpu_elements(y) * macs[kind], bytes);
-    uint32_t flags = in_place ? FERRY_OFFER_IN_PLACE : 0;
+    uint32_t flags = pair ? FERRY_OFFER_IN_PLACE_ANY : in_place ? FERRY_OFFER_IN_PLACE : 0;
     const bool wide = y->shape.rank >= 3 && y->shape.dims[1] >= FERRY_LOOK_UP_ROW;
-    if (kind == KIND_ADD || kind == KIND_MUL || (kind == KIND_TABLE && y->dtype == FERRY_S8 && wide))
+    if (pair || (kind == KIND_TABLE && y->dtype == FERRY_S8 && wide))
         flags |= FERRY_OFFER_READS_SLICES | FERRY_OFFER_WRITES_SLICES;
     return ferry_cpu_offer_layouts(sink, view, tactic_name, root, flags, cost, err);
 }
