@@ -15,8 +15,10 @@
 
 #include "backend/cpu/cpu.h"
 #include "backend/cuda/device.h"
+#include "backend/cuda/nvrtc.h"
 #include "ops/element.h"
 #include "ops/infer.h"
+#include "support/cubin.h"
 #include "support/device_memory.h"
 #include "support/run_graph.h"
 
@@ -50,8 +52,10 @@ typedef struct state {
     size_t gap_before, gap; // channels of the wider tensor before a slice, and altogether
     int ran, matching;
     bool bench;
-    bool slices;           // tensors are slices of wider ones where the offer allows it
-    double work, plain_us; // of the bench: multiply-adds of a run; time of the plain C row, 0 until known
+    const ferry_nvrtc *text_compiler; // of packages that hold texts; NULL: they hold cubins
+    bool compile;                     // pack alone, for a kind of GPU that need not be there
+    bool slices;                      // tensors are slices of wider ones where the offer allows it
+    double work, plain_us;            // of the bench: multiply-adds of a run; time of the plain C row, 0 until known
 } state;
 
 static ferry_dtype dtype_named(const char *name, size_t length)
@@ -676,6 +680,39 @@ static void try_offer(state *s, ferry_device *device, const ferry_offer *o)
     ferry_heap_free(device->heap, packed, packed_bytes);
 }
 
+// Compiles the tactic's kernels; none may spill registers or ask for more shared memory than a block has for certain.
+static void compile_offer(state *s, ferry_device *device, const ferry_offer *o)
+{
+    ferry_error err = {.text = ""};
+    void *packed = NULL;
+    size_t packed_bytes = 0;
+    ferry_cuda_package_view package;
+    if (device->backend->pack(device, &s->region, o->tactic, &packed, &packed_bytes, &err) != FERRY_OK ||
+        ferry_cuda_package_read(packed, packed_bytes, &package, &err) != FERRY_OK)
+        fail_msg("%s '%s': tactic %s, %s: %s", s->test->op, s->test->inputs, o->tactic, s->isa, err.text);
+    for (int32_t i = 0; i < package.n_cubins; i++) {
+        cubin_needs needs;
+        const void *cubin = package.cubins[i];
+        size_t cubin_bytes = package.cubin_bytes[i];
+        void *made = NULL;
+        if (s->text_compiler) {
+            char arch[16];
+            ferry_cuda_target_arch(&((ferry_cuda_device *)device)->target, arch);
+            if (ferry_nvrtc_compile(s->text_compiler, cubin, NULL, 0, arch, device->heap, &made, &cubin_bytes, &err) !=
+                FERRY_OK)
+                fail_msg("%s '%s': tactic %s, %s: %s", s->test->op, s->test->inputs, o->tactic, s->isa, err.text);
+            cubin = made;
+        }
+        assert_true(cubin_read(cubin, cubin_bytes, &needs));
+        ferry_heap_free(device->heap, made, cubin_bytes);
+        if (needs.frame_bytes > 0 || needs.shared_bytes > 48 * 1024)
+            fail_msg("%s '%s': tactic %s, %s, cubin %d: %u bytes of local memory, %u of shared memory", s->test->op,
+                     s->test->inputs, o->tactic, s->isa, i, needs.frame_bytes, needs.shared_bytes);
+    }
+    ferry_heap_free(device->heap, packed, packed_bytes);
+    s->ran++;
+}
+
 typedef struct taken {
     state *s;
     ferry_device *device;
@@ -694,6 +731,10 @@ static ferry_status take_offer(void *user, const ferry_offer *offer, ferry_error
     if ((offer->flags & FERRY_OFFER_REFERENCE) || offer->n_nodes != t->s->n_nodes) return FERRY_OK;
     if (test->leave && begins(offer->tactic, test->leave)) return FERRY_OK;
     if (!test->tactics || begins(offer->tactic, test->tactics)) t->s->matching++;
+    if (t->s->compile) {
+        compile_offer(t->s, t->device, offer);
+        return FERRY_OK;
+    }
     try_offer(t->s, t->device, offer);
     return FERRY_OK;
 }
@@ -802,4 +843,37 @@ void kernel_cases_run_cuda(const kernel_case *tests, int count)
     if (!kernel_case_has_cuda()) skip();
     for (int i = 0; i < count; i++) ran += run_fills(&tests[i], 1 + (uint64_t)i * 7919, run_cuda);
     assert_true(ran > 0);
+}
+
+static int compile_for(const kernel_case *test, ferry_device *device, const char *target,
+                       const ferry_nvrtc *text_compiler)
+{
+    state s = {.test = test, .seed = 1, .compile = true, .isa = target, .text_compiler = text_compiler};
+    build(&s);
+    run_device(&s, device);
+    ferry_graph_deinit(&s.graph);
+    ferry_arena_deinit(&s.arena);
+    return s.ran;
+}
+
+bool kernel_cases_compile_cuda(const kernel_case *tests, int count, const char *target)
+{
+    ferry_device *device = NULL;
+    const ferry_nvrtc *nvrtc = NULL;
+    ferry_cuda_target found;
+    ferry_error err = {.text = ""};
+    assert_true(ferry_cuda_target_find(target, &found));
+    const bool text = ferry_cuda_carries_text(&found); // which any compiler may try
+    if (ferry_nvrtc_get(found.chip, text ? 0 : found.most_cuda, &nvrtc, &err) != FERRY_OK) {
+        print_message("[  SKIPPED ] %s: %s\n", target, err.text);
+        return false;
+    }
+    assert_int_equal(ferry_backend_cuda.open(target, ferry_heap_default(), NULL, &device, &err), FERRY_OK);
+    int ran = 0;
+    for (int i = 0; i < count; i++) ran += compile_for(&tests[i], device, target, text ? nvrtc : NULL);
+    ferry_backend_cuda.close(device);
+    assert_true(ran > 0);
+    print_message("%s: %d tactics compiled by NVRTC %d.%d\n", target, ran, ferry_nvrtc_version(nvrtc) / 1000,
+                  ferry_nvrtc_version(nvrtc) % 1000 / 10);
+    return true;
 }

@@ -42,6 +42,11 @@ void kernel_cases_run_cuda(const kernel_case *tests, int count);
 #define KERNEL_CASES_RUN_CUDA(array) kernel_cases_run_cuda((array), (int)(sizeof(array) / sizeof((array)[0])))
 bool kernel_case_has_cuda(void);
 
+/// Compiles every tactic that the CUDA backend offers for the cases on that kind of GPU ("sm_87", "orin-nano"), which
+/// need not be there; a kernel that spills registers fails the running test. False, with a line that says why, where no
+/// compiler for it is.
+bool kernel_cases_compile_cuda(const kernel_case *tests, int count, const char *target);
+
 /// Prints, for every tactic and instruction set, the least processor time of a run with one thread, and how many times
 /// faster that is than the plain C row; `work` multiply-adds give a rate (0: none).
 void kernel_case_bench(const kernel_case *test, double work);

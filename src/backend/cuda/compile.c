@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "backend/cuda/compile.h"
 
+#include <stdio.h>
 #include <string.h>
 
+#include "backend/cuda/carry.h"
 #include "backend/cuda/nvrtc.h"
 #include "base/hash.h"
 
@@ -22,23 +24,50 @@ static const struct ferry_cuda_cubin *find(const ferry_cuda_device *device, ferr
     return c;
 }
 
+static ferry_status find_nvrtc(const ferry_cuda_device *device, const ferry_nvrtc **out, ferry_error *err)
+{
+    // A driver takes cubins of its own CUDA's major version, not of a later one.
+    const int most = device->driver ? device->driver_version / 1000 : device->target.most_cuda;
+    return ferry_nvrtc_get(device->target.chip, most, out, err);
+}
+
 static ferry_status compile(ferry_cuda_device *device, const char *text, struct ferry_cuda_cubin *out, ferry_error *err)
 {
     ferry_nvrtc_header headers[MOST_TEXTS];
     size_t n = 0;
+    if (!device->driver && ferry_cuda_carries_text(&device->target))
+        return ferry_cuda_carry_text(device->base.heap, text, &out->data, &out->bytes, err);
     for (; ferry_cuda_texts[n].name && n < MOST_TEXTS; n++)
         headers[n] = (ferry_nvrtc_header){ferry_cuda_texts[n].name, ferry_cuda_texts[n].text};
     const ferry_nvrtc *nvrtc = NULL;
     char arch[16];
-    // A driver takes cubins of its own CUDA's major version, not of a later one.
-    const int most = device->driver ? device->driver_version / 1000 : device->target.most_cuda;
-    FERRY_TRY(ferry_nvrtc_get(device->target.chip, most, &nvrtc, err));
+    FERRY_TRY(find_nvrtc(device, &nvrtc, err));
     ferry_cuda_target_arch(&device->target, arch);
     return ferry_nvrtc_compile(nvrtc, text, headers, n, arch, device->base.heap, &out->data, &out->bytes, err);
 }
 
-ferry_status ferry_cuda_compile(ferry_cuda_device *device, const char *text, const void **out_cubin, size_t *out_bytes,
-                                ferry_error *err)
+static ferry_status compile_carried(ferry_cuda_device *device, const char *text, struct ferry_cuda_cubin *out,
+                                    ferry_error *err)
+{
+    const ferry_heap *heap = device->base.heap;
+    const ferry_nvrtc *nvrtc = NULL;
+    char arch[16], name[64];
+    FERRY_TRY(find_nvrtc(device, &nvrtc, err));
+    ferry_cuda_target_arch(&device->target, arch);
+    snprintf(name, sizeof name, "%s, NVRTC %d", arch, ferry_nvrtc_version(nvrtc));
+    ferry_hasher hasher;
+    ferry_hasher_init128(&hasher);
+    ferry_hasher_update_text(&hasher, name);
+    ferry_hasher_update_text(&hasher, text);
+    const ferry_hash128 key = ferry_hasher_digest128(&hasher);
+    if (ferry_cuda_kept_find(heap, key, &out->data, &out->bytes)) return FERRY_OK;
+    FERRY_TRY(ferry_nvrtc_compile(nvrtc, text, NULL, 0, arch, heap, &out->data, &out->bytes, err));
+    ferry_cuda_kept_add(heap, key, out->data, out->bytes);
+    return FERRY_OK;
+}
+
+static ferry_status get(ferry_cuda_device *device, const char *text, bool carried, const void **out_code,
+                        size_t *out_bytes, ferry_error *err)
 {
     const ferry_hash128 key = ferry_hash128_of(text, strlen(text));
     pthread_mutex_lock(&device->mutex);
@@ -48,7 +77,7 @@ ferry_status ferry_cuda_compile(ferry_cuda_device *device, const char *text, con
         struct ferry_cuda_cubin *made = ferry_new(device->base.heap, struct ferry_cuda_cubin);
         if (!made) return ferry_fail_memory(err, "a compiled kernel");
         made->key = key;
-        const ferry_status s = compile(device, text, made, err);
+        const ferry_status s = (carried ? compile_carried : compile)(device, text, made, err);
         if (s != FERRY_OK) {
             ferry_delete(device->base.heap, made);
             return s;
@@ -60,9 +89,23 @@ ferry_status ferry_cuda_compile(ferry_cuda_device *device, const char *text, con
         pthread_mutex_unlock(&device->mutex);
         known = made;
     }
-    *out_cubin = known->data;
+    *out_code = known->data;
     *out_bytes = known->bytes;
     return FERRY_OK;
+}
+
+ferry_status ferry_cuda_compile(ferry_cuda_device *device, const char *text, const void **out_cubin, size_t *out_bytes,
+                                ferry_error *err)
+{
+    return get(device, text, false, out_cubin, out_bytes, err);
+}
+
+ferry_status ferry_cuda_compile_carried(ferry_cuda_device *device, const char *text, size_t text_bytes,
+                                        const void **out_code, size_t *out_bytes, ferry_error *err)
+{
+    if (text_bytes == 0 || text[text_bytes - 1] != 0 || strlen(text) + 1 != text_bytes)
+        return ferry_fail(err, FERRY_ERR_BAD_ENGINE, "a kernel is neither compiled nor a text");
+    return get(device, text, true, out_code, out_bytes, err);
 }
 
 void ferry_cuda_compile_clear(ferry_cuda_device *device)

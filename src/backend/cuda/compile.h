@@ -5,9 +5,14 @@
 
 #include "backend/cuda/device.h"
 
-/// The cubin of `text` for the device's chip, owned by the device. Thread-safe; several threads may compile at a time.
+/// The cubin of `text` for the device's chip, owned by the device; for chips that carry text, the text itself with what
+/// it includes. Thread-safe; several threads may compile at a time.
 ferry_status ferry_cuda_compile(ferry_cuda_device *device, const char *text, const void **out_cubin, size_t *out_bytes,
                                 ferry_error *err);
+/// The same for a text that is complete in itself, out of an engine: kept on the disk too, in ferry/cuda under
+/// XDG_CACHE_HOME or ~/.cache, so that a board compiles it once.
+ferry_status ferry_cuda_compile_carried(ferry_cuda_device *device, const char *text, size_t text_bytes,
+                                        const void **out_code, size_t *out_bytes, ferry_error *err);
 void ferry_cuda_compile_clear(ferry_cuda_device *device);
 
 /// The kernel texts of src/backend/cuda/kernels, by file name; the array ends in an entry without a name. Generated.

@@ -105,6 +105,7 @@ static ferry_status cuda_open(const char *selector, const ferry_heap *heap, cons
         return s;
     }
     pthread_mutex_init(&device->mutex, NULL);
+    pthread_mutex_init(&device->loading, NULL);
     *out = &device->base;
     return FERRY_OK;
 }
@@ -119,6 +120,7 @@ static void cuda_close(ferry_device *device)
     else if (d->context)
         (void)d->driver->cuDevicePrimaryCtxRelease(d->ordinal);
     pthread_mutex_destroy(&d->mutex);
+    pthread_mutex_destroy(&d->loading);
     ferry_delete(device->heap, d);
 }
 

@@ -23,7 +23,9 @@ struct ferry_nvrtc {
     int (*nvrtcCreateProgram)(program *, const char *, const char *, int, const char *const *, const char *const *);
     int (*nvrtcDestroyProgram)(program *);
     int (*nvrtcCompileProgram)(program, int, const char *const *);
-    int (*nvrtcGetCUBINSize)(program, size_t *);
+    int (*nvrtcGetPTXSize)(program, size_t *);
+    int (*nvrtcGetPTX)(program, char *);
+    int (*nvrtcGetCUBINSize)(program, size_t *); // from CUDA 11.1 on; NULL: it makes PTX only
     int (*nvrtcGetCUBIN)(program, char *);
     int (*nvrtcGetProgramLogSize)(program, size_t *);
     int (*nvrtcGetProgramLog)(program, char *);
@@ -31,8 +33,8 @@ struct ferry_nvrtc {
 };
 
 // Names of the library by ABI, newest first; from CUDA 11.3 on a major version keeps one.
-static const char *const names[] = {"libnvrtc.so.13", "libnvrtc.so.12", "libnvrtc.so.11.2", "libnvrtc.so.11.1",
-                                    "libnvrtc.so.11.0"};
+static const char *const names[] = {"libnvrtc.so.13",   "libnvrtc.so.12",   "libnvrtc.so.11.2",
+                                    "libnvrtc.so.11.1", "libnvrtc.so.11.0", "libnvrtc.so.10.2"};
 enum { NAMES = sizeof names / sizeof *names };
 // Where the linker looks, and the CUDA toolkit's own folders.
 static const char usual_folders[] = ":/usr/local/cuda/lib64:/usr/local/cuda/targets/aarch64-linux/lib";
@@ -41,40 +43,57 @@ static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static ferry_nvrtc known[NAMES];
 static bool searched;
 
+// The functions that every version has.
 static bool load(ferry_nvrtc *n)
 {
     bool all = true;
-#define LOAD(name)                                                                                                     \
+#define LOAD(name, required)                                                                                           \
     {                                                                                                                  \
         void *symbol = dlsym(n->library, #name);                                                                       \
         memcpy(&n->name, &symbol, sizeof symbol);                                                                      \
-        all &= symbol != NULL;                                                                                         \
+        all &= symbol != NULL || !(required);                                                                          \
     }
-    LOAD(nvrtcVersion)
-    LOAD(nvrtcCreateProgram)
-    LOAD(nvrtcDestroyProgram)
-    LOAD(nvrtcCompileProgram)
-    LOAD(nvrtcGetCUBINSize)
-    LOAD(nvrtcGetCUBIN)
-    LOAD(nvrtcGetProgramLogSize)
-    LOAD(nvrtcGetProgramLog)
-    LOAD(nvrtcGetErrorString)
-    LOAD(nvrtcGetNumSupportedArchs)
-    LOAD(nvrtcGetSupportedArchs)
+    LOAD(nvrtcVersion, true)
+    LOAD(nvrtcCreateProgram, true)
+    LOAD(nvrtcDestroyProgram, true)
+    LOAD(nvrtcCompileProgram, true)
+    LOAD(nvrtcGetPTXSize, true)
+    LOAD(nvrtcGetPTX, true)
+    LOAD(nvrtcGetProgramLogSize, true)
+    LOAD(nvrtcGetProgramLog, true)
+    LOAD(nvrtcGetErrorString, true)
+    LOAD(nvrtcGetCUBINSize, false)
+    LOAD(nvrtcGetCUBIN, false)
+    LOAD(nvrtcGetNumSupportedArchs, false)
+    LOAD(nvrtcGetSupportedArchs, false)
 #undef LOAD
+    if (!n->nvrtcGetCUBINSize) n->nvrtcGetCUBIN = NULL;
     return all;
+}
+
+// Versions that can't be asked (before CUDA 11.2) are those of JetPack 4 and 5's first: these chips they all know.
+static bool list_chips(ferry_nvrtc *n)
+{
+    static const int old[] = {50, 52, 53, 60, 61, 62, 70, 72, 75};
+    int count = 0;
+    if (!n->nvrtcGetNumSupportedArchs || !n->nvrtcGetSupportedArchs) {
+        memcpy(n->chips, old, sizeof old);
+        n->n_chips = (int)FERRY_COUNT_OF(old);
+        return true;
+    }
+    if (n->nvrtcGetNumSupportedArchs(&count) != 0 || count < 1 || count > MOST_CHIPS) return false;
+    n->n_chips = count;
+    return n->nvrtcGetSupportedArchs(n->chips) == 0;
 }
 
 static bool open_path(ferry_nvrtc *n, const char *path)
 {
-    int major = 0, minor = 0, count = 0;
+    int major = 0, minor = 0;
     n->library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
     if (!n->library) return false;
     snprintf(n->path, sizeof n->path, "%s", path);
-    if (load(n) && n->nvrtcVersion(&major, &minor) == 0 && n->nvrtcGetNumSupportedArchs(&count) == 0 && count > 0 &&
-        count <= MOST_CHIPS && n->nvrtcGetSupportedArchs(n->chips) == 0) {
+    if (load(n) && n->nvrtcVersion(&major, &minor) == 0 && list_chips(n)) {
         n->version = major * 1000 + minor * 10;
-        n->n_chips = count;
         return true;
     }
     dlclose(n->library);
@@ -159,29 +178,37 @@ static ferry_status fail_with_log(const ferry_nvrtc *n, program p, int result, c
     return FERRY_ERR_INTERNAL;
 }
 
-static ferry_status compile(const ferry_nvrtc *n, program p, const char *arch, const ferry_heap *heap, void **out_cubin,
+// "sm_53" as the virtual chip that PTX is made for.
+static void virtual_arch(const char *arch, char *out, size_t bytes)
+{
+    snprintf(out, bytes, "compute_%s", strncmp(arch, "sm_", 3) == 0 ? arch + 3 : arch);
+}
+
+static ferry_status compile(const ferry_nvrtc *n, program p, const char *arch, const ferry_heap *heap, void **out_code,
                             size_t *out_bytes, ferry_error *err)
 {
-    char option[64];
-    snprintf(option, sizeof option, "--gpu-architecture=%s", arch);
+    const bool ptx = !n->nvrtcGetCUBIN;
+    char option[64], chip[32];
+    virtual_arch(arch, chip, sizeof chip);
+    snprintf(option, sizeof option, "--gpu-architecture=%s", ptx ? chip : arch);
     const char *const options[] = {option, "--std=c++14", "--fmad=false"};
     int r = n->nvrtcCompileProgram(p, (int)FERRY_COUNT_OF(options), options);
-    if (r == 0) r = n->nvrtcGetCUBINSize(p, out_bytes);
+    if (r == 0) r = ptx ? n->nvrtcGetPTXSize(p, out_bytes) : n->nvrtcGetCUBINSize(p, out_bytes);
     if (r != 0) return fail_with_log(n, p, r, arch, heap, err);
-    *out_cubin = ferry_heap_alloc_uninit(heap, *out_bytes);
-    if (!*out_cubin) return ferry_fail_memory(err, "a compiled kernel");
-    r = n->nvrtcGetCUBIN(p, *out_cubin);
+    *out_code = ferry_heap_alloc_uninit(heap, *out_bytes);
+    if (!*out_code) return ferry_fail_memory(err, "a compiled kernel");
+    r = ptx ? n->nvrtcGetPTX(p, *out_code) : n->nvrtcGetCUBIN(p, *out_code);
     if (r == 0) return FERRY_OK;
-    ferry_heap_free(heap, *out_cubin, *out_bytes);
-    *out_cubin = NULL;
+    ferry_heap_free(heap, *out_code, *out_bytes);
+    *out_code = NULL;
     return fail_with_log(n, p, r, arch, heap, err);
 }
 
 ferry_status ferry_nvrtc_compile(const ferry_nvrtc *n, const char *text, const ferry_nvrtc_header *headers,
-                                 size_t n_headers, const char *arch, const ferry_heap *heap, void **out_cubin,
+                                 size_t n_headers, const char *arch, const ferry_heap *heap, void **out_code,
                                  size_t *out_bytes, ferry_error *err)
 {
-    *out_cubin = NULL;
+    *out_code = NULL;
     const char *texts[MOST_HEADERS], *header_names[MOST_HEADERS];
     if (n_headers > MOST_HEADERS) return ferry_fail(err, FERRY_ERR_INTERNAL, "%zu headers", n_headers);
     for (size_t i = 0; i < n_headers; i++) {
@@ -191,7 +218,7 @@ ferry_status ferry_nvrtc_compile(const ferry_nvrtc *n, const char *text, const f
     program p = NULL;
     const int r = n->nvrtcCreateProgram(&p, text, "ferry.cu", (int)n_headers, texts, header_names);
     if (r != 0) return ferry_fail(err, FERRY_ERR_INTERNAL, "NVRTC: %s", n->nvrtcGetErrorString(r));
-    const ferry_status s = compile(n, p, arch, heap, out_cubin, out_bytes, err);
+    const ferry_status s = compile(n, p, arch, heap, out_code, out_bytes, err);
     n->nvrtcDestroyProgram(&p);
     return s;
 }

@@ -1,6 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "backend/cuda/resident.h"
 
+#include <elf.h>
+#include <string.h>
+
+#include "backend/cuda/compile.h"
+
 static void unload(ferry_cuda_device *device, ferry_cuda_resident *r)
 {
     for (int32_t i = 0; i < r->n_modules; i++) (void)device->driver->cuModuleUnload(r->modules[i]);
@@ -33,7 +38,11 @@ static ferry_status load(ferry_cuda_device *device, const void *data, size_t byt
     ferry_cuda_package_view package;
     FERRY_TRY(ferry_cuda_package_read(data, bytes, &package, err));
     for (int32_t i = 0; i < package.n_cubins; i++) {
-        const ferry_cu_result result = device->driver->cuModuleLoadData(&r->modules[i], package.cubins[i]);
+        const void *code = package.cubins[i];
+        size_t code_bytes = package.cubin_bytes[i];
+        if (memcmp(code, ELFMAG, SELFMAG) != 0)
+            FERRY_TRY(ferry_cuda_compile_carried(device, code, code_bytes, &code, &code_bytes, err));
+        const ferry_cu_result result = device->driver->cuModuleLoadData(&r->modules[i], code);
         if (result != 0) {
             (void)ferry_cu_check(device->driver, result, "loading a compiled kernel", err);
             return result == FERRY_CU_OUT_OF_MEMORY ? FERRY_ERR_OUT_OF_MEMORY : FERRY_ERR_BAD_ENGINE;
@@ -72,21 +81,21 @@ ferry_status ferry_cuda_resident_get(ferry_cuda_device *device, const void *data
                                      ferry_cuda_resident **out, ferry_error *err)
 {
     *out = NULL;
-    pthread_mutex_lock(&device->mutex);
+    pthread_mutex_lock(&device->loading);
     const ferry_status s = get(device, data, bytes, out, err);
-    pthread_mutex_unlock(&device->mutex);
+    pthread_mutex_unlock(&device->loading);
     return s;
 }
 
 void ferry_cuda_resident_put(ferry_cuda_device *device, ferry_cuda_resident *resident)
 {
     if (!resident) return;
-    pthread_mutex_lock(&device->mutex);
+    pthread_mutex_lock(&device->loading);
     if (--resident->users == 0) {
         ferry_cuda_resident **link = &device->resident;
         while (*link != resident) link = &(*link)->next;
         *link = resident->next;
         unload(device, resident);
     }
-    pthread_mutex_unlock(&device->mutex);
+    pthread_mutex_unlock(&device->loading);
 }

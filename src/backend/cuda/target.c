@@ -33,15 +33,15 @@ static const board boards[] = {
 // A middling card of each chip.
 static const ferry_cuda_target chips[] = {
     {50, 0, 5, 1.1, 80, 48 * KIB, 2 * MIB, false},         {52, 0, 16, 1.1, 224, 48 * KIB, 2 * MIB, false},
-    {53, 10, 1, 0.92, 25.6, 48 * KIB, 256 * KIB, true},    {60, 0, 56, 1.3, 732, 48 * KIB, 4 * MIB, false},
-    {61, 0, 20, 1.7, 320, 48 * KIB, 2 * MIB, false},       {62, 10, 2, 1.3, 59.7, 48 * KIB, 512 * KIB, true},
-    {70, 0, 80, 1.5, 900, 96 * KIB, 6 * MIB, false},       {72, 11, 8, 1.38, 136.5, 96 * KIB, 512 * KIB, true},
+    {53, 0, 1, 0.92, 25.6, 48 * KIB, 256 * KIB, true},     {60, 0, 56, 1.3, 732, 48 * KIB, 4 * MIB, false},
+    {61, 0, 20, 1.7, 320, 48 * KIB, 2 * MIB, false},       {62, 0, 2, 1.3, 59.7, 48 * KIB, 512 * KIB, true},
+    {70, 0, 80, 1.5, 900, 96 * KIB, 6 * MIB, false},       {72, 0, 8, 1.38, 136.5, 96 * KIB, 512 * KIB, true},
     {75, 0, 40, 1.6, 320, 64 * KIB, 4 * MIB, false},       {80, 0, 108, 1.41, 1555, 163 * KIB, 40 * MIB, false},
-    {86, 0, 46, 1.7, 448, 99 * KIB, 4 * MIB, false},       {87, 12, 16, 1.3, 204.8, 163 * KIB, 4 * MIB, true},
+    {86, 0, 46, 1.7, 448, 99 * KIB, 4 * MIB, false},       {87, 0, 16, 1.3, 204.8, 163 * KIB, 4 * MIB, true},
     {89, 0, 60, 2.5, 504, 99 * KIB, 48 * MIB, false},      {90, 0, 132, 1.98, 4800, 227 * KIB, 50 * MIB, false},
     {100, 0, 148, 1.9, 8000, 227 * KIB, 126 * MIB, false}, {101, 0, 20, 1.57, 273, 227 * KIB, 32 * MIB, true},
-    {103, 0, 148, 1.9, 8000, 227 * KIB, 126 * MIB, false}, {110, 13, 20, 1.57, 273, 227 * KIB, 32 * MIB, true},
-    {120, 0, 84, 2.4, 960, 99 * KIB, 64 * MIB, false},     {121, 13, 48, 2.4, 273, 99 * KIB, 24 * MIB, true},
+    {103, 0, 148, 1.9, 8000, 227 * KIB, 126 * MIB, false}, {110, 0, 20, 1.57, 273, 227 * KIB, 32 * MIB, true},
+    {120, 0, 84, 2.4, 960, 99 * KIB, 64 * MIB, false},     {121, 0, 48, 2.4, 273, 99 * KIB, 24 * MIB, true},
 };
 
 bool ferry_cuda_target_of_chip(int chip, ferry_cuda_target *out)

@@ -26,6 +26,13 @@ bool ferry_cuda_target_of_chip(int chip, ferry_cuda_target *out);
 /// Names for messages: "nano, tx2, ...".
 const char *ferry_cuda_target_names(void);
 
+/// Whether engines for it carry kernels as text, which the board compiles when it first loads them: those of CUDA 10
+/// take no cubin of a later version, and CUDA 10's own compiler makes none.
+static inline bool ferry_cuda_carries_text(const ferry_cuda_target *t)
+{
+    return t->most_cuda == 10;
+}
+
 /// NVRTC's name for the chip: "sm_87"; "sm_90a" where the chip has instructions of its own generation only.
 void ferry_cuda_target_arch(const ferry_cuda_target *target, char out[16]);
 

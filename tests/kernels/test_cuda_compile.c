@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+// Every family of CUDA kernels compiled for every generation of GPU, as a build with --target does: without a GPU.
+// FERRY_TEST_TARGETS lists kinds of GPU, joined with commas; by default a few that differ most.
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "support/kernel_case.h"
+
+static const kernel_case cases[] = {
+    {"ferry", "Silu", "f16:1x8x4x4", .outputs = 1},
+    {"", "Mul", "f32:2x16x5x7 f32:2x16x1x1", .then = "HardSwish;Mul =f32:1x16x1x1"},
+};
+
+static void every_family__compiles_for_every_target(void **state)
+{
+    (void)state;
+    const char *wanted = getenv("FERRY_TEST_TARGETS");
+    char list[256];
+    strncpy(list, wanted && wanted[0] ? wanted : "sm_62,sm_75,sm_87", sizeof list - 1);
+    list[sizeof list - 1] = 0;
+    int compiled = 0;
+    char *rest = NULL;
+    for (char *target = strtok_r(list, ",", &rest); target; target = strtok_r(NULL, ",", &rest))
+        compiled += kernel_cases_compile_cuda(cases, (int)(sizeof cases / sizeof *cases), target);
+    if (compiled == 0) skip();
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_family__compiles_for_every_target),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
