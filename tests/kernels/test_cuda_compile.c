@@ -21,7 +21,7 @@ static void every_family__compiles_for_every_target(void **state)
     (void)state;
     const char *wanted = getenv("FERRY_TEST_TARGETS");
     char list[256];
-    strncpy(list, wanted && wanted[0] ? wanted : "sm_62,sm_75,sm_87", sizeof list - 1);
+    strncpy(list, wanted && wanted[0] ? wanted : "sm_62,sm_75,sm_87,sm_90", sizeof list - 1);
     list[sizeof list - 1] = 0;
     int compiled = 0;
     char *rest = NULL;

@@ -72,7 +72,9 @@ static bool lie_alike(const ferry_region *region, const ferry_cuda_chain *chain,
                       const ferry_tensor_desc *out, ferry_tensor_layout layout)
 {
     const int32_t x = ferry_cuda_input_at(region, chain->from);
-    if (x < 0 || !ferry_tensor_desc_is_dense(out, layout) || !ferry_tensor_desc_is_dense(&in[x], layout) ||
+    const ferry_value *values = region->graph->values;
+    if (x < 0 || in[x].dtype != values[chain->from].dtype || out->dtype != values[chain->to].dtype ||
+        !ferry_tensor_desc_is_dense(out, layout) || !ferry_tensor_desc_is_dense(&in[x], layout) ||
         !ferry_tensor_desc_same_dims(&in[x], out))
         return false;
     for (int32_t i = 0; i < chain->n_operands; i++) {
