@@ -47,11 +47,24 @@ ferry_status ferry_cuda_capture_begin(ferry_device_stream *stream, ferry_error *
     return FERRY_OK;
 }
 
+// Behind the node before it, overlapping its end where the kernel waits by itself and chip and driver can do that.
+static ferry_status add_node(ferry_cuda_capture *c, const ferry_cu_kernel_node *node, const ferry_cu_graph_node *before,
+                             bool waits, ferry_cu_graph_node *out, ferry_error *err)
+{
+    const ferry_cu_driver *d = c->device->driver;
+    const bool overlaps = before && waits && c->device->target.chip >= 90 && d->cuGraphAddDependencies_v2;
+    const size_t n = before && !overlaps ? 1 : 0;
+    FERRY_TRY(ferry_cu_check(d, d->cuGraphAddKernelNode(out, c->graph, n ? before : NULL, n, node),
+                             "adding a kernel to a graph", err));
+    if (!overlaps) return FERRY_OK;
+    const ferry_cu_graph_edge edge = FERRY_CU_EDGE_PROGRAMMATIC;
+    return ferry_cu_check(d, d->cuGraphAddDependencies_v2(c->graph, before, out, &edge, 1), "ordering a graph", err);
+}
+
 ferry_status ferry_cuda_capture_add(ferry_device_stream *stream, const ferry_cu_kernel_node *node,
                                     const ferry_cuda_launch *launch, ferry_error *err)
 {
     ferry_cuda_capture *c = stream->capture;
-    const ferry_cu_driver *d = c->device->driver;
     void *nodes = c->nodes;
     const bool room = ferry_heap_reserve(c->device->base.heap, &nodes, &c->capacity, sizeof *c->nodes, c->n_nodes + 1);
     c->nodes = nodes;
@@ -68,8 +81,7 @@ ferry_status ferry_cuda_capture_add(ferry_device_stream *stream, const ferry_cu_
         if (kind == FERRY_CUDA_IN || kind == FERRY_CUDA_OUT) to->bound |= 1u << i;
     }
     const ferry_cu_graph_node *before = c->n_nodes ? &c->nodes[c->n_nodes - 1].node : NULL;
-    FERRY_TRY(ferry_cu_check(d, d->cuGraphAddKernelNode(&to->node, c->graph, before, before ? 1 : 0, node),
-                             "adding a kernel to a graph", err));
+    FERRY_TRY(add_node(c, node, before, launch->waits, &to->node, err));
     c->n_nodes++;
     return FERRY_OK;
 }

@@ -69,6 +69,14 @@ typedef struct ferry_cu_kernel_node {
     void **extra;
 } ferry_cu_kernel_node;
 
+/// CUgraphEdgeData: how a node of a graph depends on another.
+typedef struct ferry_cu_graph_edge {
+    unsigned char from_port, to_port, type, reserved[5];
+} ferry_cu_graph_edge;
+
+/// The next kernel may begin when every block of this one has said so or ended, and waits by itself for its results.
+#define FERRY_CU_EDGE_PROGRAMMATIC ((ferry_cu_graph_edge){.from_port = 1, .type = 1})
+
 // clang-format off
 /// Name, whether it may be missing, arguments. A name carries the ABI version that the declaration is of.
 #define FERRY_CU_FUNCTIONS(F)                                                                                          \
@@ -113,6 +121,8 @@ typedef struct ferry_cu_kernel_node {
     F(cuGraphCreate, 1, (ferry_cu_graph *, unsigned))                                                                  \
     F(cuGraphAddKernelNode, 1, (ferry_cu_graph_node *, ferry_cu_graph, const ferry_cu_graph_node *, size_t,            \
                                 const ferry_cu_kernel_node *))                                                         \
+    F(cuGraphAddDependencies_v2, 0, (ferry_cu_graph, const ferry_cu_graph_node *, const ferry_cu_graph_node *,         \
+                                     const ferry_cu_graph_edge *, size_t))                                             \
     F(cuGraphDestroy, 1, (ferry_cu_graph))                                                                             \
     F(cuGraphInstantiateWithFlags, 0, (ferry_cu_graph_exec *, ferry_cu_graph, unsigned long long))                     \
     F(cuGraphInstantiate_v2, 0, (ferry_cu_graph_exec *, ferry_cu_graph, ferry_cu_graph_node *, char *, size_t))        \

@@ -111,6 +111,7 @@ static ferry_status prepare(ferry_cuda_device *device, const ferry_region *regio
     FERRY_TRY(ferry_cuda_kernel_launch(kernel, 0, "ferry_pointwise",
                                        (const uint64_t[3]){(uint64_t)((elements + block - 1) / block), 1, 1},
                                        (const unsigned[3]){256, 1, 1}, 0, &launch, err));
+    launch->waits = true;
     ferry_cuda_pass_in(launch, ferry_cuda_input_at(region, chain.from));
     ferry_cuda_pass_out(launch, 0);
     ferry_cuda_pass_int(launch, elements);

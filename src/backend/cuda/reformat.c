@@ -48,6 +48,7 @@ static ferry_status launch_transposition(ferry_cuda_kernel *kernel, const ferry_
         kernel, 0, "ferry_transpose",
         (const uint64_t[3]){(uint64_t)(columns + 31) / 32, (uint64_t)(rows + 31) / 32, (uint64_t)in->dims[0]},
         (const unsigned[3]){32, 8, 1}, 0, &launch, err));
+    launch->waits = true;
     ferry_cuda_pass_in(launch, 0);
     ferry_cuda_pass_out(launch, 0);
     ferry_cuda_pass_int(launch, rows);
@@ -76,6 +77,7 @@ static ferry_status launch_copy(ferry_cuda_kernel *kernel, const ferry_tensor_de
     FERRY_TRY(ferry_cuda_kernel_launch(kernel, 0, "ferry_strided_copy",
                                        (const uint64_t[3]){(uint64_t)(elements + 255) / 256, 1, 1},
                                        (const unsigned[3]){256, 1, 1}, 0, &launch, err));
+    launch->waits = true;
     ferry_cuda_pass_in(launch, 0);
     ferry_cuda_pass_out(launch, 0);
     ferry_cuda_pass_long(launch, elements);

@@ -53,6 +53,8 @@ extern "C" __global__ void __launch_bounds__(256) ferry_pointwise(const X_TYPE *
                                                                   unsigned channels,
                                                                   unsigned plane FERRY_EACH_OPERAND(PARAMETER))
 {
+    grid_dependency_launch();
+    grid_dependency_wait();
     unsigned i = (blockIdx.x * 256u + threadIdx.x) * WIDTH;
     if (i + WIDTH <= elements) {
         RUN(WIDTH)

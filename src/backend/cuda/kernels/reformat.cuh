@@ -11,6 +11,8 @@ extern "C" __global__ void __launch_bounds__(256)
                        long long x5, long long y0, long long y1, long long y2, long long y3, long long y4,
                        long long y5)
 {
+    grid_dependency_launch();
+    grid_dependency_wait();
     const long long i = blockIdx.x * 256ll + threadIdx.x;
     if (i >= elements) return;
     long long rest = i;
@@ -33,6 +35,8 @@ extern "C" __global__ void __launch_bounds__(256)
     ferry_transpose(const ELEMENT *__restrict__ x, ELEMENT *__restrict__ y, int rows, int columns, long long x_row,
                     long long y_row, long long x_batch, long long y_batch)
 {
+    grid_dependency_launch();
+    grid_dependency_wait();
     __shared__ ELEMENT tile[32][33];
     const int column = blockIdx.x * 32 + threadIdx.x, row = blockIdx.y * 32 + threadIdx.x;
     x += blockIdx.z * x_batch;
