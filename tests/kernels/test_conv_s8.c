@@ -121,6 +121,47 @@ static void depthwise_lines_s8__match_reference_to_the_bit(void **unused)
     KERNEL_CASES_RUN(cases);
 }
 
+// Quads of lines: channels that fill units and that do not, fewer columns than are made at once, one and two quads,
+// lines that do not fit at once, strides, borders wider than the picture, bounds beyond int8.
+static void depthwise_quads_s8__match_reference_to_the_bit(void **unused)
+{
+    (void)unused;
+#define ALL_BUT_VNNI LACKS " avx2 avx512"
+#define QUADS .domain = "ferry", .op = "QConv", .tactics = "conv_s8_depthwise_quads", .lacks = ALL_BUT_VNNI
+    static const kernel_case cases[] = {
+        {QUADS, .inputs = "s8:1x64x7x7 =s8:64x1x3x3 =f32:64@0.05 =f32:64", .attrs = "group=64 pads=1,1,1,1"},
+        {QUADS, .inputs = "s8:2x24x9x11 =s8:24x1x3x3 =f32:24@0.05 =f32:24",
+         .attrs = "group=24 pads=1,1,1,1 act=clip act_alpha=0 act_beta=90"},
+        {QUADS, .inputs = "s8:1x144x14x13 =s8:144x1x3x3 =f32:144@0.05 =f32:144",
+         .attrs = "group=144 pads=0,0,1,1 strides=2,2 act=relu"},
+        {QUADS, .inputs = "s8:1x120x10x9 =s8:120x1x5x5 =f32:120@0.02 =f32:120@60", .attrs = "group=120 pads=2,2,2,2"},
+        {QUADS, .inputs = "s8:1x16x11x12 =s8:16x1x5x5 =f32:16@0.02 =f32:16@60",
+         .attrs = "group=16 pads=2,2,2,2 strides=2,2"},
+        {QUADS, .inputs = "s8:1x8x9x10 =s8:8x1x7x7 =f32:8@0.01 =f32:8", .attrs = "group=8 pads=3,3,3,3"},
+        {QUADS, .inputs = "s8:1x96x3x500 =s8:96x1x3x3 =f32:96@0.05 =f32:96", .attrs = "group=96 pads=1,1,1,1"},
+        {QUADS, .inputs = "s8:1x672x7x9 =s8:672x1x3x3 =f32:672@0.05 =f32:672", .attrs = "group=672 pads=1,1,1,1"},
+        {QUADS, .inputs = "s8:1x33x6x5 =s8:33x1x2x4 =f32:33@0.05 =f32:33", .attrs = "group=33 strides=1,3"},
+        {QUADS, .inputs = "s8:1x40x20x21 =s8:40x1x3x3 =f32:40@0.05 =f32:40",
+         .attrs = "group=40 pads=1,3,1,3 dilations=1,3 strides=1,2"},
+        {QUADS, .inputs = "s8:1x64x1x1 =s8:64x1x5x5 =f32:64@0.05 =f32:64", .attrs = "group=64 pads=4,4,4,4"},
+        {QUADS, .inputs = "s8:1x32x6x6 =s8:32x1x3x3 =f32:32@0.05 =f32:32",
+         .attrs = "group=32 pads=1,1,1,1 act=clip act_alpha=-200 act_beta=-150"},
+        {QUADS, .inputs = "s8:1x32x6x6 =s8:32x1x3x3 =f32:32@1e9 =f32:32@1e20", .attrs = "group=32 pads=1,1,1,1"},
+        {QUADS, .inputs = "s8:1x64x7x7 =s8:64x1x3x3 =f32:64@0.05 =f32:64",
+         .attrs = "group=64 pads=1,1,1,1 x_zero=-128"},
+        {QUADS, .inputs = "s8:2x24x9x11 =s8:24x1x3x3 =f32:24@0.05 =f32:24",
+         .attrs = "group=24 pads=1,1,1,1 x_zero=-113"},
+        {QUADS, .inputs = "s8:1x16x11x12 =s8:16x1x5x5 =f32:16@0.02 =f32:16@60",
+         .attrs = "group=16 pads=2,2,2,2 strides=2,2 x_zero=127"},
+        {QUADS, .inputs = "s8:1x32x9x20 =s8:32x1x5x5 =f32:32@0.02 =f32:32@60",
+         .attrs = "group=32 pads=2,2,2,2 strides=1,2"},
+        {QUADS, .inputs = "s8:2x48x12x3 =s8:48x1x9x2 =f32:48@0.02 =f32:48@60", .attrs = "group=48 pads=4,1,4,1"},
+        {QUADS, .inputs = "s8:1x176x13x2 =s8:176x1x4x1 =f32:176@0.05 =f32:176", .attrs = "group=176 pads=2,0,1,0"},
+        {QUADS, .inputs = "s8:3x7x30 =s8:7x1x5 =f32:7@0.05 =f32:7", .attrs = "group=7 pads=0,3"},
+    };
+    KERNEL_CASES_RUN(cases);
+}
+
 static void conv_s8__looks_results_up_in_its_store(void **unused)
 {
     (void)unused;
@@ -131,6 +172,10 @@ static void conv_s8__looks_results_up_in_its_store(void **unused)
         {CONV, .inputs = "s8:1x32x12x12 =s8:48x8x3x3 =f32:48@0.002 =f32:48 s8:1x48x10x10",
          .attrs = "group=4 r_mult=0.7", .then = "ferry:QTable =s8:256"},
         {LINES, .inputs = "s8:1x24x9x11 =s8:24x1x3x3 =f32:24@0.05 =f32:24", .attrs = "group=24 pads=1,1,1,1",
+         .then = "ferry:QTable =s8:256"},
+        {QUADS, .inputs = "s8:1x24x9x11 =s8:24x1x3x3 =f32:24@0.05 =f32:24", .attrs = "group=24 pads=1,1,1,1",
+         .then = "ferry:QTable =s8:256"},
+        {QUADS, .inputs = "s8:1x1160x5x3 =s8:1160x1x5x5 =f32:1160@0.05 =f32:1160", .attrs = "group=1160 pads=2,2,2,2",
          .then = "ferry:QTable =s8:256"},
         {LINES, .inputs = "s8:1x1160x5x3 =s8:1160x1x5x5 =f32:1160@0.05 =f32:1160", .attrs = "group=1160 pads=2,2,2,2",
          .then = "ferry:QTable =s8:256"},
@@ -158,6 +203,7 @@ int main(void)
         cmocka_unit_test(conv_s8__matches_reference_to_the_bit),
         cmocka_unit_test(depthwise_s8__matches_reference_to_the_bit),
         cmocka_unit_test(depthwise_lines_s8__match_reference_to_the_bit),
+        cmocka_unit_test(depthwise_quads_s8__match_reference_to_the_bit),
         cmocka_unit_test(conv_s8__looks_results_up_in_its_store),
         cmocka_unit_test(matrix_s8__matches_reference_to_the_bit),
     };

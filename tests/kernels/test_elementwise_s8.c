@@ -96,6 +96,40 @@ static void rounding__is_that_of_the_definition(void **unused)
     }
 }
 
+// Inputs whose quotient lies on or next to the middle between two steps, for scales of every size.
+static void quantising__divides_as_the_definition_does(void **unused)
+{
+    (void)unused;
+    enum { HALVES = 260, AROUND = 9, N = HALVES * AROUND };
+    float x[N];
+    int8_t y[N];
+    uint32_t state = 12345;
+    for (int round = 0; round < 400; round++) {
+        state = state * 1664525u + 1013904223u;
+        const float mantissa = round % 8 == 0 ? 0x1.fffffep0f : 1 + (float)(state >> 9) * 0x1p-23f;
+        const float scale = ldexpf(mantissa, round < 120   ? round - 60
+                                             : round < 200 ? -126 + round % 40
+                                                           : -12 + round % 20);
+        const int32_t zero = round % 3 == 0 ? 0 : (int32_t)(state % 256) - 128;
+        for (int i = 0; i < HALVES; i++) {
+            float near = ((float)(i - HALVES / 2) + 0.5f) * scale;
+            for (int k = 0; k < AROUND / 2; k++) near = nextafterf(near, -INFINITY);
+            for (int k = 0; k < AROUND; k++, near = nextafterf(near, INFINITY)) x[i * AROUND + k] = near;
+        }
+        const ferry_elementwise_s8_row *row;
+        for (size_t r = 0; (row = ferry_elementwise_s8_at(r)); r++) {
+            if (row->isa & ~ferry_isa_detect()) continue;
+            row->quantise(x, scale, zero, -128, 127, (uint8_t *)y, N);
+            for (int i = 0; i < N; i++) {
+                const float whole = nearbyintf(x[i] / scale) + (float)zero;
+                if (y[i] != ferry_sat8(whole))
+                    fail_msg("%s: %a / %a becomes %d, not %d", row->name, (double)x[i], (double)scale, y[i],
+                             ferry_sat8(whole));
+            }
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -103,6 +137,7 @@ int main(void)
         cmocka_unit_test(tables__match_reference),
         cmocka_unit_test(conversions__match_reference_to_the_bit),
         cmocka_unit_test(rounding__is_that_of_the_definition),
+        cmocka_unit_test(quantising__divides_as_the_definition_does),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

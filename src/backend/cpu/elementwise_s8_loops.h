@@ -5,15 +5,34 @@
 #include "backend/cpu/isa.h"
 #include "backend/cpu/loops.h"
 #include "backend/cpu/pair_s8_loops.h"
+#include "backend/cpu/quotient.h"
 #include "backend/cpu/round_s8.h"
 
-static void quantise(const float *x, float scale, int32_t zero, int32_t low, int32_t high, uint8_t *y, size_t n)
+static void quantise_dividing(const float *x, float scale, int32_t zero, int32_t low, int32_t high, uint8_t *y,
+                              size_t n)
 {
     FERRY_VECTORS
     for (size_t i = 0; i < n; i++) {
         const int32_t q = round_within(x[i] / scale, 1024.0f) + zero; // 1024 is beyond both ends for every zero point
         const int32_t above = q < low ? low : q;
         y[i] = (uint8_t)(above > high ? high : above);
+    }
+}
+
+static void quantise(const float *x, float scale, int32_t zero, int32_t low, int32_t high, uint8_t *y, size_t n)
+{
+    if (!quotient_multiplies(scale)) {
+        quantise_dividing(x, scale, zero, low, high, y, n);
+        return;
+    }
+    // Within these, rounded as they are, quotients round to what is within low and high.
+    const float inverse = 1.0f / scale, least = (float)(low - zero) * scale, most = (float)(high - zero) * scale;
+    FERRY_VECTORS
+    for (size_t i = 0; i < n; i++) {
+        float v = x[i] == x[i] ? x[i] : 0.0f;
+        v = v > least ? v : least;
+        v = v < most ? v : most;
+        y[i] = (uint8_t)(round_small(quotient(v, scale, inverse)) + zero);
     }
 }
 

@@ -25,6 +25,7 @@
     ROW(conv_transpose_f32)        \
     ROW(matrix_f32)                \
     ROW(matmul_f32)                \
+    ROW(conv_depthwise_quads_s8)   \
     ROW(conv_depthwise_lines_s8)   \
     ROW(conv_depthwise_s8)         \
     ROW(conv_s8)                   \

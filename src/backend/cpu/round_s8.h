@@ -6,17 +6,23 @@
 #include <stdint.h>
 #include <string.h>
 
-/// Rounded half to even, within -bound and bound (at most 2^22); NaN becomes 0. Adding 1.5 * 2^23 rounds in the default
-/// mode, and leaves the integer in the low bits.
+/// Rounded half to even; |t| <= 2^22. Adding 1.5 * 2^23 rounds in the default mode, and leaves the integer in the low
+/// bits.
+static inline __attribute__((always_inline)) int32_t round_small(float t)
+{
+    const float shifted = t + 12582912.0f;
+    int32_t bits;
+    memcpy(&bits, &shifted, sizeof bits);
+    return bits - 0x4b400000;
+}
+
+/// Rounded half to even, within -bound and bound (at most 2^22); NaN becomes 0.
 static inline __attribute__((always_inline)) int32_t round_within(float t, float bound)
 {
     t = t == t ? t : 0.0f;
     t = t > -bound ? t : -bound;
     t = t < bound ? t : bound;
-    const float shifted = t + 12582912.0f;
-    int32_t bits;
-    memcpy(&bits, &shifted, sizeof bits);
-    return bits - 0x4b400000;
+    return round_small(t);
 }
 
 /// As ferry_sat8.
