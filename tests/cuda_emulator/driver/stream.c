@@ -170,6 +170,30 @@ EXPORT(cuStreamQuery, (CUstream stream))
     return idle ? CUDA_SUCCESS : CUDA_ERROR_NOT_READY;
 }
 
+typedef struct host_command {
+    emulated_command base;
+    void (*function)(void *);
+    void *argument;
+} host_command;
+
+static void run_host(emulated_command *command)
+{
+    host_command *const c = (host_command *)command;
+    c->function(c->argument);
+    free(c);
+}
+
+EXPORT(cuLaunchHostFunc, (CUstream stream, void (*function)(void *), void *argument))
+{
+    if (!function) return CUDA_ERROR_INVALID_VALUE;
+    host_command *const c = malloc(sizeof *c);
+    if (!c) return CUDA_ERROR_OUT_OF_MEMORY;
+    *c = (host_command){{.run = run_host}, function, argument};
+    const CUresult r = emulated_enqueue(stream, &c->base);
+    if (r) free(c);
+    return r;
+}
+
 EXPORT(cuCtxSynchronize, (void))
 {
     const CUresult r = emulated_ready();

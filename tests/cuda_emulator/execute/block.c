@@ -146,13 +146,14 @@ static bool run_lanes(unsigned first, unsigned lanes, bool backward)
 /// True if all lanes of the mask wait in the same collective as the leader.
 static bool is_complete(unsigned first, unsigned lanes, const cuda_thread *leader)
 {
-    for (unsigned lane = 0; lane < EMULATED_WARP; lane++) {
-        if (!(leader->lanes >> lane & 1)) continue;
-        if (lane >= lanes) return false;
+    unsigned there = 0;
+    for (unsigned lane = 0; lane < lanes; lane++) {
         const cuda_thread *const t = &threads[first + lane];
-        if (t->state != IN_COLLECTIVE || t->collective != leader->collective || t->lanes != leader->lanes) return false;
+        there |=
+            (unsigned)(t->state == IN_COLLECTIVE && t->collective == leader->collective && t->lanes == leader->lanes)
+            << lane;
     }
-    return true;
+    return (there & leader->lanes) == leader->lanes;
 }
 
 static bool run_collectives(unsigned first, unsigned lanes)

@@ -1,13 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 // Tensor core instructions: the lanes' registers are gathered into matrices, multiplied by plain loops, and handed
 // back. Where a register lies is the PTX ISA's: lane = 4 * group + pair.
+#include <pthread.h>
 #include <stdint.h>
 #include <string.h>
 
 #include "execute/block.h"
 #include "execute/warp.h"
 
-enum { M = 16, N = 8, MOST_K = 32, GROUPS = 8 };
+enum { M = 16, N = 8, MOST_K = 16, GROUPS = 8 };
+
+typedef float row_f32 __attribute__((vector_size(N * sizeof(float))));
+typedef uint32_t row_u32 __attribute__((vector_size(N * sizeof(uint32_t))));
 
 void emulated_ldmatrix_run(const emulated_lanes *lanes, int transposed)
 {
@@ -47,17 +51,26 @@ static float as_float(uint32_t bits)
     return f;
 }
 
-static float f16_value(uint32_t bits)
+static pthread_once_t f16_once = PTHREAD_ONCE_INIT;
+static float f16_values[1 << 16];
+
+static void fill_f16_values(void)
 {
-    const uint32_t sign = (bits & 0x8000) << 16;
-    const float magnitude = as_float((bits & 0x7fff) << 13) * 0x1p112f; // exact, subnormals too
-    uint32_t out;
-    memcpy(&out, &magnitude, sizeof out);
-    if ((bits & 0x7c00) == 0x7c00) out = 0x7f800000 | (bits & 0x3ff) << 13;
-    return as_float(out | sign);
+    for (uint32_t bits = 0; bits < 1 << 16; bits++) {
+        const float magnitude = as_float((bits & 0x7fff) << 13) * 0x1p112f; // exact, subnormals too
+        uint32_t out;
+        memcpy(&out, &magnitude, sizeof out);
+        if ((bits & 0x7c00) == 0x7c00) out = 0x7f800000 | (bits & 0x3ff) << 13;
+        f16_values[bits] = as_float(out | (bits & 0x8000) << 16);
+    }
 }
 
-static float bf16_value(uint32_t bits)
+static inline float f16_value(uint32_t bits)
+{
+    return f16_values[bits];
+}
+
+static inline float bf16_value(uint32_t bits)
 {
     return as_float(bits << 16);
 }
@@ -69,16 +82,16 @@ static float tf32_value(uint32_t bits)
 }
 
 /// d += a * b. Products are exact (no operand has more than 11 bits); sums are rounded to float one after another.
-static void multiply(const emulated_lanes *lanes, int k, const float a[M][MOST_K], const float b[MOST_K][N])
+static inline __attribute__((always_inline)) void multiply(const emulated_lanes *lanes, int k, float (*a)[MOST_K],
+                                                           const row_f32 *b)
 {
-    float d[M][N];
+    row_f32 d[M];
     for (int lane = 0; lane < EMULATED_WARP; lane++) {
         const float *const r = lanes->results[lane];
         for (int i = 0; i < 4; i++) d[lane / 4 + i / 2 * GROUPS][lane % 4 * 2 + i % 2] = r[i];
     }
     for (int m = 0; m < M; m++)
-        for (int i = 0; i < k; i++)
-            for (int n = 0; n < N; n++) d[m][n] += a[m][i] * b[i][n];
+        for (int i = 0; i < k; i++) d[m] += a[m][i] * b[i];
     for (int lane = 0; lane < EMULATED_WARP; lane++) {
         float *const r = lanes->results[lane];
         for (int i = 0; i < 4; i++) r[i] = d[lane / 4 + i / 2 * GROUPS][lane % 4 * 2 + i % 2];
@@ -86,9 +99,11 @@ static void multiply(const emulated_lanes *lanes, int k, const float a[M][MOST_K
 }
 
 /// Pairs of 16 bits: register i of a holds rows of half i % 2, columns of half i / 2; register i of b rows of half i.
-static void multiply_halves(const emulated_lanes *lanes, int k, float (*value)(uint32_t))
+static inline __attribute__((always_inline)) void multiply_halves(const emulated_lanes *lanes, int k,
+                                                                  float (*value)(uint32_t))
 {
-    float a[M][MOST_K], b[MOST_K][N];
+    float a[M][MOST_K];
+    row_f32 b[MOST_K];
     for (int lane = 0; lane < EMULATED_WARP; lane++) {
         const int group = lane / 4, first = lane % 4 * 2;
         const unsigned *const ra = registers_a(lanes, lane), *const rb = registers_b(lanes, lane);
@@ -103,6 +118,7 @@ static void multiply_halves(const emulated_lanes *lanes, int k, float (*value)(u
 
 void emulated_mma_f16_run(const emulated_lanes *lanes)
 {
+    pthread_once(&f16_once, fill_f16_values);
     multiply_halves(lanes, 16, f16_value);
 }
 
@@ -113,12 +129,14 @@ void emulated_mma_bf16_run(const emulated_lanes *lanes)
 
 void emulated_mma_f16_k8_run(const emulated_lanes *lanes)
 {
+    pthread_once(&f16_once, fill_f16_values);
     multiply_halves(lanes, 8, f16_value);
 }
 
 void emulated_mma_tf32_run(const emulated_lanes *lanes)
 {
-    float a[M][MOST_K], b[MOST_K][N];
+    float a[M][MOST_K];
+    row_f32 b[MOST_K];
     for (int lane = 0; lane < EMULATED_WARP; lane++) {
         const int group = lane / 4, at = lane % 4;
         const unsigned *const ra = registers_a(lanes, lane), *const rb = registers_b(lanes, lane);
@@ -131,23 +149,21 @@ void emulated_mma_tf32_run(const emulated_lanes *lanes)
 void emulated_mma_s8_run(const emulated_lanes *lanes)
 {
     enum { K = 32 };
-    int32_t a[M][K], b[K][N];
+    int8_t a[M][K];
+    row_u32 b[K], d[M]; // sums wrap, as the instruction's do without .satfinite
     for (int lane = 0; lane < EMULATED_WARP; lane++) {
         const int group = lane / 4, first = lane % 4 * 4;
         const unsigned *const ra = registers_a(lanes, lane), *const rb = registers_b(lanes, lane);
-        for (int i = 0; i < 4; i++)
-            for (int q = 0; q < 4; q++)
-                a[group + i % 2 * GROUPS][first + q + i / 2 * 16] = (int8_t)(ra[i] >> 8 * q & 0xff);
+        const uint32_t *const rd = lanes->results[lane];
+        for (int i = 0; i < 4; i++) memcpy(&a[group + i % 2 * GROUPS][first + i / 2 * 16], &ra[i], 4);
         for (int i = 0; i < 2; i++)
-            for (int q = 0; q < 4; q++) b[first + q + i * 16][group] = (int8_t)(rb[i] >> 8 * q & 0xff);
+            for (int q = 0; q < 4; q++) b[first + q + i * 16][group] = (uint32_t)(int8_t)(rb[i] >> 8 * q);
+        for (int i = 0; i < 4; i++) d[group + i / 2 * GROUPS][lane % 4 * 2 + i % 2] = rd[i];
     }
+    for (int m = 0; m < M; m++)
+        for (int i = 0; i < K; i++) d[m] += (uint32_t)a[m][i] * b[i];
     for (int lane = 0; lane < EMULATED_WARP; lane++) {
-        int32_t *const r = lanes->results[lane];
-        for (int i = 0; i < 4; i++) {
-            const int row = lane / 4 + i / 2 * GROUPS, column = lane % 4 * 2 + i % 2;
-            uint32_t sum = (uint32_t)r[i]; // wraps, as the instruction does without .satfinite
-            for (int k = 0; k < K; k++) sum += (uint32_t)(a[row][k] * b[k][column]);
-            r[i] = (int32_t)sum;
-        }
+        uint32_t *const rd = lanes->results[lane];
+        for (int i = 0; i < 4; i++) rd[i] = d[lane / 4 + i / 2 * GROUPS][lane % 4 * 2 + i % 2];
     }
 }
