@@ -13,6 +13,9 @@
 
 static const kernel_case cases[] = {
     {"ferry", "Silu", "f16:1x8x4x4", .outputs = 1},
+    {"ferry", "QMul", "s8:2x16x5x7 s8:2x16x1x1", .attrs = "mult=0.01 b_zero=-128 shift=-7"},
+    {"ferry", "QTable", "s8:1x24x7x5 =s8:256", .outputs = 1},
+    {"", "QuantizeLinear", "f32:777@300 =f32:[1] =s8:[-100]", .outputs = 1},
     {"", "Mul", "f32:2x16x5x7 f32:2x16x1x1", .then = "HardSwish;Mul =f32:1x16x1x1"},
 };
 

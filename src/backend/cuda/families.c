@@ -4,7 +4,8 @@
 
 // clang-format off
 #define FAMILIES(ROW) \
-    ROW(pointwise)
+    ROW(pointwise)   \
+    ROW(integer_pointwise)
 // clang-format on
 
 #define DECLARE(name) extern const ferry_cuda_family ferry_cuda_family_##name;
