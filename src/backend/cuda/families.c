@@ -4,6 +4,8 @@
 
 // clang-format off
 #define FAMILIES(ROW) \
+    ROW(conv)        \
+    ROW(matrix)      \
     ROW(pointwise)   \
     ROW(integer_pointwise)
 // clang-format on

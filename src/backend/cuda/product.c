@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: Apache-2.0
+// The tiles of products, and the regions that end in one.
+#include "backend/cuda/product_size.h"
+
+#include <string.h>
+
+#include "ops/op.h"
+
+// What split products leave to be added up is kept small: it is written and read once more.
+#define MOST_SPLIT_SUMS (8.0 * 1024 * 1024)
+
+// clang-format off
+// Kind, rows, columns, warps along both, slices, stages, split.
+#define TILES(ROW) \
+    ROW(mma, 128, 256, 2, 4, 1, 3, 1) \
+    ROW(mma, 128, 128, 2, 4, 1, 3, 1) \
+    ROW(mma, 64, 128, 2, 2, 1, 3, 1) \
+    ROW(mma, 128, 64, 2, 2, 1, 3, 1) \
+    ROW(mma, 128, 32, 4, 1, 1, 3, 1) \
+    ROW(mma, 64, 64, 2, 2, 1, 4, 1) \
+    ROW(mma, 64, 64, 2, 2, 1, 4, 2) \
+    ROW(mma, 64, 64, 2, 2, 1, 4, 4) \
+    ROW(mma, 64, 64, 2, 2, 1, 4, 8) \
+    ROW(mma, 64, 32, 2, 1, 2, 4, 1) \
+    ROW(mma, 64, 32, 2, 1, 2, 4, 2) \
+    ROW(mma, 64, 32, 2, 1, 2, 4, 4) \
+    ROW(mma, 64, 32, 2, 1, 2, 4, 8) \
+    ROW(mma, 32, 64, 1, 2, 2, 4, 1) \
+    ROW(mma, 32, 64, 1, 2, 2, 4, 2) \
+    ROW(mma, 32, 64, 1, 2, 2, 4, 4) \
+    ROW(mma, 32, 32, 1, 1, 4, 4, 1) \
+    ROW(mma, 32, 32, 1, 1, 4, 4, 2) \
+    ROW(mma, 32, 32, 1, 1, 4, 4, 4) \
+    ROW(mma, 16, 32, 1, 1, 4, 4, 1) \
+    ROW(mma, 16, 32, 1, 1, 4, 4, 4) \
+    ROW(mma, 16, 32, 1, 1, 4, 4, 8) \
+    ROW(simt, 128, 64, 2, 2, 1, 3, 1) \
+    ROW(simt, 64, 64, 2, 2, 1, 3, 1) \
+    ROW(simt, 64, 64, 2, 2, 1, 3, 4) \
+    ROW(simt, 32, 32, 1, 1, 4, 3, 1) \
+    ROW(simt, 32, 32, 1, 1, 4, 3, 4)
+// clang-format on
+
+enum { KIND_simt = 0, KIND_mma = 1 };
+
+static const ferry_cuda_tile tiles[] = {
+#define ENTER(kind, m, n, warps_m, warps_n, slices, stages, split)                                                     \
+    {"conv_" #kind "_" #m "x" #n "_k" #split,                                                                          \
+     "matrix_" #kind "_" #m "x" #n "_k" #split,                                                                        \
+     KIND_##kind,                                                                                                      \
+     m,                                                                                                                \
+     n,                                                                                                                \
+     warps_m,                                                                                                          \
+     warps_n,                                                                                                          \
+     slices,                                                                                                           \
+     stages,                                                                                                           \
+     split},
+    TILES(ENTER)};
+
+const ferry_cuda_tile *ferry_cuda_tile_at(size_t index)
+{
+    return index < FERRY_COUNT_OF(tiles) ? &tiles[index] : NULL;
+}
+
+static bool is_product(const ferry_node *node)
+{
+    return ferry_node_is(node, "Conv") || ferry_node_is(node, "FusedConv") || ferry_node_is(node, "Gemm") ||
+           ferry_node_is(node, "FusedGemm") || ferry_node_is(node, "MatMul");
+}
+
+int32_t ferry_cuda_product_roots(const ferry_graph_view *view, ferry_node_id root, ferry_cuda_product_root out[2])
+{
+    const ferry_graph *g = view->graph;
+    int32_t n = 0;
+    if (is_product(&g->nodes[root])) {
+        out[0] = (ferry_cuda_product_root){.nodes = {root}, .n_nodes = 1};
+        return 1;
+    }
+    for (int32_t branch = 0; branch < 2; branch++) {
+        ferry_cuda_product_root *r = &out[n];
+        *r = (ferry_cuda_product_root){0};
+        ferry_cuda_chain_find(view, root, branch, &r->chain);
+        if (r->chain.n_nodes == 0) continue;
+        const ferry_node_id product = ferry_cpu_maker_for_one(view, r->chain.from);
+        if (product == FERRY_NO_NODE || !is_product(&g->nodes[product])) continue;
+        if (n == 1 && out[0].nodes[0] == product) continue;
+        r->nodes[0] = product;
+        memcpy(r->nodes + 1, r->chain.nodes, (size_t)r->chain.n_nodes * sizeof *r->nodes);
+        r->n_nodes = r->chain.n_nodes + 1;
+        n++;
+    }
+    return n;
+}
+
+bool ferry_cuda_product_read_chain(const ferry_region *region, ferry_cuda_product *p)
+{
+    const ferry_graph *g = region->graph;
+    const ferry_node *node = &g->nodes[region->nodes[0]];
+    p->residual = -1;
+    p->node = NULL;
+    if (!ferry_cuda_chain_read(region, 1, node->outputs[0], &p->chain)) return false;
+    if (!ferry_node_is(node, "FusedConv") && !ferry_node_is(node, "FusedGemm")) return true;
+    p->node = node;
+    const ferry_value *r = ferry_cpu_value(g, node, 3);
+    if (!r) return true;
+    if (p->chain.n_operands == FERRY_CUDA_CHAIN_OPERANDS || ferry_value_is_constant(r) || !ferry_cpu_is_float(r->dtype))
+        return false;
+    p->residual = p->chain.n_operands++;
+    p->chain.operands[p->residual] =
+        (ferry_cuda_operand){.kind = FERRY_CUDA_SAME, .value = node->inputs[3], .dtype = r->dtype};
+    return true;
+}
+
+bool ferry_cuda_tile_fits(const ferry_cuda_target *t, const ferry_cuda_tile *tile, const ferry_cuda_product *p,
+                          double rows)
+{
+    const bool mma = (p->x_type == FERRY_F16 && ferry_cuda_has_mma_f16(t)) ||
+                     (p->x_type == FERRY_BF16 && ferry_cuda_has_mma_bf16(t));
+    ferry_cuda_product_size size;
+    if (tile->mma != mma || !ferry_cuda_product_sizes(t, p, tile, &size) || size.shared_bytes > t->shared_bytes)
+        return false;
+    // Half of the tile or more would be padding, and there are smaller ones.
+    if ((tile->n > 32 && p->columns <= tile->n / 2) || (tile->m > 32 && rows <= tile->m / 2)) return false;
+    return tile->split == 1 ||
+           (size.steps >= 2 * tile->split && (double)tile->split * rows * (double)size.width <= MOST_SPLIT_SUMS);
+}

@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+// Products with constant weights on the GPU, convolutions and matrices alike: what a tactic's tile is, its kernel's
+// text, packed constants, launches and price.
+#ifndef FERRY_SRC_BACKEND_CUDA_PRODUCT_H_
+#define FERRY_SRC_BACKEND_CUDA_PRODUCT_H_
+
+#include "backend/cuda/node.h"
+#include "ops/window.h"
+
+/// How a kernel cuts a product: see kernels/product.cuh.
+typedef struct ferry_cuda_tile {
+    const char *conv, *matrix; // names of the tactics
+    bool mma;
+    int m, n, warps_m, warps_n, slices, stages, split;
+} ferry_cuda_tile;
+
+/// NULL beyond the end.
+const ferry_cuda_tile *ferry_cuda_tile_at(size_t index);
+
+typedef struct ferry_cuda_product {
+    ferry_dtype x_type, y_type;
+    int64_t columns, channels, taps;
+    bool windowed;            // rows are windows of positions; else they lie evenly
+    ferry_window window;      // if they are
+    ferry_cuda_chain chain;   // behind the product; the node's own residual is its last operand
+    int32_t residual;         // index of that operand; -1: none
+    const ferry_node *node;   // with the attributes of an epilogue; NULL: it has none
+    const ferry_value *w, *b; // constants; b may be NULL
+    // Of the weights, in elements.
+    int64_t column_stride, channel_stride, tap_stride, bias_stride;
+    float alpha, beta; // of weights and bias
+} ferry_cuda_product;
+
+/// A product's left side and output as they lie in memory, in elements.
+typedef struct ferry_cuda_product_place {
+    int64_t rows;
+    int64_t x_pitch, x_channel_step, x_picture, x_line, in_h, in_w, out_w, plane, pad_h, pad_w;
+    int64_t y_pitch;
+    int64_t operand_pitch[FERRY_CUDA_CHAIN_OPERANDS];
+} ferry_cuda_product_place;
+
+/// The chain of the region's nodes behind the first, and the first one's residual (input 3 of fused products), if it
+/// fits.
+bool ferry_cuda_product_read_chain(const ferry_region *region, ferry_cuda_product *out);
+
+/// The tile can be used for such a product on that chip, and may be the best one. What is measured or known of the
+/// device at hand has no say: a plan has to fit every device of the chip's kind.
+bool ferry_cuda_tile_fits(const ferry_cuda_target *target, const ferry_cuda_tile *tile,
+                          const ferry_cuda_product *product, double rows);
+
+/// Compiles the kernel and packs the constants.
+ferry_status ferry_cuda_product_pack(ferry_cuda_device *device, const ferry_graph *graph,
+                                     const ferry_cuda_product *product, const ferry_cuda_tile *tile, const char *tactic,
+                                     ferry_cuda_package *package, ferry_error *err);
+
+/// Makes the launches. Whoever read `place` has checked that tensors fit together.
+ferry_status ferry_cuda_product_prepare(ferry_cuda_device *device, const ferry_region *region,
+                                        const ferry_cuda_product *product, const ferry_cuda_tile *tile,
+                                        const char *tactic, const ferry_cuda_product_place *place,
+                                        ferry_cuda_kernel *kernel, ferry_error *err);
+
+/// Microseconds for so many rows; `bytes`: of activations read and written.
+double ferry_cuda_product_cost_us(const ferry_cuda_device *device, const ferry_cuda_product *product,
+                                  const ferry_cuda_tile *tile, double rows, double bytes);
+
+/// A region: a product and the chain behind it.
+typedef struct ferry_cuda_product_root {
+    ferry_node_id nodes[FERRY_CUDA_CHAIN_NODES + 1]; // the product first
+    int32_t n_nodes;
+    ferry_cuda_chain chain;
+} ferry_cuda_product_root;
+
+/// The products whose chain ends in `root`: at most two (an addition has two sides). Returns how many.
+int32_t ferry_cuda_product_roots(const ferry_graph_view *view, ferry_node_id root, ferry_cuda_product_root out[2]);
+
+#endif // FERRY_SRC_BACKEND_CUDA_PRODUCT_H_

@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: Apache-2.0
+// Sizes that a product's text, packed constants and launches have to agree on.
+#ifndef FERRY_SRC_BACKEND_CUDA_PRODUCT_SIZE_H_
+#define FERRY_SRC_BACKEND_CUDA_PRODUCT_SIZE_H_
+
+#include "backend/cuda/product.h"
+
+typedef struct ferry_cuda_product_size {
+    int64_t depth;            // channels in whole chunks of 16 bytes
+    int64_t steps;            // tiles along a row: of 128 bytes
+    int64_t width, length;    // columns, and elements of a row, in whole tiles
+    size_t bias_at, chain_at; // behind the weights, in bytes
+    size_t constant_bytes;    // of it all
+    int stages, threads;      // as used on that chip
+    size_t shared_bytes;      // of a block
+} ferry_cuda_product_size;
+
+/// False when they are beyond what kernels count in.
+bool ferry_cuda_product_sizes(const ferry_cuda_target *target, const ferry_cuda_product *product,
+                              const ferry_cuda_tile *tile, ferry_cuda_product_size *out);
+
+#endif // FERRY_SRC_BACKEND_CUDA_PRODUCT_SIZE_H_
