@@ -66,8 +66,9 @@ typedef struct ferry_build_options {
     const ferry_progress *progress; ///< NULL: none; a callback that returns non-zero cancels
     bool no_winograd;               ///< 3x3 convolutions in float as plain sums everywhere, also where the engine is
                                     ///< planned anew: slower, with a few times less rounding error
-    bool low_memory; ///< an engine that takes little memory to run and may be slower: no_winograd, and weights that are
-                     ///< resident only while their layer runs, where the engine is a mapped file
+    bool low_memory; ///< an engine that takes little memory to run and may be slower: no_winograd, tactics chosen for
+                     ///< memory as well as time, and weights that are resident only while their layer runs, where the
+                     ///< engine is a mapped file
     bool no_timing;  ///< choose tactics by estimated costs instead of timing them: builds sooner, and alike everywhere
     bool
         int8_symmetric; ///< INT8 without zero points, as TensorRT and the DLA have it. Without this, tensors that reach

@@ -27,7 +27,8 @@ class BuilderConfig:
     workspace, memory: most bytes for one tactic's scratch, and for a context; 0 is no cap.
     timing_cache: file of measured times. threads: 0 is one for each core.
     no_winograd: convolutions in float as plain sums, with a few times less rounding error.
-    low_memory: weights are resident only while their layer runs. no_timing: tactics by estimated costs.
+    low_memory: tactics chosen for memory too, weights resident only while their layer runs.
+    no_timing: tactics by estimated costs.
     int8_symmetric: INT8 without zero points, as TensorRT and the DLA have it.
     progress: None shows it on a terminal, True always, False never; or a function of a ferry.ProgressReport, which may
     return False to cancel. logger: None is the runtime's."""

@@ -44,6 +44,7 @@ static ferry_status make_plan(ferry_building *b, ferry_engine_image *image, bool
         .timings = timings,
         .single_nodes = b->options.no_fusion,
         .no_transforms = no_transforms(b),
+        .low_memory = b->options.low_memory,
         .workspace_bytes = b->options.workspace_bytes,
         .threads = b->options.threads > 0 ? b->options.threads : (int32_t)ferry_processor_count(),
         .logger = b->options.logger,

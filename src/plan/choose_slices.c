@@ -79,6 +79,7 @@ static bool can_be_made_inside(const ferry_planner *p, ferry_value_id value, fer
     const ferry_candidate *c = runs(p, maker);
     if (!c || c->device != device || p->joined[value].whole != FERRY_NO_VALUE || !can_lie_inside(p, value))
         return false;
+    if (p->apart && p->apart[value]) return false;
     const bool writes = (c->flags & FERRY_OFFER_WRITES_SLICES) && c->out_layout == FERRY_LAYOUT_CHANNELS_LAST;
     const bool joined = p->elided[maker] && ferry_slice_is_join(p->graph, &p->graph->nodes[maker]);
     return (p->elided[maker] ? joined : writes) && !is_needed_dense(p, value, device, join);
@@ -101,7 +102,9 @@ static void choose_join(ferry_planner *p, const ferry_shape *shapes, ferry_node_
 {
     const ferry_node *node = &p->graph->nodes[id];
     const ferry_candidate *c = moves_alone(p, id);
-    if (!c || !ferry_slice_is_join(p->graph, node) || !can_lie_inside(p, node->outputs[0])) return;
+    if (!c || (p->apart && p->apart[id]) || !ferry_slice_is_join(p->graph, node) ||
+        !can_lie_inside(p, node->outputs[0]))
+        return;
     for (int32_t i = 0; i < node->n_inputs;) {
         ferry_value_id value = FERRY_NO_VALUE;
         const bool aligned = is_aligned(p, node->outputs[0], ferry_slice_joined_at(shapes, node, i), c->device);

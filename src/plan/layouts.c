@@ -40,7 +40,8 @@ static void find_best(const ferry_planner *p, ferry_node_id root, int32_t best[2
     best[0][0] = best[0][1] = best[1][0] = best[1][1] = -1;
     for (size_t i = 0; i < p->candidates[root].count; i++) {
         int32_t *of = &best[items[i].in_layout][items[i].out_layout];
-        if (is_rival(&items[i], &items[p->chosen[root]]) && (*of < 0 || items[i].cost_us < items[*of].cost_us))
+        if (is_rival(&items[i], &items[p->chosen[root]]) &&
+            (*of < 0 || ferry_candidate_cost(&items[i]) < ferry_candidate_cost(&items[*of])))
             *of = (int32_t)i;
     }
 }
@@ -70,7 +71,8 @@ static ferry_status add_region(labels *l, ferry_node_id root, ferry_error *err)
     find_best(p, root, best);
     for (int i = 0; i < 2; i++)
         for (int o = 0; o < 2; o++)
-            cost[i][o] = best[i][o] < 0 ? FERRY_CUT_NEVER >> 4 : counted(p->candidates[root].items[best[i][o]].cost_us);
+            cost[i][o] = best[i][o] < 0 ? FERRY_CUT_NEVER >> 4
+                                        : counted(ferry_candidate_cost(&p->candidates[root].items[best[i][o]]));
     const bool in_0 = best[0][0] >= 0 || best[0][1] >= 0, in_1 = best[1][0] >= 0 || best[1][1] >= 0;
     const bool out_0 = best[0][0] >= 0 || best[1][0] >= 0, out_1 = best[0][1] >= 0 || best[1][1] >= 0;
     l->in[root] = in_0 ? FERRY_CUT_ZERO : FERRY_CUT_ONE;

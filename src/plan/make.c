@@ -17,6 +17,13 @@ static ferry_status describe_devices(ferry_planner *p, ferry_plan *out, ferry_er
     return FERRY_OK;
 }
 
+ferry_status ferry_planner_choose(ferry_planner *p, ferry_plan *out, ferry_error *err)
+{
+    FERRY_TRY(ferry_planner_select_in_budget(p, err));
+    FERRY_TRY(ferry_planner_choose_slices(p, err));
+    return ferry_planner_assemble(p, out, err);
+}
+
 static ferry_status run_planner(ferry_planner *p, ferry_plan *out, ferry_error *err)
 {
     const size_t n = p->graph->n_nodes;
@@ -34,9 +41,7 @@ static ferry_status run_planner(ferry_planner *p, ferry_plan *out, ferry_error *
     FERRY_TRY(ferry_report_status(p->report, FERRY_ERR_UNSUPPORTED, err));
     FERRY_TRY(ferry_planner_cap_workspace(p, err));
     FERRY_TRY(ferry_planner_time(p, err));
-    FERRY_TRY(ferry_planner_select_in_budget(p, err));
-    FERRY_TRY(ferry_planner_choose_slices(p, err));
-    FERRY_TRY(ferry_planner_assemble(p, out, err));
+    FERRY_TRY((p->options->low_memory ? ferry_planner_choose_lean : ferry_planner_choose)(p, out, err));
     FERRY_TRY(ferry_planner_pack(p, out, err));
     const ferry_status s = ferry_plan_verify(out, p->graph, err);
     return s == FERRY_OK ? s : ferry_within(err, FERRY_ERR_INTERNAL, "a plan that was just made");

@@ -178,16 +178,17 @@ ferry_status ferry_memory_plan_make(const ferry_plan *plan, const uint64_t *byte
     const size_t most = plan->n_buffers + plan->n_steps;
     out->places = ferry_arena_alloc_array(arena, plan->n_buffers, sizeof *out->places);
     out->workspaces = ferry_arena_alloc_array(arena, plan->n_steps, sizeof *out->workspaces);
-    int32_t *first = ferry_arena_alloc_array(arena, plan->n_buffers, sizeof *first);
-    int32_t *last = ferry_arena_alloc_array(arena, plan->n_buffers, sizeof *last);
+    out->first = ferry_arena_alloc_array(arena, plan->n_buffers, sizeof *out->first);
+    out->last = ferry_arena_alloc_array(arena, plan->n_buffers, sizeof *out->last);
     p.items = ferry_arena_alloc_array(arena, most, sizeof *p.items);
     p.at_once = ferry_arena_alloc_array(arena, most, sizeof *p.at_once);
-    p.needs = ferry_arena_alloc_array(arena, plan->n_steps, sizeof *p.needs);
-    if (!out->places || !out->workspaces || !first || !last || !p.items || !p.at_once || !p.needs)
+    if (!out->places || !out->workspaces || !out->first || !out->last || !p.items || !p.at_once)
         return ferry_fail_memory(err, "a memory plan");
-    find_lifetimes(plan, first, last);
+    find_lifetimes(plan, out->first, out->last);
     for (int32_t d = 0; d < plan->n_devices; d++) {
-        find_items(&p, plan, d, bytes, workspace_bytes, keep_all, first, last);
+        p.needs = out->needs[d] = ferry_arena_alloc_array(arena, plan->n_steps, sizeof *p.needs);
+        if (!p.needs) return ferry_fail_memory(err, "a memory plan");
+        find_items(&p, plan, d, bytes, workspace_bytes, keep_all, out->first, out->last);
         plan_device(&p, d, out);
     }
     for (size_t b = 0; b < plan->n_buffers; b++)

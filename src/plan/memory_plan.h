@@ -16,6 +16,8 @@ typedef struct ferry_memory_plan {
     ferry_buffer_place *workspaces;               // [plan->n_steps]: scratch, which is alive only while its step runs
     uint64_t arena_bytes[FERRY_PLAN_MAX_DEVICES]; // buffers and workspaces
     uint64_t sum_bytes;                           // what the buffers would need without sharing, for reports
+    uint64_t *needs[FERRY_PLAN_MAX_DEVICES];      // [plan->n_steps]: bytes of the device alive while each step runs
+    int32_t *first, *last; // [plan->n_buffers]: steps between which a buffer is alive that lies in no other one
 } ferry_memory_plan;
 
 /// bytes[i]: size of buffer i; workspace_bytes[s]: scratch of step s; both multiples of 64. No device needs more than

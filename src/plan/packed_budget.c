@@ -33,7 +33,8 @@ static double price(const ferry_candidate_list *list, const ferry_candidate *fro
     for (size_t i = 0; i < list->count; i++) {
         const ferry_candidate *c = &list->items[i];
         if (c->dropped || c->extra_bytes >= from->extra_bytes || c->n_nodes != from->n_nodes) continue;
-        const double each = (c->cost_us - from->cost_us) / (double)(from->extra_bytes - c->extra_bytes);
+        const double each =
+            (ferry_candidate_cost(c) - ferry_candidate_cost(from)) / (double)(from->extra_bytes - c->extra_bytes);
         if (each < least) least = each;
     }
     return least;

@@ -23,8 +23,8 @@ static double best_single(const ferry_planner *p, ferry_node_id node)
     double best = INFINITY;
     const ferry_candidate_list *list = &p->candidates[node];
     for (size_t i = 0; i < list->count; i++)
-        if (list->items[i].n_nodes == 1 && !list->items[i].dropped && list->items[i].cost_us < best)
-            best = list->items[i].cost_us;
+        if (list->items[i].n_nodes == 1 && !list->items[i].dropped && ferry_candidate_cost(&list->items[i]) < best)
+            best = ferry_candidate_cost(&list->items[i]);
     return best;
 }
 
@@ -56,7 +56,7 @@ static double cost_of_parts(const ferry_planner *p, const ferry_candidate *whole
         if (c->dropped || c->n_nodes >= whole->n_nodes) continue;
         const uint64_t part = part_of(whole, c);
         if (!part || (part & ~left)) continue;
-        const double cost = c->cost_us + cost_of_parts(p, whole, left & ~part);
+        const double cost = ferry_candidate_cost(c) + cost_of_parts(p, whole, left & ~part);
         if (cost < least) least = cost;
     }
     return least;
@@ -87,7 +87,7 @@ static ferry_status cover(ferry_planner *p, ferry_error *err)
             const ferry_candidate *c = &list->items[i];
             if (c->dropped || !is_free(p, c)) continue;
             const double without = cost_without(p, c);
-            const double saved = (isfinite(without) ? without : 1e9) - c->cost_us;
+            const double saved = (isfinite(without) ? without : 1e9) - ferry_candidate_cost(c);
             if (saved > most) {
                 most = saved;
                 p->chosen[id] = (int32_t)i;

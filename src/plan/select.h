@@ -13,10 +13,18 @@ typedef struct ferry_candidate {
     int32_t device;
     ferry_tensor_layout in_layout, out_layout;
     uint32_t flags;
-    double cost_us;
-    uint64_t extra_bytes;
+    double cost_us;  // of its time
+    double price_us; // of memory: 0 unless little of it is wanted
+    uint64_t extra_bytes, workspace_bytes;
     bool measured, dropped; // dropped: breaks a cap, or could not be prepared
+    bool weighed;           // workspace_bytes is known
 } ferry_candidate;
+
+/// What choices go by.
+static inline double ferry_candidate_cost(const ferry_candidate *c)
+{
+    return c->cost_us + c->price_us;
+}
 
 typedef struct ferry_candidate_list {
     ferry_candidate *items;
@@ -42,6 +50,7 @@ typedef struct ferry_planner {
     ferry_candidate_list *candidates; // [n_nodes]: by the node that regions end in
     int32_t *chosen;     // [n_nodes]: index into candidates of a region's last node; -1: inside a region, or a view
     ferry_node_id *root; // [n_nodes]: the last node of the region that a node belongs to
+    const bool *apart;   // [n_values]: to be copied to where a Concat joins it, not made there; NULL: none is
     bool *elided;        // [n_nodes]: a Concat, Split or Slice that needs no step, since values lie in each other
     ferry_planned_slice *joined; // [n_values]
     bool *bounded;               // [n_values]: its size depends on data, so that a kernel must find it when it runs
@@ -56,6 +65,9 @@ ferry_status ferry_planner_collect(ferry_planner *planner, ferry_error *err);
 /// workspace.c: drops candidates that need more scratch than the cap allows; FERRY_ERR_OUT_OF_MEMORY, with the numbers,
 /// where none is left.
 ferry_status ferry_planner_cap_workspace(ferry_planner *planner, ferry_error *err);
+/// The same file: the scratch of one candidate. `arena` is for the call only.
+ferry_status ferry_planner_weigh(const ferry_planner *planner, const ferry_candidate *candidate, ferry_arena *arena,
+                                 size_t *out_bytes, ferry_error *err);
 /// timing.c: measures candidates that compete. Nothing to do without time_tactics.
 ferry_status ferry_planner_time(ferry_planner *planner, ferry_error *err);
 /// select.c: covers the graph with regions, then has their layouts chosen.
@@ -68,6 +80,11 @@ ferry_status ferry_planner_select_in_budget(ferry_planner *planner, ferry_error 
 ferry_status ferry_planner_choose_slices(ferry_planner *planner, ferry_error *err);
 /// assemble.c: buffers, steps, reformats, copies and aliases from the choice.
 ferry_status ferry_planner_assemble(ferry_planner *planner, ferry_plan *out, ferry_error *err);
+
+/// make.c: the last four in their order: regions, layouts, slices, steps.
+ferry_status ferry_planner_choose(ferry_planner *planner, ferry_plan *out, ferry_error *err);
+/// lean.c: the same, with memory for a criterion.
+ferry_status ferry_planner_choose_lean(ferry_planner *planner, ferry_plan *out, ferry_error *err);
 
 /// pack.c: the constants of every step of an assembled plan, packed for its tactic.
 ferry_status ferry_planner_pack(ferry_planner *planner, ferry_plan *plan, ferry_error *err);

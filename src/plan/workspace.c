@@ -17,8 +17,8 @@ static ferry_status describe(const ferry_planner *p, const ferry_value_id *value
     return FERRY_OK;
 }
 
-static ferry_status measure(const ferry_planner *p, const ferry_candidate *c, ferry_arena *arena, size_t *out_bytes,
-                            ferry_error *err)
+ferry_status ferry_planner_weigh(const ferry_planner *p, const ferry_candidate *c, ferry_arena *arena,
+                                 size_t *out_bytes, ferry_error *err)
 {
     ferry_device *device = p->devices[c->device];
     ferry_region region;
@@ -48,7 +48,7 @@ static ferry_status cap_node(ferry_planner *p, ferry_node_id node, ferry_arena *
     for (size_t i = 0; i < list->count; i++) {
         size_t need = 0;
         ferry_error why = {.text = ""};
-        const ferry_status s = measure(p, &list->items[i], arena, &need, &why);
+        const ferry_status s = ferry_planner_weigh(p, &list->items[i], arena, &need, &why);
         ferry_arena_deinit(arena);
         if (s == FERRY_ERR_OUT_OF_MEMORY) return ferry_fail(err, s, "%s", why.text);
         if (s != FERRY_OK)

@@ -90,8 +90,8 @@ static const cli_option build_options[] = {
      "suffice.",
      take_ram},
     {"low-memory", 0, NULL,
-     "Make an engine that takes little memory to run, though it may be slower: weights are resident only while their "
-     "layer runs.",
+     "Make an engine that takes little memory to run, though it may be slower: tactics are chosen for memory too, and "
+     "weights are resident only while their layer runs.",
      take_low_memory},
     {"no-timing", 0, NULL, "Choose tactics by estimated costs instead of timing them: builds sooner, may run slower.",
      take_no_timing},
