@@ -61,8 +61,7 @@ ferry_status ferry_context_create(ferry_engine *engine, const ferry_context_opti
     return FERRY_OK;
 }
 
-// Whether a device is there to give things back to.
-static bool can_release(const ferry_context *c, int32_t device)
+bool ferry_context_can_release(const ferry_context *c, int32_t device)
 {
     return !ferry_process_is_foreign(c->process) || c->engine->runtime->infos[device].survives_fork;
 }
@@ -70,11 +69,12 @@ static bool can_release(const ferry_context *c, int32_t device)
 static void unprepare(ferry_context *c)
 {
     ferry_runtime *r = c->engine->runtime;
+    ferry_context_drop_segments(c);
     for (size_t i = 0; c->kernels && i < c->engine->plan->n_steps; i++)
-        if (c->kernels[i] && can_release(c, c->engine->plan->steps[i].device))
+        if (c->kernels[i] && ferry_context_can_release(c, c->engine->plan->steps[i].device))
             c->kernels[i]->device->backend->release(c->kernels[i]);
     for (int32_t d = 0; d < FERRY_PLAN_MAX_DEVICES; d++) {
-        if (c->device_memory[d] && can_release(c, d))
+        if (c->device_memory[d] && ferry_context_can_release(c, d))
             r->devices[d]->backend->free(r->devices[d], c->device_memory[d], (size_t)c->memory.arena_bytes[d]);
         c->device_memory[d] = NULL;
     }
@@ -336,6 +336,7 @@ static ferry_status prepare(ferry_context *c, ferry_error *err)
     FERRY_TRY(ferry_memory_plan_make(&c->plan, bytes, workspace, false, &c->arena, &c->memory, err));
     FERRY_TRY(check_limit(c, err));
     FERRY_TRY(place_buffers(c, err));
+    FERRY_TRY(ferry_context_make_segments(c, err));
     return prepare_observer(c, bytes, err);
 }
 

@@ -42,6 +42,18 @@ static ferry_status copy_between(execution *x, const ferry_plan_step *step, ferr
     return backend->copy(x->streams[step->device], kind, c->data[to], c->data[from], bytes, err);
 }
 
+ferry_status ferry_context_enqueue_step(ferry_context *c, size_t at, ferry_device_stream *stream, ferry_error *err)
+{
+    const ferry_plan *plan = c->engine->plan;
+    const ferry_plan_step *step = &plan->steps[at];
+    for (int32_t i = 0; i < step->n_inputs; i++)
+        c->step_in[i] = (ferry_binding){c->data[step->inputs[i]], c->dims[plan->buffers[step->inputs[i]].value]};
+    for (int32_t i = 0; i < step->n_outputs; i++)
+        c->step_out[i] = (ferry_binding){c->data[step->outputs[i]], c->dims[plan->buffers[step->outputs[i]].value]};
+    void *workspace = (char *)c->device_memory[step->device] + c->memory.workspaces[at].offset;
+    return c->kernels[at]->device->backend->enqueue(stream, c->kernels[at], c->step_in, c->step_out, workspace, err);
+}
+
 static ferry_status run_step(execution *x, size_t at, ferry_error *err)
 {
     ferry_context *c = x->c;
@@ -56,14 +68,8 @@ static ferry_status run_step(execution *x, size_t at, ferry_error *err)
         FERRY_TRY(wait_devices_but(x, step->device, err));
         return copy_between(x, step, err);
     }
-    for (int32_t i = 0; i < step->n_inputs; i++)
-        c->step_in[i] = (ferry_binding){c->data[step->inputs[i]], c->dims[plan->buffers[step->inputs[i]].value]};
-    for (int32_t i = 0; i < step->n_outputs; i++)
-        c->step_out[i] = (ferry_binding){c->data[step->outputs[i]], c->dims[plan->buffers[step->outputs[i]].value]};
     if (!info->synchronous) x->outstanding[step->device] = true;
-    void *workspace = (char *)c->device_memory[step->device] + c->memory.workspaces[at].offset;
-    return c->kernels[at]->device->backend->enqueue(x->streams[step->device], c->kernels[at], c->step_in, c->step_out,
-                                                    workspace, err);
+    return ferry_context_enqueue_step(c, at, x->streams[step->device], err);
 }
 
 // Copies a channels-last tensor, lying densely in `from`, to plain order.
@@ -192,7 +198,7 @@ static ferry_status profile_step(execution *x, size_t at, ferry_error *err)
     return FERRY_OK;
 }
 
-static void set_addresses(ferry_context *c, void *const *addresses)
+void ferry_context_set_addresses(ferry_context *c, void *const *addresses)
 {
     const ferry_plan *plan = &c->plan;
     for (size_t b = 0; b < plan->n_buffers; b++) {
@@ -202,6 +208,23 @@ static void set_addresses(ferry_context *c, void *const *addresses)
     const ferry_graph *g = &c->engine->image.graph;
     for (size_t v = 0; v < g->n_values; v++)
         if (c->bounded[v]) memcpy(c->dims[v], c->shapes[v].dims, sizeof c->dims[v]);
+}
+
+// Runs the step, or the captured ones that begin with it; *at becomes the last of them.
+static ferry_status run_at(execution *x, size_t *at, ferry_error *err)
+{
+    ferry_context *c = x->c;
+    const ferry_segment *segment = ferry_context_segment_at(c, *at);
+    if (!segment) {
+        FERRY_TRY(profile_step(x, *at, err));
+        FERRY_TRY(observe_step(x, *at, err));
+        ferry_context_let_go(c, *at);
+        return FERRY_OK;
+    }
+    *at = segment->end - 1;
+    x->outstanding[segment->device] = true;
+    const ferry_backend *backend = c->engine->runtime->devices[segment->device]->backend;
+    return backend->capture_launch(segment->graph, x->streams[segment->device], err);
 }
 
 static ferry_status observe_inputs(execution *x, ferry_error *err)
@@ -218,13 +241,10 @@ ferry_status ferry_context_execute(ferry_context *context, void *const *addresse
                                    ferry_error *err)
 {
     execution x = {.c = context, .streams = streams};
-    set_addresses(context, addresses);
-    ferry_status s = observe_inputs(&x, err);
-    for (size_t i = 0; s == FERRY_OK && i < context->engine->plan->n_steps; i++) {
-        s = profile_step(&x, i, err);
-        if (s == FERRY_OK) s = observe_step(&x, i, err);
-        ferry_context_let_go(context, i);
-    }
+    ferry_context_set_addresses(context, addresses);
+    ferry_status s = ferry_context_rebind_segments(context, addresses, err);
+    if (s == FERRY_OK) s = observe_inputs(&x, err);
+    for (size_t i = 0; s == FERRY_OK && i < context->engine->plan->n_steps; i++) s = run_at(&x, &i, err);
     if (s == FERRY_OK) s = wait_devices(&x, err);
     ferry_context_let_go(context, context->engine->plan->n_steps);
     if (s == FERRY_OK) return FERRY_OK;

@@ -75,6 +75,13 @@ typedef struct ferry_run_slot {
 
 enum { FERRY_RUN_SLOTS = 16 };
 
+/// Steps that one device runs without the host between them.
+typedef struct ferry_segment {
+    size_t begin, end;
+    int32_t device;
+    void *graph; // captured by the device; NULL: that failed, and the steps are enqueued one by one
+} ferry_segment;
+
 struct ferry_context {
     ferry_engine *engine; // retained
     const ferry_heap *heap;
@@ -96,9 +103,13 @@ struct ferry_context {
     ferry_shape *shapes;               // [graph.n_values]: sizes, or upper bounds
     bool *bounded;                     // [graph.n_values]
     ferry_binding *step_in, *step_out; // scratch of the step that runs: as many as the widest step has
-    bool lets_go;                      // of weights that were used; see ferry_context_let_go
-    uint64_t used_bytes;               // of the engine's file since it was last given back
-    void *observed;                    // host memory for tensors shown to the observer; NULL without one
+    ferry_segment *segments;           // in the order of their steps
+    size_t n_segments;
+    char *placeholders;   // [bindings]: their addresses stand for the caller's tensors in captured graphs
+    void **captured_with; // [bindings]: what the graphs have now; NULL: the placeholder
+    bool lets_go;         // of weights that were used; see ferry_context_let_go
+    uint64_t used_bytes;  // of the engine's file since it was last given back
+    void *observed;       // host memory for tensors shown to the observer; NULL without one
     size_t observed_bytes;
 
     void **addresses; // [bindings]: as bound by the caller
@@ -116,6 +127,22 @@ struct ferry_context {
 /// only.
 ferry_status ferry_context_execute(ferry_context *context, void *const *addresses, ferry_device_stream *const *streams,
                                    ferry_error *err);
+/// Enqueues one step of a prepared context, at the addresses that were set last. Waits for nothing.
+ferry_status ferry_context_enqueue_step(ferry_context *context, size_t step, ferry_device_stream *stream,
+                                        ferry_error *err);
+/// Takes the caller's addresses for what lies in its memory.
+void ferry_context_set_addresses(ferry_context *context, void *const *addresses);
+
+/// Whether a device is there to give things back to: not in a child of the process, unless it came along.
+bool ferry_context_can_release(const ferry_context *context, int32_t device);
+
+/// segments.c: captures what can be captured. A device that can't is no failure.
+ferry_status ferry_context_make_segments(ferry_context *context, ferry_error *err);
+void ferry_context_drop_segments(ferry_context *context);
+/// Gives the graphs those addresses that have changed since the last call.
+ferry_status ferry_context_rebind_segments(ferry_context *context, void *const *addresses, ferry_error *err);
+/// The captured graph that begins with the step; NULL: there is none, or someone looks between the steps.
+const ferry_segment *ferry_context_segment_at(const ferry_context *context, size_t step);
 /// In an engine built for little memory and mapped from a file: gives the memory of what was read of it back, after
 /// some steps and at the end of a run. `step` has just been run; n_steps: all.
 void ferry_context_let_go(ferry_context *context, size_t step);

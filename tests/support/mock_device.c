@@ -80,6 +80,8 @@ static ferry_status open_as(const ferry_backend *backend, const char *selector, 
     d->stuck = has_word(selector, "stuck");
     d->other = has_word(selector, "other");
     d->smash = has_word(selector, "smash");
+    d->graphs = has_word(selector, "graphs");
+    d->no_graph = has_word(selector, "nograph");
     pthread_mutex_init(&d->mutex, NULL);
     const ferry_status s = map_memory(d, err);
     if (s != FERRY_OK) {
@@ -179,8 +181,11 @@ typedef struct command {
 
 enum { RING = 64 };
 
+typedef struct mock_graph mock_graph;
+
 struct ferry_device_stream {
     mock_device *device;
+    mock_graph *captured; // not NULL: commands go there
     pthread_t thread;
     pthread_mutex_t mutex;
     pthread_cond_t queued, done;
@@ -268,6 +273,101 @@ static void push(ferry_device_stream *s, const command *c)
     pthread_mutex_unlock(&s->mutex);
 }
 
+// --- Graphs: commands that are kept, and pushed as often as the graph is launched -----------------------------------
+
+enum { GRAPH_COMMANDS = 256 };
+
+struct mock_graph {
+    mock_device *device;
+    size_t count;
+    command commands[GRAPH_COMMANDS]; // as captured: their addresses name tensors
+    size_t n_bound;
+    struct {
+        const void *from;
+        void *to;
+    } bound[MOCK_BINDINGS * 4];
+};
+
+static atomic_size_t graphs_captured, graphs_launched, graphs_alive, graphs_rebound;
+
+mock_graph_counts mock_graphs(void)
+{
+    return (mock_graph_counts){atomic_load(&graphs_captured), atomic_load(&graphs_launched), atomic_load(&graphs_alive),
+                               atomic_load(&graphs_rebound)};
+}
+
+static ferry_status capture_begin(ferry_device_stream *stream, ferry_error *err)
+{
+    if (!stream->device->graphs && !stream->device->no_graph)
+        return ferry_fail(err, FERRY_ERR_UNSUPPORTED, "this mock device captures no graphs");
+    if (stream->captured) return ferry_fail(err, FERRY_ERR_INTERNAL, "the mock stream captures already");
+    stream->captured = ferry_new(stream->device->base.heap, mock_graph);
+    if (!stream->captured) return ferry_fail_memory(err, "a mock graph");
+    stream->captured->device = stream->device;
+    return FERRY_OK;
+}
+
+static void capture_destroy(void *graph)
+{
+    mock_graph *g = graph;
+    if (!g) return;
+    atomic_fetch_sub(&graphs_alive, 1);
+    ferry_delete(g->device->base.heap, g);
+}
+
+static ferry_status capture_end(ferry_device_stream *stream, void **out_graph, ferry_error *err)
+{
+    mock_graph *g = stream->captured;
+    *out_graph = NULL;
+    if (!g) return ferry_fail(err, FERRY_ERR_INTERNAL, "the mock stream does not capture");
+    stream->captured = NULL;
+    atomic_fetch_add(&graphs_alive, 1);
+    if (stream->device->no_graph || g->count > GRAPH_COMMANDS) {
+        capture_destroy(g);
+        return ferry_fail(err, FERRY_ERR_UNSUPPORTED, "the mock graph came to nothing");
+    }
+    atomic_fetch_add(&graphs_captured, 1);
+    *out_graph = g;
+    return FERRY_OK;
+}
+
+static ferry_status capture_rebind(void *graph, const void *from, void *to, ferry_error *err)
+{
+    mock_graph *g = graph;
+    size_t i = 0;
+    while (i < g->n_bound && g->bound[i].from != from) i++;
+    if (i == sizeof g->bound / sizeof *g->bound) return ferry_fail(err, FERRY_ERR_UNSUPPORTED, "too many tensors");
+    g->bound[i].from = from;
+    g->bound[i].to = to;
+    if (i == g->n_bound) g->n_bound++;
+    atomic_fetch_add(&graphs_rebound, 1);
+    return FERRY_OK;
+}
+
+static void rebind(const mock_graph *g, ferry_binding *bindings, int32_t n)
+{
+    for (int32_t i = 0; i < n; i++)
+        for (size_t b = 0; b < g->n_bound; b++)
+            if (bindings[i].data == g->bound[b].from) {
+                bindings[i].data = g->bound[b].to;
+                break;
+            }
+}
+
+static ferry_status capture_launch(void *graph, ferry_device_stream *stream, ferry_error *err)
+{
+    const mock_graph *g = graph;
+    (void)err;
+    for (size_t i = 0; i < g->count; i++) {
+        command c = g->commands[i];
+        rebind(g, c.in, c.kernel->n_in);
+        rebind(g, c.out, c.kernel->n_out);
+        push(stream, &c);
+    }
+    atomic_fetch_add(&graphs_launched, 1);
+    return FERRY_OK;
+}
+
 static ferry_status enqueue(ferry_device_stream *stream, const ferry_kernel *kernel, const ferry_binding *in,
                             const ferry_binding *out, void *workspace, ferry_error *err)
 {
@@ -276,6 +376,11 @@ static ferry_status enqueue(ferry_device_stream *stream, const ferry_kernel *ker
     command c = {.kind = COMMAND_KERNEL, .kernel = k, .workspace = workspace};
     memcpy(c.in, in, (size_t)k->n_in * sizeof *in);
     memcpy(c.out, out, (size_t)k->n_out * sizeof *out);
+    if (stream->captured) {
+        if (stream->captured->count < GRAPH_COMMANDS) stream->captured->commands[stream->captured->count] = c;
+        stream->captured->count++;
+        return FERRY_OK;
+    }
     push(stream, &c);
     return FERRY_OK;
 }
@@ -410,6 +515,11 @@ static ferry_status event_elapsed(ferry_device_event *begin, ferry_device_event 
         .event_destroy = event_destroy,                                                                                \
         .event_record = event_record,                                                                                  \
         .event_elapsed = event_elapsed,                                                                                \
+        .capture_begin = capture_begin,                                                                                \
+        .capture_end = capture_end,                                                                                    \
+        .capture_rebind = capture_rebind,                                                                              \
+        .capture_launch = capture_launch,                                                                              \
+        .capture_destroy = capture_destroy,                                                                            \
     };
 
 MOCK_BACKEND(mock_backend, "mock")

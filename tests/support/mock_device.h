@@ -15,6 +15,8 @@
 ///   "stuck"    no kernel can be prepared
 ///   "other"    has another fingerprint
 ///   "small"    has 64 KiB of memory
+///   "graphs"   captures graphs
+///   "nograph"  begins to capture, and fails in the end
 ///   "smash"    writes over its workspace after use, to show who relies on it
 extern const ferry_backend mock_backend;      // "mock"
 extern const ferry_backend mock_backend_cuda; // "cuda"
@@ -27,5 +29,12 @@ extern const ferry_backend *const mock_gpu_dla_cpu[]; // cuda, dla, cpu
 /// Commands that all mock devices of this process have run so far, and blocks of device memory in use.
 size_t mock_commands_run(void);
 size_t mock_blocks_in_use(void);
+
+/// Graphs that all mock devices of this process have captured, launched and not destroyed yet, and addresses that were
+/// given to graphs.
+typedef struct mock_graph_counts {
+    size_t captured, launched, alive, rebound;
+} mock_graph_counts;
+mock_graph_counts mock_graphs(void);
 
 #endif // FERRY_TESTS_SUPPORT_MOCK_DEVICE_H_

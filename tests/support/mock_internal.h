@@ -20,7 +20,7 @@ typedef struct mock_device {
     char *own;  // the same pages for the device's thread
     size_t memory_bytes;
     uint32_t most_delay_us;
-    bool no_conv, broken, stuck, other, smash;
+    bool no_conv, broken, stuck, other, smash, graphs, no_graph;
     pthread_mutex_t mutex; // of the blocks
     mock_block blocks[MOCK_BLOCKS + 1];
     size_t n_blocks;
