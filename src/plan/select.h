@@ -54,6 +54,7 @@ typedef struct ferry_planner {
     bool *elided;        // [n_nodes]: a Concat, Split or Slice that needs no step, since values lie in each other
     ferry_planned_slice *joined; // [n_values]
     bool *bounded;               // [n_values]: its size depends on data, so that a kernel must find it when it runs
+    bool warm[FERRY_PLAN_MAX_DEVICES]; // the device has worked long enough for its clocks to be up
     ferry_report *report;
 } ferry_planner;
 
@@ -70,6 +71,11 @@ ferry_status ferry_planner_weigh(const ferry_planner *planner, const ferry_candi
                                  size_t *out_bytes, ferry_error *err);
 /// timing.c: measures candidates that compete. Nothing to do without time_tactics.
 ferry_status ferry_planner_time(ferry_planner *planner, ferry_error *err);
+/// timing.c: what a measured time of the candidate is kept under, made in `arena`; NULL when memory is gone.
+const char *ferry_candidate_key(const ferry_planner *planner, const ferry_candidate *candidate, ferry_arena *arena);
+/// pack_ahead.c: has the devices compile, on all threads at once, what measuring those nodes' candidates would have
+/// them compile one by one.
+ferry_status ferry_planner_pack_ahead(ferry_planner *planner, const bool *nodes, ferry_error *err);
 /// select.c: covers the graph with regions, then has their layouts chosen.
 ferry_status ferry_planner_select(ferry_planner *planner, ferry_error *err);
 /// layouts.c: the candidates of the chosen regions whose costs and conversions are least together.

@@ -12,14 +12,14 @@
 
 struct ferry_cuda_cubin {
     ferry_hash128 key; // of the text
-    void *data;
+    void *data;        // NULL: a thread is compiling it
     size_t bytes;
     struct ferry_cuda_cubin *next;
 };
 
-static const struct ferry_cuda_cubin *find(const ferry_cuda_device *device, ferry_hash128 key)
+static struct ferry_cuda_cubin *find(const ferry_cuda_device *device, ferry_hash128 key)
 {
-    const struct ferry_cuda_cubin *c = device->cubins;
+    struct ferry_cuda_cubin *c = device->cubins;
     while (c && (c->key.low != key.low || c->key.high != key.high)) c = c->next;
     return c;
 }
@@ -66,32 +66,50 @@ static ferry_status compile_carried(ferry_cuda_device *device, const char *text,
     return FERRY_OK;
 }
 
+static void remove_cubin(ferry_cuda_device *device, struct ferry_cuda_cubin *cubin)
+{
+    struct ferry_cuda_cubin **link = &device->cubins;
+    while (*link != cubin) link = &(*link)->next;
+    *link = cubin->next;
+    ferry_delete(device->base.heap, cubin);
+}
+
+// Compiles what nobody has begun yet. Called with the mutex, which is released meanwhile: others wait for the result.
+static ferry_status add(ferry_cuda_device *device, ferry_hash128 key, const char *text, bool carried,
+                        struct ferry_cuda_cubin **out, ferry_error *err)
+{
+    struct ferry_cuda_cubin *made = ferry_new(device->base.heap, struct ferry_cuda_cubin);
+    if (!made) return ferry_fail_memory(err, "a compiled kernel");
+    made->key = key;
+    made->next = device->cubins;
+    device->cubins = made;
+    pthread_mutex_unlock(&device->mutex);
+    struct ferry_cuda_cubin result = {0};
+    const ferry_status s = (carried ? compile_carried : compile)(device, text, &result, err);
+    pthread_mutex_lock(&device->mutex);
+    made->data = result.data;
+    made->bytes = result.bytes;
+    if (s != FERRY_OK) remove_cubin(device, made);
+    pthread_cond_broadcast(&device->compiled);
+    *out = made;
+    return s;
+}
+
 static ferry_status get(ferry_cuda_device *device, const char *text, bool carried, const void **out_code,
                         size_t *out_bytes, ferry_error *err)
 {
     const ferry_hash128 key = ferry_hash128_of(text, strlen(text));
+    ferry_status s = FERRY_OK;
     pthread_mutex_lock(&device->mutex);
-    const struct ferry_cuda_cubin *known = find(device, key);
-    pthread_mutex_unlock(&device->mutex);
-    if (!known) {
-        struct ferry_cuda_cubin *made = ferry_new(device->base.heap, struct ferry_cuda_cubin);
-        if (!made) return ferry_fail_memory(err, "a compiled kernel");
-        made->key = key;
-        const ferry_status s = (carried ? compile_carried : compile)(device, text, made, err);
-        if (s != FERRY_OK) {
-            ferry_delete(device->base.heap, made);
-            return s;
-        }
-        // Another thread may have made the same one meanwhile: both are kept, the newer is found.
-        pthread_mutex_lock(&device->mutex);
-        made->next = device->cubins;
-        device->cubins = made;
-        pthread_mutex_unlock(&device->mutex);
-        known = made;
+    struct ferry_cuda_cubin *c;
+    while ((c = find(device, key)) && !c->data) pthread_cond_wait(&device->compiled, &device->mutex);
+    if (!c) s = add(device, key, text, carried, &c, err);
+    if (s == FERRY_OK) {
+        *out_code = c->data;
+        *out_bytes = c->bytes;
     }
-    *out_code = known->data;
-    *out_bytes = known->bytes;
-    return FERRY_OK;
+    pthread_mutex_unlock(&device->mutex);
+    return s;
 }
 
 ferry_status ferry_cuda_compile(ferry_cuda_device *device, const char *text, const void **out_cubin, size_t *out_bytes,

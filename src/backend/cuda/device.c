@@ -106,6 +106,7 @@ static ferry_status cuda_open(const char *selector, const ferry_heap *heap, cons
     }
     pthread_mutex_init(&device->mutex, NULL);
     pthread_mutex_init(&device->loading, NULL);
+    pthread_cond_init(&device->compiled, NULL);
     *out = &device->base;
     return FERRY_OK;
 }
@@ -119,6 +120,7 @@ static void cuda_close(ferry_device *device)
         (void)d->driver->cuDevicePrimaryCtxRelease_v2(d->ordinal);
     else if (d->context)
         (void)d->driver->cuDevicePrimaryCtxRelease(d->ordinal);
+    pthread_cond_destroy(&d->compiled);
     pthread_mutex_destroy(&d->mutex);
     pthread_mutex_destroy(&d->loading);
     ferry_delete(device->heap, d);
@@ -129,9 +131,10 @@ static void cuda_describe(const ferry_device *device, ferry_device_info *out)
     const ferry_cuda_device *d = (const ferry_cuda_device *)device;
     *out = (ferry_device_info){.memory_bytes = d->memory_bytes, .build_only = !d->driver, .slice_align = 16};
     if (d->driver)
-        snprintf(out->name, sizeof out->name, "%s, compute capability %d.%d, %d multiprocessors, CUDA %d.%d", d->name,
-                 d->target.chip / 10, d->target.chip % 10, d->target.processors, d->driver_version / 1000,
-                 d->driver_version % 1000 / 10);
+        snprintf(out->name, sizeof out->name,
+                 "%s, compute capability %d.%d, %d multiprocessors at %.2f GHz, CUDA %d.%d", d->name,
+                 d->target.chip / 10, d->target.chip % 10, d->target.processors, d->target.clock_ghz,
+                 d->driver_version / 1000, d->driver_version % 1000 / 10);
     else
         snprintf(out->name, sizeof out->name, "%s", d->name);
     // A plan made for a chip runs on each of its kind: cubins know the chip alone.

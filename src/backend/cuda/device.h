@@ -24,6 +24,7 @@ typedef struct ferry_cuda_device {
     size_t memory_bytes;
     pthread_mutex_t mutex;                // of cubins
     pthread_mutex_t loading;              // of resident: held while packages are loaded, which compiles what is text
+    pthread_cond_t compiled;              // a cubin was, or could not be
     struct ferry_cuda_cubin *cubins;      // compiled since the device was opened (compile.c)
     struct ferry_cuda_resident *resident; // what packages have on the device (resident.c)
 } ferry_cuda_device;
