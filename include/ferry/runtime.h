@@ -145,6 +145,11 @@ FERRY_API ferry_status ferry_engine_memory_bytes(ferry_engine *engine, size_t *o
 /// timing. Freed with ferry_bytes_free(text, strlen(text) + 1).
 FERRY_API ferry_status ferry_engine_describe(const ferry_engine *engine, char **out_text, ferry_error *error);
 
+/// The device that an engine file was tuned for, as ferry_runtime_options.device takes it ("cpu", "cuda:sm_87"), and
+/// whether other devices behind it run some of the layers. Loads nothing. An empty text: none.
+FERRY_API ferry_status ferry_engine_device(const char *path, char *out, size_t out_bytes, bool *out_fallback,
+                                           ferry_error *error);
+
 /// Whether a file would load on this machine, as one JSON object with what was found; see `ferry check`.
 FERRY_API ferry_status ferry_engine_check(ferry_runtime *runtime, const char *path, char **out_text,
                                           ferry_error *error);

@@ -164,6 +164,7 @@ FUNCTIONS = {
     "ferry_engine_set_text": (S, [P, T, T]),
     "ferry_engine_describe": (S, [P, R(P)]),
     "ferry_engine_memory_bytes": (S, [P, R(Z)]),
+    "ferry_engine_device": (S, [T, P, Z, R(B)]),
     "ferry_engine_check": (S, [P, T, R(P)]),
     "ferry_context_create": (S, [P, R(s.ContextOptions), R(P)]),
     "ferry_context_release": (None, [P]),

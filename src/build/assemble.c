@@ -127,7 +127,8 @@ static ferry_status check_memory(ferry_building *b, ferry_engine *engine, ferry_
     ferry_context *context = NULL;
     FERRY_TRY(ferry_context_create(engine, &options, &context, err));
     ferry_status s = ferry_context_choose_largest(context, err);
-    if (s == FERRY_OK) s = ferry_context_prepare(context, err);
+    uint64_t bytes = 0, unshared = 0;
+    if (s == FERRY_OK) s = ferry_context_measure(context, &bytes, &unshared, err);
     ferry_context_release(context);
     return s;
 }

@@ -145,7 +145,7 @@ static ferry_status try_algorithm(ferry_building *b, const ferry_building *shape
     options.memory_bytes = 0;
     options.timing_cache = NULL;
     trial t = {.kept = kept};
-    ferry_status s = ferry_building_init(&t.building, b->runtime, b->network, &options, err);
+    ferry_status s = ferry_building_init(&t.building, shapes->runtime, b->network, &options, err);
     if (s == FERRY_OK) {
         const size_t n = b->network->graph.n_inputs;
         for (size_t i = 0; i < n; i++) {

@@ -301,6 +301,20 @@ static ferry_status describe_inputs(const ferry_building *inner, ferry_building 
     return text ? FERRY_OK : ferry_fail_memory(err, "calibration");
 }
 
+// A device that can only be built for runs no samples: the CPU does.
+static ferry_status open_runtime(const ferry_building *b, ferry_runtime **out, ferry_error *err)
+{
+    bool elsewhere = false;
+    for (int32_t d = 0; d < b->runtime->n_devices; d++) elsewhere |= b->runtime->infos[d].build_only;
+    *out = b->runtime;
+    ferry_runtime_retain(b->runtime);
+    if (!elsewhere) return FERRY_OK;
+    const ferry_runtime_options options = {
+        .size = sizeof options, .device = "cpu", .heap = b->heap, .logger = &b->runtime->logger};
+    ferry_runtime_release(*out);
+    return ferry_runtime_create(&options, out, err);
+}
+
 ferry_status ferry_building_observe(ferry_building *b, ferry_observation *out, ferry_error *err)
 {
     ferry_build_options options = b->options;
@@ -309,7 +323,9 @@ ferry_status ferry_building_observe(ferry_building *b, ferry_observation *out, f
     options.memory_bytes = 0;
     options.timing_cache = NULL;
     ferry_building inner;
-    ferry_status s = ferry_building_init(&inner, b->runtime, b->network, &options, err);
+    ferry_runtime *runtime = NULL;
+    FERRY_TRY(open_runtime(b, &runtime, err));
+    ferry_status s = ferry_building_init(&inner, runtime, b->network, &options, err);
     ferry_thread_pool *pool = NULL;
     if (s == FERRY_OK && b->network->graph.n_inputs == 0)
         s = ferry_fail(err, FERRY_ERR_INVALID_ARGUMENT,
@@ -322,5 +338,6 @@ ferry_status ferry_building_observe(ferry_building *b, ferry_observation *out, f
     s = ferry_building_tell(&inner, s, err);
     ferry_thread_pool_destroy(pool);
     ferry_building_deinit(&inner);
+    ferry_runtime_release(runtime);
     return s;
 }

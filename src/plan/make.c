@@ -24,6 +24,16 @@ ferry_status ferry_planner_choose(ferry_planner *p, ferry_plan *out, ferry_error
     return ferry_planner_assemble(p, out, err);
 }
 
+// A plan that needs its first device alone is one for that device alone: it also fits where the others are other ones.
+static void forget_unused_devices(ferry_plan *plan)
+{
+    for (size_t b = 0; b < plan->n_buffers; b++)
+        if (plan->buffers[b].device > 0) return;
+    for (size_t s = 0; s < plan->n_steps; s++)
+        if (plan->steps[s].device > 0) return;
+    plan->n_devices = 1;
+}
+
 static ferry_status run_planner(ferry_planner *p, ferry_plan *out, ferry_error *err)
 {
     const size_t n = p->graph->n_nodes;
@@ -43,6 +53,7 @@ static ferry_status run_planner(ferry_planner *p, ferry_plan *out, ferry_error *
     FERRY_TRY(ferry_planner_time(p, err));
     FERRY_TRY((p->options->low_memory ? ferry_planner_choose_lean : ferry_planner_choose)(p, out, err));
     FERRY_TRY(ferry_planner_pack(p, out, err));
+    forget_unused_devices(out);
     const ferry_status s = ferry_plan_verify(out, p->graph, err);
     return s == FERRY_OK ? s : ferry_within(err, FERRY_ERR_INTERNAL, "a plan that was just made");
 }

@@ -309,6 +309,43 @@ static ferry_status place_buffers(ferry_context *c, ferry_error *err)
     return FERRY_OK;
 }
 
+// Everything that can be known without a device to prepare kernels on: all but their scratch.
+static ferry_status measure(ferry_context *c, ferry_error *err)
+{
+    const ferry_plan *plan = c->engine->plan;
+    c->descs = ferry_arena_alloc_array(&c->arena, plan->n_buffers, sizeof *c->descs);
+    c->skipped = ferry_arena_alloc_array(&c->arena, plan->n_buffers, sizeof *c->skipped);
+    uint64_t *bytes = ferry_arena_alloc_array(&c->arena, plan->n_buffers, sizeof *bytes);
+    uint64_t *workspace = ferry_arena_alloc_array(&c->arena, plan->n_steps, sizeof *workspace);
+    if (!c->descs || !c->skipped || !bytes || !workspace) return ferry_fail_memory(err, "a context");
+    FERRY_TRY(infer_shapes(c, err));
+    FERRY_TRY(describe_buffers(c, bytes, err));
+    FERRY_TRY(settle_aliases(c, bytes, err));
+    FERRY_TRY(ferry_memory_plan_make(&c->plan, bytes, workspace, false, &c->arena, &c->memory, err));
+    return check_limit(c, err);
+}
+
+bool ferry_engine_is_for_elsewhere(const ferry_engine *engine)
+{
+    for (int32_t d = 0; d < engine->plan->n_devices; d++)
+        if (engine->runtime->infos[d].build_only) return true;
+    return false;
+}
+
+ferry_status ferry_context_measure(ferry_context *context, uint64_t *out_bytes, uint64_t *out_unshared_bytes,
+                                   ferry_error *err)
+{
+    ferry_context *c = context;
+    *out_bytes = *out_unshared_bytes = 0;
+    if (ferry_engine_is_for_elsewhere(c->engine))
+        FERRY_TRY(measure(c, err));
+    else
+        FERRY_TRY(ferry_context_prepare(c, err));
+    for (int32_t d = 0; d < c->engine->plan->n_devices; d++) *out_bytes += c->memory.arena_bytes[d];
+    *out_unshared_bytes = c->memory.sum_bytes;
+    return FERRY_OK;
+}
+
 static ferry_status prepare_observer(ferry_context *c, const uint64_t *bytes, ferry_error *err)
 {
     if (!c->observer) return FERRY_OK;

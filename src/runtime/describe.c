@@ -173,10 +173,11 @@ static json_t *memory_of(const ferry_engine *e, ferry_error *err)
 {
     ferry_context *context = NULL;
     json_t *o = NULL;
+    uint64_t bytes = 0, unshared = 0;
     if (ferry_context_create((ferry_engine *)e, NULL, &context, err) == FERRY_OK &&
-        ferry_context_prepare(context, err) == FERRY_OK)
-        o = json_pack("{s:I, s:I}", "context_bytes", (json_int_t)ferry_context_memory_bytes(context),
-                      "without_sharing_bytes", (json_int_t)context->memory.sum_bytes);
+        ferry_context_measure(context, &bytes, &unshared, err) == FERRY_OK)
+        o = json_pack("{s:I, s:I, s:b}", "context_bytes", (json_int_t)bytes, "without_sharing_bytes",
+                      (json_int_t)unshared, "scratch_known", (int)!ferry_engine_is_for_elsewhere(e));
     ferry_context_release(context);
     return o;
 }
@@ -246,6 +247,24 @@ static json_t *sections_of(const char *path)
     return list;
 }
 
+ferry_status ferry_engine_device(const char *path, char *out, size_t out_bytes, bool *out_fallback, ferry_error *error)
+{
+    ferry_engine_image image;
+    if (out_bytes) out[0] = 0;
+    *out_fallback = false;
+    FERRY_TRY(ferry_engine_read_file(path, false, ferry_heap_default(), &image, error));
+    if (image.n_tuned > 0) {
+        const ferry_plan *plan = &image.tuned[0];
+        const char *kind = strchr(plan->devices[0].fingerprint, '/');
+        const bool cpu = strcmp(plan->devices[0].backend, "cpu") == 0;
+        snprintf(out, out_bytes, "%s%s%s", plan->devices[0].backend, cpu || !kind ? "" : ":",
+                 cpu || !kind ? "" : kind + 1);
+        *out_fallback = plan->n_devices > 1;
+    }
+    ferry_engine_image_deinit(&image);
+    return FERRY_OK;
+}
+
 static json_t *tuned_of(const ferry_engine_image *image)
 {
     json_t *list = json_array();
@@ -271,9 +290,10 @@ ferry_status ferry_engine_check(ferry_runtime *runtime, const char *path, char *
     }
     if (s == FERRY_OK) {
         ferry_context *context = NULL;
+        uint64_t bytes = 0, unshared = 0;
         replanned = engine->replanned;
         s = ferry_context_create(engine, NULL, &context, &why);
-        if (s == FERRY_OK) s = ferry_context_prepare(context, &why);
+        if (s == FERRY_OK) s = ferry_context_measure(context, &bytes, &unshared, &why);
         ferry_context_release(context);
     }
     ferry_engine_release(engine);

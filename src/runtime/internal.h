@@ -42,6 +42,9 @@ struct ferry_engine {
     bool replanned; // the file had no part for this device
 };
 
+/// Whether its plan has devices that can only be built for.
+bool ferry_engine_is_for_elsewhere(const ferry_engine *engine);
+
 /// Makes an engine of an image, which it takes over in any case (the caller's struct is zeroed). Takes the tuned part
 /// for this runtime's devices, or makes one.
 ferry_status ferry_engine_make(ferry_runtime *runtime, ferry_engine_image *image, bool no_tuned, ferry_engine **out,
@@ -155,6 +158,10 @@ void ferry_context_return_slot(ferry_run_slot *slot);
 void ferry_context_wait_idle(ferry_context *context);
 /// Chooses the largest shapes that the engine's profiles allow.
 ferry_status ferry_context_choose_largest(ferry_context *context, ferry_error *err);
+/// Bytes that the context needs at the chosen shapes, held against its cap; and what it would without sharing. Prepares
+/// the context; where the engine is for elsewhere, what kernels need for themselves is left out.
+ferry_status ferry_context_measure(ferry_context *context, uint64_t *out_bytes, uint64_t *out_unshared_bytes,
+                                   ferry_error *err);
 /// Bytes of a binding at the chosen shapes.
 ferry_status ferry_context_binding_bytes(ferry_context *context, int32_t index, size_t *out, ferry_error *err);
 

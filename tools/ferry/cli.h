@@ -21,7 +21,7 @@ typedef struct cli_pair {
 /// Everything that options can set. Zero means "not given".
 typedef struct cli_settings {
     // Engine and device.
-    const char *output, *device, *plan, *name;
+    const char *output, *device, *target, *plan, *name;
     bool gpu_fallback, fp16, bf16, int8, best, strip_portable, no_fusion, no_winograd, low_memory, no_timing;
     bool int8_symmetric, verify;
     cli_pair layer_precisions[CLI_MOST_ITEMS]; // glob and type

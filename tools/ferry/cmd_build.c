@@ -45,8 +45,10 @@ static int report(const cli_settings *settings, const ferry_engine *engine, cons
     printf("%s: %.1f MB, built in %.2f s for %s\n", path, (double)file_bytes / 1e6, seconds,
            json_string_value(json_object_get(json, "fingerprint")));
     print_counts("  layers: ", json_object_get(summary, "layers_by_precision"));
-    printf("  memory of a context: %.1f MB\n",
-           (double)json_integer_value(json_object_get(json_object_get(json, "memory"), "context_bytes")) / 1e6);
+    const json_t *memory = json_object_get(json, "memory");
+    printf("  memory of a context: %.1f MB%s\n",
+           (double)json_integer_value(json_object_get(memory, "context_bytes")) / 1e6,
+           json_is_true(json_object_get(memory, "scratch_known")) ? "" : ", and what its kernels need for themselves");
     if (drop->metric)
         printf("  %s %.4f, in FP32 %.4f (%zu tensors kept in float for it)\n", drop->metric, drop->got, drop->reference,
                json_array_size(drop->kept));
@@ -75,6 +77,8 @@ int cli_build(const cli_settings *settings, int argc, char **argv)
     ferry_runtime *runtime = NULL;
     ferry_engine *engine = NULL;
     cli_drop drop = {0};
+    if (settings->target && settings->max_drop >= 0)
+        return cli_usage("build", "--max-drop needs the device that the engine is for; --target has none here");
     if (cli_is_engine(argv[0])) return cli_fail("%s is an engine already; build takes a model", argv[0]);
     char *made = cli_sibling_name(argv[0], ".engine");
     const char *path = settings->output ? settings->output : made;

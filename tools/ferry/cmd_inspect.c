@@ -113,8 +113,9 @@ static void print_engine(const char *path, const json_t *e, bool is_model)
     print_macs(json_object_get(summary, "macs_by_precision"));
     printf("  %-20s %.2f MB", "weights", megabytes(e, "weights_bytes"));
     if (!is_model) printf(", packed for the device %.2f MB", megabytes(e, "packed_bytes"));
-    printf("\n  %-20s %.2f MB (%.2f MB without sharing)\n", "memory of a context", megabytes(memory, "context_bytes"),
-           megabytes(memory, "without_sharing_bytes"));
+    printf("\n  %-20s %.2f MB (%.2f MB without sharing)%s\n", "memory of a context", megabytes(memory, "context_bytes"),
+           megabytes(memory, "without_sharing_bytes"),
+           json_is_true(json_object_get(memory, "scratch_known")) ? "" : ", and what its kernels need for themselves");
     if (json_object_size(json_object_get(e, "texts")) == 0) return;
     printf("\nTexts:\n");
     print_texts(json_object_get(e, "texts"));
@@ -178,12 +179,27 @@ static int describe_model(const cli_settings *settings, ferry_runtime *runtime, 
     return status;
 }
 
+// An engine is shown as it was made, whatever this machine has: for a missing GPU by the kind of GPU.
+static int open_for_engine(const cli_settings *settings, const char *path, ferry_runtime **out)
+{
+    ferry_error err = {.text = ""};
+    char device[64];
+    cli_settings as_made = *settings;
+    bool fallback = false;
+    if (!settings->device && ferry_engine_device(path, device, sizeof device, &fallback, &err) == FERRY_OK &&
+        device[0]) {
+        as_made.device = device;
+        as_made.gpu_fallback |= fallback;
+    }
+    return cli_runtime_open(&as_made, out);
+}
+
 static int describe_file(const cli_settings *settings, const char *path, bool is_model, json_t **out)
 {
     ferry_error err = {.text = ""};
     ferry_runtime *runtime = NULL;
     ferry_engine *engine = NULL;
-    int status = cli_runtime_open(settings, &runtime);
+    int status = is_model ? cli_runtime_open(settings, &runtime) : open_for_engine(settings, path, &runtime);
     if (status == CLI_OK && is_model) {
         status = describe_model(settings, runtime, path, out);
     } else if (status == CLI_OK) {

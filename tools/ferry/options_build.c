@@ -52,19 +52,15 @@ CLI_TAKE(take_disable_pass)
     return cli_take_item(value, s->disabled_passes, &s->n_disabled_passes, err);
 }
 
-CLI_TAKE(take_target)
-{
-    (void)s;
-    CLI_FAIL("'%s': building for another machine is not possible yet; build on it, or carry an engine over: it is "
-             "planned anew there from its portable part",
-             value);
-}
-
+CLI_TAKE_TEXT(take_target, target)
 static const cli_option output_options[] = {
     {"output", 'o', "ENGINE", "Write the engine there (default: the model's name with .engine, in this folder).",
      take_output},
     {"write-plan", 0, "FILE", "Write the numeric plan that was chosen, for --plan.", take_plan_output},
-    {"target", 0, "BOARD", "Build for another machine: not possible yet, refused with the way round.", take_target},
+    {"target", 0, "BOARD",
+     "Build for an NVIDIA GPU that need not be here: orin-nano, orin-nx, orin-agx, xavier-nx, xavier, thor, ..., or a "
+     "chip as sm_87. Takes an NVRTC that compiles for it. Tactics are chosen by estimated costs.",
+     take_target},
     {0},
 };
 const cli_group cli_group_engine = {"Output", output_options, false};

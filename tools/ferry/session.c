@@ -29,9 +29,15 @@ int cli_refuse_empty(const char *path)
 int cli_runtime_open(const cli_settings *settings, ferry_runtime **out)
 {
     ferry_error err = {.text = ""};
+    char target[64];
+    if (settings->target && settings->device) return cli_usage(NULL, "--target names the device: leave --device out");
+    snprintf(target, sizeof target, "cuda:%.50s", settings->target ? settings->target : "");
+    // A number would be one of the GPUs of this machine.
+    if (settings->target && (settings->target[0] < 'a' || settings->target[0] > 'z'))
+        return cli_usage(NULL, "--target %s: expected a board or a chip, as orin-nano or sm_87", settings->target);
     const ferry_runtime_options options = {
         .size = sizeof options,
-        .device = settings->device,
+        .device = settings->target ? target : settings->device,
         .fallback = settings->gpu_fallback,
         .logger = cli_logger(settings),
     };
