@@ -91,12 +91,13 @@ struct ferry_context {
     unsigned process; // generation of the process that made it
     uint64_t memory_limit_bytes;
     ferry_shape *input_shapes; // [graph.n_inputs]: chosen
-    bool prepared;
+    bool described, prepared;
 
     // What prepare makes.
     ferry_arena arena;        // of everything below
     ferry_plan plan;          // the engine's, but for aliases that don't hold at the chosen shapes; owns nothing
     ferry_tensor_desc *descs; // [plan->n_buffers]
+    uint64_t *buffer_bytes;   // [plan->n_buffers]: multiples of 64
     size_t *skipped;          // [plan->n_buffers]: bytes from the beginning of the memory that a slice lies in to it
     ferry_kernel **kernels;   // [plan->n_steps]; NULL: a copy
     ferry_memory_plan memory;
@@ -158,6 +159,10 @@ void ferry_context_return_slot(ferry_run_slot *slot);
 void ferry_context_wait_idle(ferry_context *context);
 /// Chooses the largest shapes that the engine's profiles allow.
 ferry_status ferry_context_choose_largest(ferry_context *context, ferry_error *err);
+/// Gives back what prepare made.
+void ferry_context_unprepare(ferry_context *context);
+/// Finds the shapes and sizes of all tensors; prepares the context, unless its engine is for elsewhere.
+ferry_status ferry_context_know_shapes(ferry_context *context, ferry_error *err);
 /// Bytes that the context needs at the chosen shapes, held against its cap; and what it would without sharing. Prepares
 /// the context; where the engine is for elsewhere, what kernels need for themselves is left out.
 ferry_status ferry_context_measure(ferry_context *context, uint64_t *out_bytes, uint64_t *out_unshared_bytes,

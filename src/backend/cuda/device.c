@@ -31,12 +31,7 @@ static ferry_status read_ordinal(const ferry_cu_driver *d, const char *selector,
 {
     int count = 0;
     FERRY_TRY(ferry_cu_check(d, d->cuDeviceGetCount(&count), "counting GPUs", err));
-    char *end = NULL;
-    const long ordinal = selector[0] ? strtol(selector, &end, 10) : 0;
-    if (selector[0] && (end == selector || *end))
-        return ferry_fail(err, FERRY_ERR_INVALID_ARGUMENT,
-                          "'%s' is neither a GPU's number nor a kind of GPU; known kinds: %s", selector,
-                          ferry_cuda_target_names());
+    const long ordinal = strtol(selector, NULL, 10);
     if (ordinal < 0 || ordinal >= count)
         return ferry_fail(err, FERRY_ERR_UNAVAILABLE, "there is no GPU %ld: the NVIDIA driver finds %d", ordinal,
                           count);
@@ -76,6 +71,10 @@ static ferry_status read_target(const ferry_cu_driver *d, ferry_cu_device ordina
 
 static ferry_status open_gpu(ferry_cuda_device *device, const char *selector, ferry_error *err)
 {
+    if (selector[strspn(selector, "0123456789")])
+        return ferry_fail(err, FERRY_ERR_INVALID_ARGUMENT,
+                          "'%s' is neither a GPU's number nor a kind of GPU; known kinds: %s", selector,
+                          ferry_cuda_target_names());
     FERRY_TRY(ferry_cu_driver_get(&device->driver, err));
     const ferry_cu_driver *d = device->driver;
     device->driver_version = d->version;
