@@ -48,9 +48,11 @@ class CommandLine(CliCase):
         self.usage("bench", self.engine, "--mean", "1,2,3", says="is an engine already")
         self.usage("eval", self.engine, "--images", self.pictures, says="--coco")
 
-    def test_what_is_not_there_yet_names_the_way_round(self):
-        self.usage("build", self.model, "--target", "orin-nano", says="planned anew there")
-        self.refused("build", self.model, "--device", "cuda", says="not available")
+    def test_what_is_not_there_names_the_way_round(self):
+        self.usage("build", self.model, "--target", "0", says="as orin-nano or sm_87")
+        self.usage("build", self.model, "--target", "orin-nano", "--device", "cpu", says="leave --device out")
+        self.refused("build", self.model, "--target", "orange", says="known kinds: nano,")
+        self.refused("build", self.model, "--device", "cuda", says="no NVIDIA driver")
         self.refused("build", self.model, "--device", "dla:0", says="not available")
 
 

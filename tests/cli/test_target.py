@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Engines built for a GPU that is not here: made, shown, refused to run, and run as they are where the GPU is. The
+runtime compiler and the GPU are emulated."""
+import os
+import unittest
+
+import numpy
+
+from cli_case import CliCase
+from support.ferry_python import call, call_json
+
+EMULATOR = os.path.join(os.environ["FERRY_BUILD_DIR"], "cuda_emulator")
+NVRTC, DRIVER = os.path.join(EMULATOR, "libnvrtc.so.12"), os.path.join(EMULATOR, "libcuda.so.1")
+if not os.path.exists(NVRTC):
+    raise unittest.SkipTest("the emulated GPU was not built: there is no g++")
+
+
+class Environment:
+    def __init__(self, **values):
+        self.values = values
+
+    def __enter__(self):
+        self.before = dict(os.environ)
+        os.environ.update(self.values)
+
+    def __exit__(self, *why):
+        os.environ.clear()
+        os.environ.update(self.before)
+
+
+class Target(CliCase):
+    def build(self, *options):
+        with Environment(FERRY_LIBNVRTC=NVRTC, FERRY_LIBCUDA="/nowhere/libcuda.so.1"):
+            return call_json("build", self.model, "--target", "orin-nano", "--gpu-fallback", "-o",
+                             self.path("orin.engine"), *options)
+
+    def test_is_built_and_shown_without_the_gpu(self):
+        built = self.build("--fp16")
+        self.assertGreaterEqual(built["layers_by_device"].get("cuda", 0), 1)
+        with Environment(FERRY_LIBCUDA="/nowhere/libcuda.so.1"):
+            shown = call_json("inspect", self.path("orin.engine"))
+            self.assertEqual(shown["fingerprint"], "cuda/sm_87")
+            self.assertFalse(shown["replanned"])
+            self.assertFalse(shown["memory"]["scratch_known"])
+            self.refused("bench", self.path("orin.engine"), "--device", "cuda:sm_87", "--gpu-fallback",
+                         says="there is no such GPU to run on")
+
+    def test_runs_as_it_is_where_the_gpu_is(self):
+        self.build("--fp16")
+        x = numpy.random.default_rng(3).normal(size=(1, 3, 32, 32)).astype(numpy.float32)
+        numpy.save(self.path("x.npy"), x)
+        call("run", self.engine, "--input", "input=" + self.path("x.npy"), "--output", self.path("want"))
+        with Environment(FERRY_LIBCUDA=DRIVER, FERRY_EMULATED_SM="87", FERRY_LIBNVRTC="/nowhere/libnvrtc.so"):
+            said = call("run", self.path("orin.engine"), "--device", "cuda", "--gpu-fallback", "--input",
+                        "input=" + self.path("x.npy"), "--output", self.path("got"))
+        self.assertNotIn("planned anew", str(said))
+        want, got = (numpy.load(os.path.join(self.path(folder), "output.npy")) for folder in ("want", "got"))
+        numpy.testing.assert_allclose(got, want, rtol=0.02, atol=0.01)
+
+    def test_is_calibrated_on_the_cpu(self):
+        built = self.build("--int8", "--calib", self.pictures, "--preprocess", "unit")
+        self.assertGreaterEqual(built["layers_by_precision"].get("int8", 0), 1)
+
+
+if __name__ == "__main__":
+    unittest.main()
