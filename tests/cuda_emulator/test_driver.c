@@ -25,7 +25,14 @@ static const char text[] =
     "__constant__ int factor = 3;\n"
     "extern \"C\" __global__ void __launch_bounds__(64) add(int *x, int by) { atomicAdd(x, by); }\n"
     "extern \"C\" __global__ void multiply(int *x) { *x *= factor; }\n"
-    "extern \"C\" __global__ void copy_one(const int *x, int *y) { *y = *x; }\n";
+    "extern \"C\" __global__ void copy_one(const int *x, int *y, int wait)\n"
+    "{\n"
+    "    __shared__ int mine[32];\n"
+    "    mine[threadIdx.x] = threadIdx.x == 0 ? 100 : 0;\n"
+    "    if (wait) grid_dependency_wait();\n"
+    "    __syncthreads();\n"
+    "    if (threadIdx.x == 31) *y = *x + mine[0];\n"
+    "}\n";
 
 static cuda_case device;
 
@@ -234,6 +241,47 @@ static void graphs_keep_what_they_were_launched_with(void **unused)
     cuda_case_free(&device, y);
 }
 
+/// x = 0, then + 1, and y = x + 100 by a kernel that may begin before: the results of two launches.
+static void run_overlapped(int wait, int got[2])
+{
+    int zero = 0, by = 1;
+    ferry_cu_pointer x = cuda_case_upload(&device, &zero, sizeof zero),
+                     y = cuda_case_upload(&device, NULL, sizeof zero);
+    ferry_cu_graph graph = NULL;
+    ferry_cu_graph_exec exec = NULL;
+    ferry_cu_graph_node second = NULL;
+    cuda_case_check(&device, device.driver->cuGraphCreate(&graph, 0), "a graph");
+    const ferry_cu_graph_node first = add_node(graph, NULL, "add", (void *[]){&x, &by});
+    const ferry_cu_kernel_node params = {.function = cuda_case_function(&device, "copy_one"),
+                                         .grid = {1, 1, 1},
+                                         .block = {32, 1, 1},
+                                         .arguments = (void *[]){&x, &y, &wait}};
+    cuda_case_check(&device, device.driver->cuGraphAddKernelNode(&second, graph, NULL, 0, &params), "a graph");
+    const ferry_cu_graph_edge edge = FERRY_CU_EDGE_PROGRAMMATIC;
+    cuda_case_check(&device, device.driver->cuGraphAddDependencies_v2(graph, &first, &second, &edge, 1), "an edge");
+    cuda_case_check(&device, device.driver->cuGraphInstantiateWithFlags(&exec, graph, 0), "a graph");
+    for (int i = 0; i < 2; i++) {
+        cuda_case_check(&device, device.driver->cuGraphLaunch(exec, device.stream), "a graph");
+        cuda_case_download(&device, &got[i], y, sizeof got[i]);
+    }
+    device.driver->cuGraphExecDestroy(exec);
+    device.driver->cuGraphDestroy(graph);
+    cuda_case_free(&device, x);
+    cuda_case_free(&device, y);
+}
+
+static void kernels_overlap_where_they_may(void **unused)
+{
+    (void)unused;
+    int got[2];
+    run_overlapped(1, got);
+    assert_int_equal(got[0], 101);
+    assert_int_equal(got[1], 102);
+    run_overlapped(0, got); // a wait that is missing shows at the first launch, when this pair overlaps
+    assert_int_equal(got[0], 100);
+    assert_int_equal(got[1], 102);
+}
+
 // --- Modules and launches --------------------------------------------------------------------------------------------
 
 static void modules_have_variables_of_their_own(void **unused)
@@ -407,17 +455,12 @@ int main(void)
 {
     const struct CMUnitTest children[] = {cmocka_unit_test(asked_for_in_the_environment)};
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(work_comes_later_in_order),
-        cmocka_unit_test(pageable_memory_is_read_at_once),
-        cmocka_unit_test(streams_wait_for_events),
-        cmocka_unit_test(copies_stay_inside),
-        cmocka_unit_test(graphs_follow_dependencies),
-        cmocka_unit_test(graphs_keep_what_they_were_launched_with),
-        cmocka_unit_test(modules_have_variables_of_their_own),
-        cmocka_unit_test(modules_suit_the_chip),
-        cmocka_unit_test(errors_of_a_program_are_told),
-        cmocka_unit_test(launches_are_checked),
-        cmocka_unit_test(functions_are_found_by_name),
+        cmocka_unit_test(work_comes_later_in_order),      cmocka_unit_test(pageable_memory_is_read_at_once),
+        cmocka_unit_test(streams_wait_for_events),        cmocka_unit_test(copies_stay_inside),
+        cmocka_unit_test(graphs_follow_dependencies),     cmocka_unit_test(graphs_keep_what_they_were_launched_with),
+        cmocka_unit_test(kernels_overlap_where_they_may), cmocka_unit_test(modules_have_variables_of_their_own),
+        cmocka_unit_test(modules_suit_the_chip),          cmocka_unit_test(errors_of_a_program_are_told),
+        cmocka_unit_test(launches_are_checked),           cmocka_unit_test(functions_are_found_by_name),
     };
     if (!getenv("FERRY_LIBCUDA")) {
         puts("[  SKIPPED ] no emulated device: FERRY_LIBCUDA names none");

@@ -108,6 +108,7 @@ static inline void prefetch_l2(const void *)
 }
 static inline void grid_dependency_wait()
 {
+    ferry_runtime->dependency_wait();
 }
 static inline void grid_dependency_launch()
 {

@@ -95,6 +95,13 @@ typedef struct CUDA_MEMSET_NODE_PARAMS {
     size_t width, height;
 } CUDA_MEMSET_NODE_PARAMS;
 
+/// A kernel behind a programmatic edge may begin before the one in front of it ends.
+enum { CU_GRAPH_DEPENDENCY_TYPE_DEFAULT = 0, CU_GRAPH_DEPENDENCY_TYPE_PROGRAMMATIC = 1 };
+
+typedef struct CUgraphEdgeData {
+    unsigned char from_port, to_port, type, reserved[5];
+} CUgraphEdgeData;
+
 typedef struct CUlaunchConfig {
     unsigned grid[3], block[3], shared_bytes;
     CUstream stream;

@@ -2,7 +2,7 @@
 // The emulated driver from within.
 //
 // One lock and one condition serve streams, events and the device's memory; whoever changes something wakes everybody.
-// A stream is a thread that takes commands out of a queue. Kernels run one at a time in the process (execute/block.h).
+// A stream is a thread that takes commands out of a queue. Kernels run one at a time in the process (execute/grid.h).
 #ifndef FERRY_TESTS_CUDA_EMULATOR_DRIVER_EMULATOR_H_
 #define FERRY_TESTS_CUDA_EMULATOR_DRIVER_EMULATOR_H_
 
@@ -84,6 +84,7 @@ typedef struct emulated_launch {
 /// Checks what a driver checks, and copies the arguments.
 CUresult emulated_launch_create(const CUDA_KERNEL_NODE_PARAMS_v1 *params, emulated_launch **out);
 emulated_launch *emulated_launch_copy(const emulated_launch *launch);
-void emulated_launch_run(const emulated_launch *launch);
+/// Runs it; before that, or while it already runs, the launch that it depends on, if there is one.
+void emulated_launch_run(const emulated_launch *launch, const emulated_launch *dependency);
 
 #endif // FERRY_TESTS_CUDA_EMULATOR_DRIVER_EMULATOR_H_

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "driver/emulator.h"
-#include "execute/block.h"
+#include "execute/grid.h"
 
 enum { MOST_THREADS = 1024, REGISTERS = 64, MOST_ARGUMENTS = 1024, MOST_ARGUMENT_BYTES = 4096 };
 
@@ -153,28 +153,42 @@ emulated_launch *emulated_launch_copy(const emulated_launch *launch)
     return copy ? memcpy(copy, launch, bytes) : NULL;
 }
 
-void emulated_launch_run(const emulated_launch *launch)
-{
-    static pthread_mutex_t processor = PTHREAD_MUTEX_INITIALIZER; // kernels run one at a time
-    const emulated_kernel *const k = launch->function->kernel;
-    if (emulated_fails_now("launch")) emulated_break_context(CUDA_ERROR_LAUNCH_FAILED);
-    if (emulated_context_is_broken()) return;
-    // A parameter may want more alignment than a command in a queue has.
+/// A launch's grid, with room for its arguments: a parameter may want more alignment than a command in a queue has.
+typedef struct prepared_grid {
     _Alignas(64) unsigned char values[MOST_ARGUMENT_BYTES];
     void *addresses[MOST_ARGUMENTS];
-    memcpy(values, launch->arguments, launch->argument_bytes);
-    for (unsigned i = 0; i < k->parameters; i++) addresses[i] = values + k->offsets[i];
-    const emulated_grid grid = {
+    emulated_grid grid;
+} prepared_grid;
+
+static void prepare(const emulated_launch *launch, prepared_grid *out)
+{
+    const emulated_kernel *const k = launch->function->kernel;
+    memcpy(out->values, launch->arguments, launch->argument_bytes);
+    for (unsigned i = 0; i < k->parameters; i++) out->addresses[i] = out->values + k->offsets[i];
+    out->grid = (emulated_grid){
         .image = launch->function->image,
         .kernel = k,
         .grid_size = {launch->grid[0], launch->grid[1], launch->grid[2]},
         .block_size = {launch->block[0], launch->block[1], launch->block[2]},
         .dynamic_shared_bytes = launch->shared_bytes,
-        .arguments = addresses,
+        .arguments = out->addresses,
     };
+}
+
+void emulated_launch_run(const emulated_launch *launch, const emulated_launch *dependency)
+{
+    static pthread_mutex_t processor = PTHREAD_MUTEX_INITIALIZER; // one at a time
+    static prepared_grid grid, before;
+    if (emulated_fails_now("launch")) emulated_break_context(CUDA_ERROR_LAUNCH_FAILED);
+    if (emulated_context_is_broken()) return;
     pthread_mutex_lock(&processor);
-    emulated_grid_run(&grid);
-    emulated_check_guards(k->name);
+    prepare(launch, &grid);
+    if (dependency) {
+        prepare(dependency, &before);
+        grid.grid.dependency = &before.grid;
+    }
+    emulated_grid_run(&grid.grid);
+    emulated_check_guards(launch->function->kernel->name);
     pthread_mutex_unlock(&processor);
 }
 
@@ -186,7 +200,7 @@ typedef struct launch_command {
 static void run_launch(emulated_command *command)
 {
     launch_command *const c = (launch_command *)command;
-    emulated_launch_run(c->launch);
+    emulated_launch_run(c->launch, NULL);
     free(c->launch);
     free(c);
 }

@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "driver/emulator.h"
-#include "execute/block.h"
+#include "execute/grid.h"
 
 struct emulated_module {
     void *library;

@@ -5,9 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "execute/block.h"
-
-enum { MOST_THREADS = 1024 };
+#include "execute/fiber.h"
+#include "execute/grid.h"
 
 typedef struct pending_copy {
     void *shared;
@@ -18,20 +17,22 @@ typedef struct pending_copy {
 typedef struct thread_copies {
     pending_copy *copies; // oldest first; kept from block to block
     unsigned count, capacity, group;
+    int late;
 } thread_copies;
 
-static thread_copies all[MOST_THREADS], *mine;
-static int copy_late;
+static thread_copies all[EMULATED_STACKS], *mine;
 
-void emulated_copy_begin(int late)
+void emulated_copy_begin(size_t first_stack, int late)
 {
-    copy_late = late;
-    for (unsigned i = 0; i < MOST_THREADS; i++) all[i].count = all[i].group = 0;
+    for (size_t i = first_stack; i < first_stack + EMULATED_STACKS / 2; i++) {
+        all[i].count = all[i].group = 0;
+        all[i].late = late;
+    }
 }
 
-void emulated_copy_select(unsigned thread)
+void emulated_copy_select(size_t stack)
 {
-    mine = &all[thread];
+    mine = &all[stack];
 }
 
 static void perform(const pending_copy *c)
@@ -59,7 +60,7 @@ void emulated_copy_async(void *shared, const void *global, unsigned bytes, int m
     if (valid && (uintptr_t)global % bytes != 0)
         emulated_fault("cp.async of %u bytes from an address that is not aligned", bytes);
     const pending_copy c = {shared, valid ? global : NULL, bytes, mine->group};
-    if (copy_late && may_be_late)
+    if (mine->late && may_be_late)
         remember(&c);
     else
         perform(&c);

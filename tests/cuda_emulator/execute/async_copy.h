@@ -4,10 +4,12 @@
 #ifndef FERRY_TESTS_CUDA_EMULATOR_EXECUTE_ASYNC_COPY_H_
 #define FERRY_TESTS_CUDA_EMULATOR_EXECUTE_ASYNC_COPY_H_
 
-/// Of a block: forgets what was pending.
-void emulated_copy_begin(int late);
-/// The thread that the others speak of.
-void emulated_copy_select(unsigned thread);
+#include <stddef.h>
+
+/// Of a block whose threads run on stacks from `first_stack` on: forgets what was pending.
+void emulated_copy_begin(size_t first_stack, int late);
+/// The thread that the others speak of, by its stack.
+void emulated_copy_select(size_t stack);
 
 void emulated_copy_async(void *shared, const void *global, unsigned bytes, int may_be_late, int valid);
 void emulated_copy_commit(void);

@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 
-#define STACKS 1024
 #define STACK_BYTES ((size_t)256 << 10)
 #define GUARD_BYTES ((size_t)16 << 10) // at the low end, where a stack overflows into
 
@@ -97,12 +96,13 @@ static char *pool;
 
 static void make_pool(void)
 {
-    pool = mmap(NULL, STACKS * STACK_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    pool = mmap(NULL, EMULATED_STACKS * STACK_BYTES, PROT_READ | PROT_WRITE,
+                MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (pool == MAP_FAILED) {
         perror("emulated GPU: stacks");
         abort();
     }
-    for (size_t i = 0; i < STACKS; i++) mprotect(pool + i * STACK_BYTES, GUARD_BYTES, PROT_NONE);
+    for (size_t i = 0; i < EMULATED_STACKS; i++) mprotect(pool + i * STACK_BYTES, GUARD_BYTES, PROT_NONE);
 }
 
 emulated_fiber emulated_fiber_begin(size_t index, void (*entry)(void))
@@ -116,5 +116,5 @@ emulated_fiber emulated_fiber_begin(size_t index, void (*entry)(void))
 long emulated_fiber_of(const void *address)
 {
     const uintptr_t at = (uintptr_t)address, begin = (uintptr_t)pool;
-    return pool && at >= begin && at < begin + STACKS * STACK_BYTES ? (long)((at - begin) / STACK_BYTES) : -1;
+    return pool && at >= begin && at < begin + EMULATED_STACKS * STACK_BYTES ? (long)((at - begin) / STACK_BYTES) : -1;
 }

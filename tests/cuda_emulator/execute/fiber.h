@@ -5,6 +5,8 @@
 
 #include <stddef.h>
 
+enum { EMULATED_STACKS = 2048 }; // of two blocks: one inside another
+
 typedef void *emulated_fiber; // its stack pointer while it is not running
 
 /// Stores where this stack is in *leave, and goes on where `enter` was left. What a called function may change is lost.

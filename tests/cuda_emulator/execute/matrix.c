@@ -5,7 +5,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "execute/block.h"
+#include "execute/grid.h"
 #include "execute/warp.h"
 
 enum { M = 16, N = 8, MOST_K = 16, GROUPS = 8 };

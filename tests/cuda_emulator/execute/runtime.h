@@ -48,6 +48,7 @@ typedef struct emulated_runtime {
     void *dynamic_shared;
     /// Waits for all threads of the block; how many of them had `predicate` set.
     unsigned (*barrier)(unsigned predicate);
+    void (*dependency_wait)(void);
     void (*collective)(emulated_collective what, unsigned lanes, const void *operands, void *result);
     void (*copy_async)(void *shared, const void *global, unsigned bytes, int may_be_late, int valid);
     void (*copy_commit)(void);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "execute/warp.h"
 
-#include "execute/block.h"
+#include "execute/grid.h"
 
 static void shuffle(const emulated_lanes *lanes)
 {

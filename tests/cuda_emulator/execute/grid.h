@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Runs a grid on the CPU: its blocks one after another, the threads of a block in turns that end where they wait.
-#ifndef FERRY_TESTS_CUDA_EMULATOR_EXECUTE_BLOCK_H_
-#define FERRY_TESTS_CUDA_EMULATOR_EXECUTE_BLOCK_H_
+#ifndef FERRY_TESTS_CUDA_EMULATOR_EXECUTE_GRID_H_
+#define FERRY_TESTS_CUDA_EMULATOR_EXECUTE_GRID_H_
 
 #include <stddef.h>
 
@@ -13,6 +13,9 @@ typedef struct emulated_grid {
     emulated_uint3 grid_size, block_size;
     size_t dynamic_shared_bytes;
     void *const *arguments;
+    /// NULL, or a grid that has not run yet and may end after this one begins: it runs when threads of the first block
+    /// wait for it (grid_dependency_wait), and at the latest behind that block.
+    const struct emulated_grid *dependency;
 } emulated_grid;
 
 /// What modules are given.
@@ -28,4 +31,4 @@ _Noreturn void emulated_fault(const char *format, ...) __attribute__((format(pri
 /// True if [address, address + bytes) is shared memory of the block that runs.
 int emulated_is_shared(const void *address, size_t bytes);
 
-#endif // FERRY_TESTS_CUDA_EMULATOR_EXECUTE_BLOCK_H_
+#endif // FERRY_TESTS_CUDA_EMULATOR_EXECUTE_GRID_H_
