@@ -11,10 +11,13 @@
 #include <cmocka.h>
 
 #include "backend/cpu/cpu.h"
+#include "backend/cuda/device.h"
 #include "base/f16.h"
 #include "ops/epilogue.h"
+#include "support/device_memory.h"
 #include "support/engine_case.h"
 #include "support/guarded.h"
+#include "support/kernel_case.h"
 #include "support/run_graph.h"
 
 typedef enum form {
@@ -317,7 +320,9 @@ static bool open_case(opened *o, const attention_case *c, ferry_dtype dtype, boo
 {
     int32_t *offsets = NULL;
     ferry_node_id *users = NULL;
-    if (ferry_backend_cpu.open(isa, ferry_heap_default(), NULL, &o->device, NULL) != FERRY_OK) return false;
+    const bool cuda = strcmp(isa, "cuda") == 0;
+    const ferry_backend *backend = cuda ? &ferry_backend_cuda : &ferry_backend_cpu;
+    if (backend->open(cuda ? "" : isa, ferry_heap_default(), NULL, &o->device, NULL) != FERRY_OK) return false;
     build(&o->b, c, dtype, quantised);
     ferry_arena_init(&o->arena, ferry_heap_default());
     MUST(ferry_graph_users(&o->b.graph, &o->arena, &offsets, &users, err));
@@ -344,16 +349,24 @@ static void run_tactic(opened *o, const char *tactic, int32_t threads)
     const ferry_backend *backend = o->device->backend;
     ferry_kernel *kernel = NULL;
     ferry_device_stream *stream = NULL;
+    void *packed = NULL;
+    size_t packed_bytes = 0;
+    bool whole = false;
     assert_int_equal(strncmp(tactic, "attention_", 10), 0);
-    MUST(backend->prepare(o->device, &o->region, tactic, o->t.in, o->t.out, NULL, 0, &kernel, err));
+    MUST(backend->pack(o->device, &o->region, tactic, &packed, &packed_bytes, err));
+    MUST(backend->prepare(o->device, &o->region, tactic, o->t.in, o->t.out, packed, packed_bytes, &kernel, err));
     guarded workspace = guarded_make(kernel->workspace_bytes, 64);
     MUST(backend->stream_create(o->device, threads, &stream, err));
     memset(o->t.output.data, 0x55, o->t.output.bytes);
-    MUST(backend->enqueue(stream, kernel, o->t.from, o->t.to, workspace.data, err));
-    assert_true(guarded_is_whole(&o->t.output) && guarded_is_whole(&workspace));
+    device_tensor in[3];
+    for (int32_t i = 0; i < o->t.n_in; i++) in[i] = (device_tensor){&o->t.inputs[i], &o->t.from[i]};
+    MUST(device_run(stream, kernel, in, o->t.n_in, &(device_tensor){&o->t.output, &o->t.to[0]}, 1, workspace.data,
+                    &whole, err));
+    assert_true(whole && guarded_is_whole(&o->t.output) && guarded_is_whole(&workspace));
     for (int32_t i = 0; i < o->t.n_in; i++) assert_true(guarded_is_whole(&o->t.inputs[i]));
     backend->stream_destroy(stream);
     backend->release(kernel);
+    ferry_heap_free(ferry_heap_default(), packed, packed_bytes);
     guarded_free(&workspace);
 }
 
@@ -472,6 +485,19 @@ static void attention__keeps_nans_in_their_rows(void **state)
         }
 }
 
+// On a GPU, in the types and for the widths that its matrix instructions take.
+static void attention__is_the_same_on_a_gpu(void **state)
+{
+    (void)state;
+    static const ferry_dtype dtypes[] = {FERRY_BF16, FERRY_F16};
+    int ran = 0;
+    if (!kernel_case_has_cuda()) skip();
+    for (size_t k = 0; k < N_CASES; k++)
+        for (size_t d = 0; d < 2 && cases[k].depth % 8 == 0 && cases[k].columns % 8 == 0; d++)
+            ran += run_case(&cases[k], dtypes[d], "cuda");
+    assert_true(ran >= 12);
+}
+
 // --- In engines ------------------------------------------------------------------------------------------------------
 
 static size_t count_steps(const ferry_engine *engine, const char *tactic)
@@ -540,6 +566,7 @@ int main(void)
         cmocka_unit_test(attention__is_what_its_nodes_are_one_by_one),
         cmocka_unit_test(attention__gives_the_same_bits_with_any_number_of_threads),
         cmocka_unit_test(attention__rounds_to_int8_exactly),
+        cmocka_unit_test(attention__is_the_same_on_a_gpu),
         cmocka_unit_test(attention__keeps_nans_in_their_rows),
         cmocka_unit_test(engines__choose_it_for_a_transformer),
     };

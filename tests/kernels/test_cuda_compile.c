@@ -20,6 +20,13 @@ static const kernel_case cases[] = {
     {"ferry", "QTable", "s8:1x24x7x5 =s8:256", .outputs = 1},
     {"", "QuantizeLinear", "f32:777@300 =f32:[1] =s8:[-100]", .outputs = 1},
     {"", "Mul", "f32:2x16x5x7 f32:2x16x1x1", .then = "HardSwish;Mul =f32:1x16x1x1"},
+    {"", "Softmax", "f16:2x7x64", .outputs = 1},
+    {"", "LogSoftmax", "f32:2x7x64", .attrs = "axis=1"},
+    {"", "LayerNormalization", "f16:7x768 =f16:768 =f16:768", .outputs = 1},
+    {"", "GroupNormalization", "f32:2x12x5x4 =f32:12 =f32:12", .attrs = "num_groups=3"},
+    {"", "ReduceMean", "f32:2x3000 =s64:1[1]", .outputs = 1},
+    {"", "Transpose", "f16:2x33x70", .attrs = "perm=0,2,1"},
+    {"", "Gather", "s8:2x33x70 s32:3", .attrs = "axis=1"},
 };
 
 static void every_family__compiles_for_every_target(void **state)

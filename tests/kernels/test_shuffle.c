@@ -9,6 +9,8 @@
 #include <cmocka.h>
 
 #include "backend/cpu/cpu.h"
+#include "backend/cuda/device.h"
+#include "support/device_memory.h"
 #include "support/engine_case.h"
 #include "support/guarded.h"
 
@@ -126,9 +128,17 @@ static void run_shuffle(const shuffle_case *c, ferry_device *device, const ferry
     }
     ferry_kernel *kernel = NULL;
     ferry_device_stream *stream = NULL;
-    MUST(device->backend->prepare(device, region, tactic, in, out, NULL, 0, &kernel, err));
+    void *packed = NULL;
+    size_t packed_bytes = 0;
+    bool whole = false;
+    device_tensor inward[8], outward[2];
+    for (int32_t i = 0; i < region->n_inputs; i++) inward[i] = (device_tensor){&inputs[i], &from[i]};
+    for (int32_t o = 0; o < region->n_outputs; o++) outward[o] = (device_tensor){&outputs[o], &to[o]};
+    MUST(device->backend->pack(device, region, tactic, &packed, &packed_bytes, err));
+    MUST(device->backend->prepare(device, region, tactic, in, out, packed, packed_bytes, &kernel, err));
     MUST(device->backend->stream_create(device, 2, &stream, err));
-    MUST(device->backend->enqueue(stream, kernel, from, to, NULL, err));
+    MUST(device_run(stream, kernel, inward, region->n_inputs, outward, region->n_outputs, NULL, &whole, err));
+    assert_true(whole);
     int64_t first = 0;
     for (int32_t o = 0; o < region->n_outputs; first += out[o++].dims[1]) {
         expect_output(c, &out[o], outputs[o].data, first);
@@ -140,7 +150,9 @@ static void run_shuffle(const shuffle_case *c, ferry_device *device, const ferry
     ferry_error why = {.text = ""};
     out[0].dims[1]--;
     ferry_tensor_desc_set_strides(&out[0]);
-    assert_int_not_equal(device->backend->prepare(device, region, tactic, in, out, NULL, 0, &kernel, &why), FERRY_OK);
+    assert_int_not_equal(device->backend->prepare(device, region, tactic, in, out, packed, packed_bytes, &kernel, &why),
+                         FERRY_OK);
+    ferry_heap_free(ferry_heap_default(), packed, packed_bytes);
     for (int32_t i = 0; i < region->n_inputs; i++) guarded_free(&inputs[i]);
     for (int32_t o = 0; o < region->n_outputs; o++) guarded_free(&outputs[o]);
 }
@@ -148,7 +160,9 @@ static void run_shuffle(const shuffle_case *c, ferry_device *device, const ferry
 static int run_case(const shuffle_case *c, const char *isa)
 {
     ferry_device *device = NULL;
-    if (ferry_backend_cpu.open(isa, ferry_heap_default(), NULL, &device, NULL) != FERRY_OK) return 0;
+    const bool cuda = strcmp(isa, "cuda") == 0;
+    const ferry_backend *backend = cuda ? &ferry_backend_cuda : &ferry_backend_cpu;
+    if (backend->open(cuda ? "" : isa, ferry_heap_default(), NULL, &device, NULL) != FERRY_OK) return 0;
     graph_builder b;
     ferry_value_id inputs[8];
     build_begin(&b, 1);
@@ -177,7 +191,7 @@ static int run_case(const shuffle_case *c, const char *isa)
 static void shuffles__take_channels_from_each_part_in_turn(void **state)
 {
     (void)state;
-    static const char *const isas[] = {"none", "avx2", "avx512", "neon"};
+    static const char *const isas[] = {"none", "avx2", "avx512", "neon", "cuda"};
     static const shuffle_case cases[] = {
         {FERRY_F32, 2, 58, 1, 7, 5, "Slice"}, {FERRY_S8, 2, 58, 2, 3, 5, "Slice"}, {FERRY_F16, 2, 4, 1, 9, 9, "Slice"},
         {FERRY_F32, 2, 16, 1, 5, 5, ""},      {FERRY_S8, 2, 33, 1, 6, 7, ""},      {FERRY_S64, 2, 17, 1, 3, 3, "Split"},

@@ -40,4 +40,23 @@ bool ferry_shuffle_is(const ferry_graph *graph, const ferry_node_id *nodes, int3
 bool ferry_shuffle_cut(const ferry_graph *graph, const ferry_node *cut, int32_t rank, int64_t channels,
                        const int64_t *counts, int64_t *out_firsts);
 
+/// What the nodes come to at certain shapes.
+typedef struct ferry_shuffle {
+    int32_t parts, outputs;
+    int64_t positions, each;                                        // channels of a part
+    int64_t first[FERRY_SHUFFLE_PARTS], count[FERRY_SHUFFLE_PARTS]; // of each output, in channels of a part
+    size_t elem_bytes;
+} ferry_shuffle;
+
+/// False when the region is no shuffle of dense tensors with channels last.
+bool ferry_shuffle_read(const ferry_region *region, const ferry_tensor_desc *in, const ferry_tensor_desc *out,
+                        ferry_shuffle *shuffle);
+/// For prepare: refuses tensors without a size.
+ferry_status ferry_shuffle_check_border(const ferry_region *region, const char *tactic, const ferry_tensor_desc *in,
+                                        const ferry_tensor_desc *out, ferry_error *err);
+/// For offers: the shuffle that ends in `root`, at the graph's own shapes.
+ferry_status ferry_shuffle_offered(const ferry_graph_view *view, ferry_node_id root, const ferry_heap *heap,
+                                   ferry_node_id *nodes, int32_t *n_nodes, ferry_shuffle *out, bool *out_found,
+                                   ferry_error *err);
+
 #endif // FERRY_SRC_BACKEND_CPU_SHUFFLE_H_

@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Recognises a channel shuffle in a graph.
 #include "backend/cpu/shuffle.h"
+
+#include <string.h>
+
+#include "backend/cpu/conv_node.h"
 #include "ops/element.h"
 #include "ops/op.h"
 
@@ -126,4 +130,105 @@ bool ferry_shuffle_find(const ferry_graph_view *view, ferry_node_id root, ferry_
         at = g->values[from].producer;
     }
     return ferry_shuffle_is(g, nodes, *n_nodes);
+}
+
+// --- At certain shapes
+// ------------------------------------------------------------------------------------------------
+
+static bool same_but_channels(const ferry_tensor_desc *a, const ferry_tensor_desc *b)
+{
+    ferry_tensor_desc other = *b;
+    other.dims[1] = a->dims[1];
+    return a->dtype == b->dtype && ferry_tensor_desc_same_dims(a, &other) &&
+           ferry_tensor_desc_is_dense(b, FERRY_LAYOUT_CHANNELS_LAST);
+}
+
+// The outputs of the region in order, with the channels that they hold.
+static bool read_cuts(const ferry_region *region, const ferry_tensor_desc *out, int32_t rank, ferry_shuffle *s)
+{
+    const ferry_graph *g = region->graph;
+    int64_t counts[FERRY_SHUFFLE_PARTS], firsts[FERRY_SHUFFLE_PARTS];
+    int32_t at = 0;
+    if (region->n_nodes == 4) {
+        s->count[0] = out[0].dims[1];
+        return s->count[0] == s->each * s->parts;
+    }
+    for (int32_t i = 4; i < region->n_nodes; i++) {
+        const ferry_node *cut = &g->nodes[region->nodes[i]];
+        const int32_t n = cut->n_outputs;
+        if (n < 1 || n > region->n_outputs - at) return false;
+        for (int32_t o = 0; o < n; o++) {
+            if (region->outputs[at + o] != cut->outputs[o]) return false;
+            counts[o] = out[at + o].dims[1];
+        }
+        if (!ferry_shuffle_cut(g, cut, rank, s->each * s->parts, counts, firsts)) return false;
+        memcpy(&s->count[at], counts, (size_t)n * sizeof *counts);
+        memcpy(&s->first[at], firsts, (size_t)n * sizeof *firsts);
+        at += n;
+    }
+    return at == region->n_outputs;
+}
+
+bool ferry_shuffle_read(const ferry_region *region, const ferry_tensor_desc *in, const ferry_tensor_desc *out,
+                        ferry_shuffle *s)
+{
+    if (!ferry_shuffle_is(region->graph, region->nodes, region->n_nodes) || region->n_inputs < 1 ||
+        region->n_outputs < 1 || region->n_outputs > FERRY_SHUFFLE_PARTS || in[0].rank < 3)
+        return false;
+    *s = (ferry_shuffle){.parts = region->graph->nodes[region->nodes[0]].n_inputs,
+                         .outputs = region->n_outputs,
+                         .positions = in[0].dims[0],
+                         .each = in[0].dims[1],
+                         .elem_bytes = ferry_dtype_bytes(in[0].dtype)};
+    for (int32_t d = 2; d < in[0].rank; d++) s->positions *= in[0].dims[d];
+    for (int32_t i = 0; i < region->n_inputs; i++)
+        if (!same_but_channels(&in[0], &in[i]) || in[i].dims[1] != s->each) return false;
+    for (int32_t o = 0; o < region->n_outputs; o++)
+        if (!same_but_channels(&in[0], &out[o])) return false;
+    if (!read_cuts(region, out, in[0].rank, s)) return false;
+    for (int32_t o = 0; o < s->outputs; o++) {
+        if (s->count[o] % s->parts || s->first[o] % s->parts) return false;
+        s->count[o] /= s->parts;
+        s->first[o] /= s->parts;
+    }
+    return s->elem_bytes == 1 || s->elem_bytes == 2 || s->elem_bytes == 4 || s->elem_bytes == 8;
+}
+
+ferry_status ferry_shuffle_check_border(const ferry_region *region, const char *tactic, const ferry_tensor_desc *in,
+                                        const ferry_tensor_desc *out, ferry_error *err)
+{
+    for (int32_t i = 0; i < region->n_inputs + region->n_outputs; i++) {
+        const ferry_tensor_desc *desc = i < region->n_inputs ? &in[i] : &out[i - region->n_inputs];
+        size_t bytes = 0;
+        if (desc->bounded || desc->rank < 3 || desc->rank > FERRY_MAX_RANK || !ferry_tensor_desc_bytes(desc, &bytes))
+            return ferry_cpu_misfit(tactic, "a tensor without a size", err);
+    }
+    return FERRY_OK;
+}
+
+ferry_status ferry_shuffle_offered(const ferry_graph_view *view, ferry_node_id root, const ferry_heap *heap,
+                                   ferry_node_id *nodes, int32_t *n_nodes, ferry_shuffle *out, bool *out_found,
+                                   ferry_error *err)
+{
+    const ferry_graph *g = view->graph;
+    ferry_region region;
+    ferry_arena arena;
+    *out_found = false;
+    if (!ferry_shuffle_find(view, root, nodes, n_nodes)) return FERRY_OK;
+    for (int32_t i = 0; i < *n_nodes; i++)
+        if (!ferry_cpu_is_plain_node(view, nodes[i])) return FERRY_OK;
+    ferry_arena_init(&arena, heap);
+    const ferry_status s = ferry_region_make(g, view->user_offsets, view->users, nodes, *n_nodes, &arena, &region, err);
+    ferry_tensor_desc x[FERRY_SHUFFLE_PARTS], y[FERRY_SHUFFLE_PARTS];
+    bool fits = s == FERRY_OK && region.n_inputs <= FERRY_SHUFFLE_PARTS && region.n_outputs <= FERRY_SHUFFLE_PARTS;
+    for (int32_t i = 0; fits && i < region.n_inputs; i++)
+        x[i] = ferry_cpu_describe(&g->values[region.inputs[i]], FERRY_LAYOUT_CHANNELS_LAST);
+    for (int32_t i = 0; fits && i < region.n_outputs; i++)
+        y[i] = ferry_cpu_describe(&g->values[region.outputs[i]], FERRY_LAYOUT_CHANNELS_LAST);
+    // A constant part is no input of the region.
+    for (int32_t i = 0; fits && i < g->nodes[nodes[0]].n_inputs; i++)
+        fits = !ferry_cpu_is_constant(g, &g->nodes[nodes[0]], i);
+    *out_found = fits && ferry_shuffle_read(&region, x, y, out);
+    ferry_arena_deinit(&arena);
+    return s;
 }

@@ -3,11 +3,16 @@
 #include "backend/cuda/device.h"
 
 // clang-format off
-#define FAMILIES(ROW) \
-    ROW(conv)        \
-    ROW(matrix)      \
-    ROW(pointwise)   \
-    ROW(integer_pointwise)
+#define FAMILIES(ROW)       \
+    ROW(attention)          \
+    ROW(shuffle)            \
+    ROW(conv)               \
+    ROW(matrix)             \
+    ROW(pointwise)          \
+    ROW(integer_pointwise)  \
+    ROW(rows)               \
+    ROW(move)               \
+    ROW(gather)
 // clang-format on
 
 #define DECLARE(name) extern const ferry_cuda_family ferry_cuda_family_##name;
