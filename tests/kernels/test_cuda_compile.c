@@ -27,6 +27,17 @@ static const kernel_case cases[] = {
     {"", "ReduceMean", "f32:2x3000 =s64:1[1]", .outputs = 1},
     {"", "Transpose", "f16:2x33x70", .attrs = "perm=0,2,1"},
     {"", "Gather", "s8:2x33x70 s32:3", .attrs = "axis=1"},
+    {"ferry", "FusedConv", "f16:1x96x16x16 =f16:96x1x5x5 =f16:96", "group=96 pads=2,2,2,2 strides=2,2",
+     .then = "ferry:Silu"},
+    {"", "Conv", "f16:1x96x16x16 =f16:96x1x3x3", "group=96 pads=1,1,1,1 strides=2,2", .outputs = 1},
+    {"", "Conv", "f16:1x96x16x16 =f16:96x1x7x7 =f16:96", "group=96 pads=3,3,3,3", .outputs = 1},
+    {"", "Conv", "f32:1x32x8x8 =f32:64x8x3x3", "group=4", .outputs = 1},
+    {"", "ConvTranspose", "f16:1x16x5x4 =f16:16x12x4x4", "strides=2,2", .outputs = 1},
+    {"", "MaxPool", "f16:1x16x8x8", "kernel_shape=3,3 strides=2,2", .outputs = 1},
+    {"", "AveragePool", "bf16:1x16x8x8", "kernel_shape=3,3 count_include_pad=1", .outputs = 1},
+    {"", "GlobalAveragePool", "f16:1x16x8x8", .outputs = 1},
+    {"", "Resize", "f16:1x16x8x8 - =f32:4[1,1,2,2]", "mode=linear", .outputs = 1},
+    {"ferry", "FusedConv", "f16:1x96x1x1 =f16:16x96x1x1 =f16:16", "act=relu", .outputs = 1},
 };
 
 static void every_family__compiles_for_every_target(void **state)

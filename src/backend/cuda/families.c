@@ -6,8 +6,14 @@
 #define FAMILIES(ROW)       \
     ROW(attention)          \
     ROW(shuffle)            \
+    ROW(vector_product)     \
+    ROW(depthwise)          \
     ROW(conv)               \
     ROW(matrix)             \
+    ROW(conv_simt)          \
+    ROW(resize)             \
+    ROW(pool)               \
+    ROW(pool_global)        \
     ROW(pointwise)          \
     ROW(integer_pointwise)  \
     ROW(rows)               \
