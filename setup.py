@@ -43,7 +43,7 @@ def run(*command):
         sys.exit("ferry: %s is not installed; tools/setup.sh installs what building ferry needs" % command[0])
     except subprocess.CalledProcessError:
         sys.exit("ferry: libferry was not built; the reason is above. tools/setup.sh installs what it needs: a C "
-                 "compiler, CMake 3.16, pkg-config, protobuf-c, libjpeg-turbo, libspng, xxHash, jansson, pthreadpool")
+                 "compiler, CMake 3.16, pkg-config, protobuf-c, libjpeg-turbo, libspng, xxHash, jansson")
 
 
 class BuildWithLibrary(build_py):

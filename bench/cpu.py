@@ -40,6 +40,7 @@ def parse():
     parser.add_argument("--engines", type=list_of(str), default=["ferry", "onnxruntime", "openvino", "ncnn", "mnn"])
     parser.add_argument("--precisions", type=list_of(str), default=["fp32", "bf16", "int8"])
     parser.add_argument("--threads", type=list_of(int), default=[1, 2])
+    parser.add_argument("--cores", type=list_of(int), help="processors to measure on (bench/threads.py --groups 2)")
     parser.add_argument("--calib", help="folder of pictures")
     parser.add_argument("--calibration-count", type=int, default=16, help="pictures to calibrate on")
     parser.add_argument("--samples", type=int, default=16, help="pictures to run on: as many buffers")
@@ -123,6 +124,8 @@ def main():
     arguments = parse()
     if arguments.setup:
         setup.make_environment(arguments.setup)
+    if arguments.cores:
+        os.sched_setaffinity(0, arguments.cores)
     os.makedirs(arguments.work, exist_ok=True)
     arguments.work = os.path.abspath(arguments.work)
     arguments.json = arguments.json or os.path.join(arguments.work, "cpu.json")

@@ -2,7 +2,7 @@
 # where there are static ones that can be, and lie beside it where there are none. Nothing but the C library, zlib and
 # what the kernel gives is looked for elsewhere.
 #
-# Distributions ship some libraries as shared ones only (Debian: spng, pthreadpool), and static ones may not be
+# Distributions ship some libraries as shared ones only (Debian: spng), and static ones may not be
 # position-independent, so each archive is tried in a shared library before it is chosen.
 include(CheckCSourceCompiles)
 

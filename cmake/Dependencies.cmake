@@ -6,15 +6,11 @@ pkg_check_modules(XXHASH REQUIRED IMPORTED_TARGET libxxhash)
 pkg_check_modules(JANSSON REQUIRED IMPORTED_TARGET jansson)
 # Debian ships spng's pkg-config file under either of two names.
 pkg_search_module(SPNG REQUIRED IMPORTED_TARGET spng libspng)
-find_path(PTHREADPOOL_INCLUDE pthreadpool.h REQUIRED)
-find_library(PTHREADPOOL_LIBRARY pthreadpool REQUIRED)
 find_package(Threads REQUIRED)
 find_program(PROTOC_C protoc-c REQUIRED)
 
 add_library(ferry_dependencies INTERFACE)
-target_include_directories(ferry_dependencies INTERFACE ${PTHREADPOOL_INCLUDE})
-set(ferry_libraries PkgConfig::PROTOBUF_C PkgConfig::JPEG PkgConfig::SPNG PkgConfig::XXHASH PkgConfig::JANSSON
-                    ${PTHREADPOOL_LIBRARY})
+set(ferry_libraries PkgConfig::PROTOBUF_C PkgConfig::JPEG PkgConfig::SPNG PkgConfig::XXHASH PkgConfig::JANSSON)
 if(FERRY_BUNDLE)
   include(Bundle)
   ferry_bundle_library(protobuf-c PkgConfig::PROTOBUF_C embedded_protobuf PROTOBUF_C_LIBRARY_DIRS)
@@ -22,9 +18,7 @@ if(FERRY_BUNDLE)
   ferry_bundle_library(spng PkgConfig::SPNG embedded_spng SPNG_LIBRARY_DIRS)
   ferry_bundle_library(xxhash PkgConfig::XXHASH embedded_xxhash XXHASH_LIBRARY_DIRS)
   ferry_bundle_library(jansson PkgConfig::JANSSON embedded_jansson JANSSON_LIBRARY_DIRS)
-  ferry_bundle_library(pthreadpool ${PTHREADPOOL_LIBRARY} embedded_pthreadpool)
-  set(ferry_libraries ${embedded_protobuf} ${embedded_jpeg} ${embedded_spng} ${embedded_xxhash} ${embedded_jansson}
-                      ${embedded_pthreadpool})
+  set(ferry_libraries ${embedded_protobuf} ${embedded_jpeg} ${embedded_spng} ${embedded_xxhash} ${embedded_jansson})
   if(embedded_spng MATCHES "\\.a$")
     list(APPEND ferry_libraries z) # an archive does not say what it needs
   endif()

@@ -42,9 +42,9 @@ foreach(dir LIBDIR INCLUDEDIR)
 endforeach()
 # Relative to the file itself, so that an installed tree may be moved.
 file(RELATIVE_PATH FERRY_PC_UP ${CMAKE_INSTALL_FULL_LIBDIR}/pkgconfig ${CMAKE_INSTALL_PREFIX})
-# The static library's own needs; pthreadpool has no pkg-config file.
+# The static library's own needs.
 set(FERRY_PC_REQUIRES_PRIVATE "libprotobuf-c libjpeg ${SPNG_MODULE_NAME} libxxhash jansson")
-set(FERRY_PC_LIBS_PRIVATE "-lpthreadpool -lpthread -lm -ldl")
+set(FERRY_PC_LIBS_PRIVATE "-lpthread -lm -ldl")
 configure_file(${PROJECT_SOURCE_DIR}/cmake/ferry.pc.in ${PROJECT_BINARY_DIR}/ferry.pc @ONLY)
 install(FILES ${PROJECT_BINARY_DIR}/ferry.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
 

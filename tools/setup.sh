@@ -17,7 +17,7 @@ TEXT
 
 # One need a word; "a|b" is met by either package, the first that the distribution knows is installed.
 needs="cmake pkg-config gcc libc6-dev make libprotobuf-c-dev protobuf-c-compiler libjpeg-dev
-       libspng-dev libxxhash-dev libjansson-dev libpthreadpool-dev"
+       libspng-dev libxxhash-dev libjansson-dev"
 dry_run=no
 for argument in "$@"; do
     case $argument in

@@ -45,10 +45,16 @@ def measure_peak(program, threads):
 
 
 def busy_seconds():
-    """Processor seconds that anything on this machine has used so far, time stolen by its host included."""
+    """Seconds that anything has used so far of the processors that this process may use, time stolen by the machine's
+    host included."""
+    ours, busy = {"cpu%d" % n for n in os.sched_getaffinity(0)}, 0
     with open("/proc/stat") as f:
-        ticks = [int(x) for x in f.readline().split()[1:9]]
-    return (sum(ticks) - ticks[3] - ticks[4]) / os.sysconf("SC_CLK_TCK")
+        for line in f:
+            name, *ticks = line.split()[:9]
+            if name in ours:
+                ticks = [int(x) for x in ticks]
+                busy += sum(ticks) - ticks[3] - ticks[4]
+    return busy / os.sysconf("SC_CLK_TCK")
 
 
 class Canary:

@@ -187,6 +187,10 @@ typedef struct ferry_backend {
     ferry_status (*stream_create)(ferry_device *device, int32_t threads, ferry_device_stream **out, ferry_error *err);
     void (*stream_destroy)(ferry_device_stream *stream); // waits for what is queued
     ferry_status (*stream_wait)(ferry_device_stream *stream, ferry_error *err);
+    /// Around kernels that are enqueued one right after another: between them a synchronous device's threads may stay
+    /// awake. Optional, both or none.
+    void (*burst_begin)(ferry_device_stream *stream);
+    void (*burst_end)(ferry_device_stream *stream);
     ferry_status (*event_create)(ferry_device *device, ferry_device_event **out, ferry_error *err);
     void (*event_destroy)(ferry_device_event *event);
     ferry_status (*event_record)(ferry_device_stream *stream, ferry_device_event *event, ferry_error *err);

@@ -34,11 +34,14 @@ size_t ferry_thread_pool_threads(const ferry_thread_pool *pool);
 /// runs everything here, in order. Several threads may call at once: their loops run one after another. A task must not
 /// call it on the same pool.
 void ferry_parallel_1d(ferry_thread_pool *pool, ferry_task_1d task, void *context, size_t range, size_t tile);
+/// The same for loops that may be cut anywhere: into tasks of one length, as many for each thread, of at least `least`
+/// items (0 = 1) unless there are fewer. Where `least` is long, tasks begin at multiples of 64.
+void ferry_parallel_even(ferry_thread_pool *pool, ferry_task_1d task, void *context, size_t range, size_t least);
 void ferry_parallel_2d(ferry_thread_pool *pool, ferry_task_2d task, void *context, size_t range_i, size_t range_j,
                        size_t tile_i, size_t tile_j);
 
-/// Between begin and end, the workers may spin while they wait for the next loop, which saves some 10 us a loop;
-/// outside, they sleep as soon as a loop is done. Brackets may nest and come from several threads. NULL is accepted.
+/// Between begin and end, the workers spin for some milliseconds while they wait for the next loop; outside, they
+/// sleep shortly after a loop. Brackets may nest and come from several threads. NULL is accepted.
 void ferry_thread_pool_begin(ferry_thread_pool *pool);
 void ferry_thread_pool_end(ferry_thread_pool *pool);
 

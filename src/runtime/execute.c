@@ -9,7 +9,20 @@ typedef struct execution {
     ferry_context *c;
     ferry_device_stream *const *streams;
     bool outstanding[FERRY_PLAN_MAX_DEVICES]; // work queued on an asynchronous device that nobody waited for yet
+    int32_t burst;                            // the device whose threads are kept awake; -1: none
 } execution;
+
+// Consecutive steps of one device are a burst. While another device works, or a callback, nobody spins.
+static void burst_on(execution *x, int32_t device)
+{
+    const ferry_runtime *r = x->c->engine->runtime;
+    if (device == x->burst) return;
+    if (x->burst >= 0 && r->devices[x->burst]->backend->burst_end)
+        r->devices[x->burst]->backend->burst_end(x->streams[x->burst]);
+    if (device >= 0 && r->devices[device]->backend->burst_begin)
+        r->devices[device]->backend->burst_begin(x->streams[device]);
+    x->burst = device;
+}
 
 // Waits for all devices but `spared` (-1: none is).
 static ferry_status wait_devices_but(execution *x, int32_t spared, ferry_error *err)
@@ -60,6 +73,7 @@ static ferry_status run_step(execution *x, size_t at, ferry_error *err)
     const ferry_plan *plan = c->engine->plan;
     const ferry_plan_step *step = &plan->steps[at];
     const ferry_device_info *info = &c->engine->runtime->infos[step->device];
+    if (step->device != x->burst) burst_on(x, -1);
     // The host touches memory at once: everything queued that may read or write it has to be over.
     if (info->synchronous) FERRY_TRY(wait_devices(x, err));
     if (step->kind == FERRY_STEP_COPY) {
@@ -68,6 +82,7 @@ static ferry_status run_step(execution *x, size_t at, ferry_error *err)
         FERRY_TRY(wait_devices_but(x, step->device, err));
         return copy_between(x, step, err);
     }
+    burst_on(x, step->device);
     if (!info->synchronous) x->outstanding[step->device] = true;
     return ferry_context_enqueue_step(c, at, x->streams[step->device], err);
 }
@@ -164,6 +179,7 @@ static ferry_status observe_step(execution *x, size_t at, ferry_error *err)
 {
     const ferry_plan_step *step = &x->c->engine->plan->steps[at];
     if (!x->c->observer) return FERRY_OK;
+    burst_on(x, -1);
     FERRY_TRY(wait_devices(x, err));
     const ferry_plan *plan = x->c->engine->plan;
     for (int32_t i = 0; i < step->n_outputs; i++) {
@@ -222,6 +238,7 @@ static ferry_status run_at(execution *x, size_t *at, ferry_error *err)
         return FERRY_OK;
     }
     *at = segment->end - 1;
+    burst_on(x, -1);
     x->outstanding[segment->device] = true;
     const ferry_backend *backend = c->engine->runtime->devices[segment->device]->backend;
     return backend->capture_launch(segment->graph, x->streams[segment->device], err);
@@ -240,11 +257,12 @@ static ferry_status observe_inputs(execution *x, ferry_error *err)
 ferry_status ferry_context_execute(ferry_context *context, void *const *addresses, ferry_device_stream *const *streams,
                                    ferry_error *err)
 {
-    execution x = {.c = context, .streams = streams};
+    execution x = {.c = context, .streams = streams, .burst = -1};
     ferry_context_set_addresses(context, addresses);
     ferry_status s = ferry_context_rebind_segments(context, addresses, err);
     if (s == FERRY_OK) s = observe_inputs(&x, err);
     for (size_t i = 0; s == FERRY_OK && i < context->engine->plan->n_steps; i++) s = run_at(&x, &i, err);
+    burst_on(&x, -1);
     if (s == FERRY_OK) s = wait_devices(&x, err);
     ferry_context_let_go(context, context->engine->plan->n_steps);
     if (s == FERRY_OK) return FERRY_OK;

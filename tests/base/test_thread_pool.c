@@ -64,6 +64,37 @@ static void loops__visit_each_item_once(void **state)
     }
 }
 
+typedef struct count_of_tasks {
+    atomic_size_t tasks, items;
+} count_of_tasks;
+
+static void count_task(void *context, size_t begin, size_t count)
+{
+    count_of_tasks *c = context;
+    (void)begin;
+    c->tasks++;
+    c->items += count;
+}
+
+static void even_loops__give_each_thread_as_many_tasks(void **state)
+{
+    (void)state;
+    static const struct {
+        size_t threads, range, least, tasks;
+    } cases[] = {{1, 1000, 1, 1},   {2, 1000, 1, 8},    {3, 1000, 1, 12}, {2, 7, 1, 4},
+                 {2, 0, 1, 0},      {2, 1000, 600, 1},  {2, 10, 3, 2},    {2, 1000, 250, 4},
+                 {3, 1000, 200, 3}, {2, 100000, 64, 8}, {3, 5, 0, 3}};
+    for (size_t k = 0; k < sizeof cases / sizeof *cases; k++) {
+        ferry_thread_pool *pool = NULL;
+        count_of_tasks c = {0};
+        assert_int_equal(ferry_thread_pool_create(ferry_heap_default(), cases[k].threads, &pool, NULL), FERRY_OK);
+        ferry_parallel_even(pool, count_task, &c, cases[k].range, cases[k].least);
+        ferry_thread_pool_destroy(pool);
+        assert_int_equal(atomic_load(&c.items), cases[k].range);
+        assert_int_equal(atomic_load(&c.tasks), cases[k].tasks);
+    }
+}
+
 static void remember_thread(void *context, size_t begin, size_t count)
 {
     pthread_t *thread = context;
@@ -98,16 +129,17 @@ static void idle_workers__sleep(void **state)
     static grid g;
     ferry_thread_pool *pool = NULL;
     g.tile_i = 10;
-    assert_int_equal(ferry_thread_pool_create(ferry_heap_default(), 4, &pool, NULL), FERRY_OK);
-    for (int bracket = 0; bracket < 2; bracket++) {
-        if (bracket) ferry_thread_pool_begin(pool);
-        ferry_parallel_1d(pool, mark_1d, &g, SIDE * SIDE, 10);
-        if (bracket) ferry_thread_pool_end(pool);
-        const double before = cpu_seconds();
-        nanosleep(&(struct timespec){0, 200000000}, NULL);
-        assert_true(cpu_seconds() - before < 0.1); // three spinning workers would burn up to 0.6 s
-    }
-    ferry_thread_pool_destroy(pool);
+    for (size_t threads = 2; threads <= 4; threads += 2)
+        for (int bracket = 0; bracket < 2; bracket++) {
+            assert_int_equal(ferry_thread_pool_create(ferry_heap_default(), threads, &pool, NULL), FERRY_OK);
+            if (bracket) ferry_thread_pool_begin(pool);
+            ferry_parallel_1d(pool, mark_1d, &g, SIDE * SIDE, 10);
+            if (bracket) ferry_thread_pool_end(pool);
+            const double before = cpu_seconds();
+            nanosleep(&(struct timespec){0, 200000000}, NULL);
+            assert_true(cpu_seconds() - before < 0.1); // spinning workers would burn 0.2 s each
+            ferry_thread_pool_destroy(pool);
+        }
 }
 
 static void *call_from_another_thread(void *argument)
@@ -155,13 +187,14 @@ static void create__checks_its_count_and_memory(void **state)
     assert_int_equal(ferry_thread_pool_create(ferry_heap_default(), 0, &pool, &err), FERRY_OK);
     assert_int_equal(ferry_thread_pool_threads(pool), ferry_processor_count());
     ferry_thread_pool_destroy(pool);
-    assert_int_equal(ferry_failing_heap_loop(create_pool, NULL), 1);
+    assert_int_equal(ferry_failing_heap_loop(create_pool, NULL), 3);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(loops__visit_each_item_once),
+        cmocka_unit_test(even_loops__give_each_thread_as_many_tasks),
         cmocka_unit_test(one_thread__is_the_caller),
         cmocka_unit_test(idle_workers__sleep),
         cmocka_unit_test(loops__may_come_from_several_threads),

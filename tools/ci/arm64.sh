@@ -59,8 +59,7 @@ unpack() {
 sysroot() {
     unpack "$root" libprotobuf-c-dev libprotobuf-c1 "libjpeg62-turbo-dev|libjpeg-turbo8-dev" \
         "libjpeg62-turbo|libjpeg-turbo8" libspng-dev "libspng0|libspng0t64" zlib1g-dev zlib1g libxxhash-dev \
-        libxxhash0 libjansson-dev libjansson4 \
-        libpthreadpool-dev "libpthreadpool0|libpthreadpool0t64" libcmocka-dev libcmocka0
+        libxxhash0 libjansson-dev libjansson4 libcmocka-dev libcmocka0
 }
 
 # The Python package over the library made here, in the distribution's Python with NumPy from PyPI.

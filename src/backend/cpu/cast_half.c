@@ -13,7 +13,7 @@ static const struct {
     ferry_dtype dtype;
 } types[] = {{"cast_bf16", FERRY_BF16}, {"cast_f16", FERRY_F16}};
 
-#define CHUNK 8192 // elements of one task
+#define CHUNK 8192 // elements that are worth a task
 
 typedef struct cast_kernel {
     ferry_cpu_kernel base;
@@ -43,7 +43,7 @@ static ferry_status run(const ferry_cpu_kernel *kernel, const ferry_cpu_run *r, 
     (void)err;
     const cast_kernel *k = (const cast_kernel *)kernel;
     cast_run run = {k, ferry_cpu_operand_data(&k->x, r), r->out[0].data};
-    ferry_parallel_1d(r->pool, run_some, &run, k->elements, CHUNK);
+    ferry_parallel_even(r->pool, run_some, &run, k->elements, CHUNK);
     return FERRY_OK;
 }
 

@@ -105,7 +105,7 @@ static ferry_status run(const ferry_cpu_kernel *kernel, const ferry_cpu_run *r, 
                          .y = r->out[0].data};
     const ferry_conv_shape *s = &k->shape;
     const size_t lines = (size_t)(s->batch * s->out[0] * s->out[1]), line = (size_t)(s->out[2] * s->c_in * s->taps);
-    ferry_parallel_1d(r->pool, run_rows, &run, lines, line ? 1 + 65536 / line : 1);
+    ferry_parallel_even(r->pool, run_rows, &run, lines, line ? 1 + 32768 / line : 1);
     return FERRY_OK;
 }
 

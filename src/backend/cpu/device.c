@@ -255,6 +255,16 @@ static ferry_status cpu_stream_wait(ferry_device_stream *stream, ferry_error *er
     return FERRY_OK;
 }
 
+static void cpu_burst_begin(ferry_device_stream *stream)
+{
+    ferry_thread_pool_begin(stream->pool);
+}
+
+static void cpu_burst_end(ferry_device_stream *stream)
+{
+    ferry_thread_pool_end(stream->pool);
+}
+
 static ferry_status cpu_event_create(ferry_device *device, ferry_device_event **out, ferry_error *err)
 {
     *out = ferry_new(device->heap, ferry_device_event);
@@ -305,6 +315,8 @@ const ferry_backend ferry_backend_cpu = {
     .stream_create = cpu_stream_create,
     .stream_destroy = cpu_stream_destroy,
     .stream_wait = cpu_stream_wait,
+    .burst_begin = cpu_burst_begin,
+    .burst_end = cpu_burst_end,
     .event_create = cpu_event_create,
     .event_destroy = cpu_event_destroy,
     .event_record = cpu_event_record,

@@ -77,7 +77,7 @@ static ferry_status run(const ferry_cpu_kernel *kernel, const ferry_cpu_run *r, 
     job j = {k, ferry_cpu_operand_data(&k->x, r), r->out[0].data};
     const size_t row_bytes = (size_t)k->dims[k->rank - 1] * k->elem_bytes;
     if (k->rows == 0 || row_bytes == 0) return FERRY_OK;
-    ferry_parallel_1d(r->pool, run_some, &j, k->rows, row_bytes >= 16384 ? 1 : 16384 / row_bytes);
+    ferry_parallel_even(r->pool, run_some, &j, k->rows, row_bytes >= 16384 ? 1 : 16384 / row_bytes);
     return FERRY_OK;
 }
 

@@ -148,7 +148,7 @@ static ferry_status run(const ferry_cpu_kernel *kernel, const ferry_cpu_run *r, 
     if (k->what.global)
         ferry_parallel_2d(r->pool, run_planes, &run, (size_t)s->batch, (size_t)s->c_in, 1, 64);
     else
-        ferry_parallel_1d(r->pool, run_rows, &run, (size_t)(s->batch * s->out[0] * s->out[1]), 1);
+        ferry_parallel_even(r->pool, run_rows, &run, (size_t)(s->batch * s->out[0] * s->out[1]), 1);
     return FERRY_OK;
 }
 

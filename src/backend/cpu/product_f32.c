@@ -10,23 +10,39 @@ typedef struct product_run {
     size_t column_block, blocks_each; // of one group
 } product_run;
 
+static size_t divide_up(size_t n, size_t by)
+{
+    return (n + by - 1) / by;
+}
+
+// What the busiest thread has to do, in eighths of a row's products with a panel. A row costs an eighth when a block
+// first reads it, a panel as much as eight rows; tiles of less than two thirds of their rows take no less time.
+static size_t busiest_share(size_t threads, size_t blocks, size_t rows, size_t panels, size_t mr)
+{
+    const size_t least = divide_up(rows, mr) * mr * 2 / 3, paid = rows > least ? rows : least;
+    const size_t share = divide_up(blocks, threads) * (8 * paid * panels + rows + 64 * panels);
+    // Few blocks can't make up for a thread that started late.
+    return blocks < 4 * threads ? share + share / 32 : share;
+}
+
 void ferry_product_blocks(size_t threads, size_t rows, size_t groups, size_t columns, size_t mr, size_t nr,
                           size_t *row_block, size_t *column_block)
 {
-    *column_block = (columns + nr - 1) / nr * nr;
+    const size_t panels = divide_up(columns, nr), tiles = divide_up(rows, mr), fewest = divide_up(rows, *row_block);
+    *column_block = panels * nr;
     if (threads < 2) return;
-    const size_t wanted = 4 * threads;
-    // Columns are cut first while rows are few: each column block reads all rows, but its weights only once.
-    while ((rows + *row_block - 1) / *row_block * groups * ((columns + *column_block - 1) / *column_block) < wanted) {
-        if (*column_block > 4 * nr) {
-            *column_block = (*column_block / 2 + nr - 1) / nr * nr;
-        } else if (*row_block > 2 * mr) {
-            *row_block = (*row_block / 2 + mr - 1) / mr * mr;
-        } else if (*column_block > nr) {
-            *column_block = (*column_block / 2 + nr - 1) / nr * nr;
-        } else {
-            break;
+    size_t best = SIZE_MAX;
+    for (size_t wide = panels;; wide = divide_up(wide, 2)) {
+        const size_t across = groups * divide_up(panels, wide);
+        for (size_t cuts = fewest; cuts <= tiles && cuts <= fewest + 4 * threads; cuts += 1 + cuts / 8) {
+            const size_t block = divide_up(rows, cuts);
+            const size_t share = busiest_share(threads, divide_up(rows, block) * across, block, wide, mr);
+            if (share >= best) continue;
+            best = share;
+            *row_block = block;
+            *column_block = wide * nr;
         }
+        if (wide == 1) break;
     }
 }
 
@@ -60,7 +76,7 @@ static void run_block(const product_run *run, const ferry_row_buffer *buffer, si
     const size_t tiles = ferry_row_tiles(rows, mr);
     for (size_t c = first; c < first + count; c += nr) {
         ahead next = {0};
-        if (c + nr < first + count) {
+        if (c + nr < p->columns) { // of the next task too, which is most likely this thread's
             next.at = (const char *)(run->packed + group * p->group_floats + ferry_gemm_f32_panel(k, c + nr));
             next.bytes = k * nr * sizeof(float);
         }

@@ -38,7 +38,7 @@ static void run_block(const product_run *run, const ferry_row_buffer *buffer, si
             tile.y = run->y + at * y_row + column;
             tile.r = run->r ? run->r + at * r_row + column : NULL;
             // Each tile brings a part of the next panel, whose first tile would otherwise wait for memory.
-            tile.ahead = c + nr < first + count && i * part < panel ? tile.w + panel + i * part : NULL;
+            tile.ahead = c + nr < columns && i * part < panel ? tile.w + panel + i * part : NULL;
             p->row->run(&tile);
         }
     }

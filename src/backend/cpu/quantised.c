@@ -130,11 +130,11 @@ static ferry_status run(const ferry_cpu_kernel *kernel, const ferry_cpu_run *r, 
     job j = {.k = k, .a = ferry_cpu_operand_data(&k->in[0], r), .y = r->out[0].data};
     if (k->in[1].present) j.b = ferry_cpu_operand_data(&k->in[1], r);
     if (k->channels) {
-        ferry_parallel_1d(r->pool, look_up_rows, &j, k->elements / k->channels, 1 + TASK / k->channels);
+        ferry_parallel_even(r->pool, look_up_rows, &j, k->elements / k->channels, 1 + TASK / k->channels);
         return FERRY_OK;
     }
     if (k->kind != KIND_ADD && k->kind != KIND_MUL) {
-        ferry_parallel_1d(r->pool, run_elements, &j, k->elements, TASK);
+        ferry_parallel_even(r->pool, run_elements, &j, k->elements, TASK);
         return FERRY_OK;
     }
     const ferry_nd *w = &k->walk;
@@ -146,7 +146,7 @@ static ferry_status run(const ferry_cpu_kernel *kernel, const ferry_cpu_run *r, 
     j.pieces = (row + j.piece - 1) / j.piece;
     j.together = !gathers && j.pieces == 1;
     const int64_t each = row < j.piece ? row : j.piece;
-    ferry_parallel_1d(r->pool, run_pairs, &j, w->runs * (size_t)j.pieces, (size_t)(each >= TASK ? 1 : TASK / each));
+    ferry_parallel_even(r->pool, run_pairs, &j, w->runs * (size_t)j.pieces, (size_t)(each >= TASK ? 1 : TASK / each));
     return FERRY_OK;
 }
 

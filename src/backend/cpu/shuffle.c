@@ -6,7 +6,7 @@
 
 static const char tactic_name[] = "channel_shuffle";
 
-#define CHUNK_BYTES 32768 // that one task writes
+#define CHUNK_BYTES 16384 // written, that are worth a task
 
 #define ROW(isa, suffix) extern const ferry_shuffle_row ferry_shuffle__##suffix;
 #include "backend/cpu/basic_rows.inc"
@@ -60,7 +60,7 @@ static ferry_status run(const ferry_cpu_kernel *kernel, const ferry_cpu_run *r, 
     const shuffle_kernel *k = (const shuffle_kernel *)kernel;
     shuffle_run run = {k, r};
     const size_t bytes = (size_t)(k->shape.each * k->shape.parts) * k->shape.elem_bytes;
-    ferry_parallel_1d(r->pool, run_some, &run, (size_t)k->shape.positions, bytes ? 1 + CHUNK_BYTES / bytes : 1);
+    ferry_parallel_even(r->pool, run_some, &run, (size_t)k->shape.positions, bytes ? 1 + CHUNK_BYTES / bytes : 1);
     return FERRY_OK;
 }
 

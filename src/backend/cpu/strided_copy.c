@@ -9,7 +9,7 @@
 
 #define BLOCK 32         // elements along each of the two dimensions of a turned copy
 #define STRIP 2048       // columns of one task of a turned copy: a multiple of BLOCK
-#define TASK_BYTES 16384 // about what one task copies
+#define TASK_BYTES 16384 // copied, that are worth a task
 #define SHORT_ROW 512    // bytes of a row that is copied without a call
 
 void ferry_copy_row(size_t elem_bytes, int64_t n, void *out, int64_t out_step, const void *in, int64_t in_step)
@@ -183,9 +183,9 @@ void ferry_strided_copy_run(const ferry_strided_copy *c, ferry_thread_pool *pool
         const int64_t rows = w->dims[w->rank - 2];
         const size_t items = w->runs / (size_t)rows * parts(rows, BLOCK) * parts(row, STRIP);
         const size_t item_bytes = (size_t)((rows < BLOCK ? rows : BLOCK) * (row < STRIP ? row : STRIP) * bytes);
-        ferry_parallel_1d(pool, copy_turned, &j, items, item_bytes >= TASK_BYTES ? 1 : TASK_BYTES / item_bytes);
+        ferry_parallel_even(pool, copy_turned, &j, items, item_bytes >= TASK_BYTES ? 1 : TASK_BYTES / item_bytes);
         return;
     }
     const size_t row_bytes = (size_t)(row * bytes);
-    ferry_parallel_1d(pool, copy_rows, &j, w->runs, row_bytes >= TASK_BYTES ? 1 : TASK_BYTES / row_bytes);
+    ferry_parallel_even(pool, copy_rows, &j, w->runs, row_bytes >= TASK_BYTES ? 1 : TASK_BYTES / row_bytes);
 }

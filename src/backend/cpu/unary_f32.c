@@ -13,7 +13,7 @@
 
 static const char tactic_name[] = "unary_f32";
 
-#define CHUNK 4096   // elements of one task
+#define CHUNK 4096   // elements that are worth a task
 #define WIDENED 1024 // elements of 16 bits that are widened at a time
 #define MOST_NODES (1 + FERRY_AFFINE_NODES)
 
@@ -89,9 +89,9 @@ static ferry_status run(const ferry_cpu_kernel *kernel, const ferry_cpu_run *r, 
     const unary_kernel *k = (const unary_kernel *)kernel;
     unary_run run = {k, r->in[0].data, r->out[0].data};
     if (k->channels)
-        ferry_parallel_1d(r->pool, run_rows, &run, k->elements / k->channels, 1 + CHUNK / k->channels);
+        ferry_parallel_even(r->pool, run_rows, &run, k->elements / k->channels, 1 + CHUNK / k->channels);
     else
-        ferry_parallel_1d(r->pool, run_some, &run, k->elements, CHUNK);
+        ferry_parallel_even(r->pool, run_some, &run, k->elements, CHUNK);
     return FERRY_OK;
 }
 

@@ -7,7 +7,7 @@
 #include "backend/cpu/loops_half.h"
 #include "backend/cpu/node.h"
 
-#define CHUNK 4096 // elements converted by one task
+#define CHUNK 4096 // elements that are worth a task
 
 typedef struct converted {
     size_t offset, elements; // in the workspace
@@ -43,7 +43,7 @@ static void convert(const via_f32_kernel *k, const converted *tensor, const ferr
     const uint32_t isa = ((const ferry_cpu_device *)k->base.base.device)->isa;
     float *wide = (float *)((char *)r->workspace + tensor->offset);
     job j = {ferry_loops_half_pick(isa, tensor->dtype), wide, bound, widen};
-    ferry_parallel_1d(r->pool, convert_some, &j, tensor->elements, CHUNK);
+    ferry_parallel_even(r->pool, convert_some, &j, tensor->elements, CHUNK);
 }
 
 static ferry_status run(const ferry_cpu_kernel *kernel, const ferry_cpu_run *r, ferry_error *err)

@@ -170,7 +170,10 @@ static void run_block(const winograd_run *run, size_t block, size_t group)
     size_t tiles = b.tiles, panels = w->panels;
     if (threads > 1) {
         panels = (w->panels + threads - 1) / threads;
-        if (w->panels < threads) tiles = w->gemm->mr;
+        if (w->panels < threads)
+            tiles = w->gemm->mr;
+        else if (w->panels % threads)
+            tiles = ferry_align_size((b.tiles + threads - 1) / threads, w->gemm->mr);
     }
     ferry_parallel_2d(run->pool, multiply_tiles, &b, b.tiles, w->panels, tiles, panels);
 }
