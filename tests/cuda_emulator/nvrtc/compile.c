@@ -56,11 +56,21 @@ static uint64_t mix(uint64_t hash, const char *text)
     return hash;
 }
 
+/// What this processor has of what kernels profit from.
+static const char *processor_option(void)
+{
+#if defined(__x86_64__)
+    if (__builtin_cpu_supports("fma")) return "-mfma";
+#endif
+    return "-O1"; // nothing more than what is given anyhow
+}
+
 static uint64_t hash_program(const emulated_program *p, uint64_t seed)
 {
     char target[32];
     snprintf(target, sizeof target, "%d %d %d", p->chip, p->is_virtual, p->family_only);
     uint64_t h = mix(mix(mix(seed, EMULATED_CXX), EMULATED_SOURCES), target);
+    h = mix(h, processor_option());
     h = mix(mix(mix(h, p->name), p->text), p->definitions ? p->definitions : "");
     for (int i = 0; i < p->n_headers; i++) h = mix(mix(h, p->headers[i].name), p->headers[i].text);
     return h;
@@ -191,14 +201,12 @@ static bool compile_unit(const emulated_program *p, const char *folder)
         "-s",
         "-I" EMULATED_INCLUDE,
         arch,
-#if defined(__x86_64__)
-        __builtin_cpu_supports("fma") ? "-mfma" : "-msse2",
-#endif
+        processor_option(),
         "-o",
         output,
         input,
         "-lm",
-        NULL
+        NULL,
     };
     return run(folder, arguments);
 }
