@@ -54,8 +54,8 @@ static ferry_status weigh(ferry_planner *p, ferry_candidate *c, ferry_error *err
     const ferry_status s = ferry_planner_weigh(p, c, &arena, &bytes, err);
     ferry_arena_deinit(&arena);
     if (s == FERRY_ERR_OUT_OF_MEMORY) return s;
-    c->dropped |= s != FERRY_OK; // it could not be made ready for a run either
-    c->workspace_bytes = ferry_align_size(bytes, 64);
+    // What can't be made ready, as on a device that is not here, counts without scratch.
+    c->workspace_bytes = s == FERRY_OK ? ferry_align_size(bytes, 64) : 0;
     c->weighed = true;
     return FERRY_OK;
 }

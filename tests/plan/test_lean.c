@@ -10,6 +10,7 @@
 
 #include "backend/cpu/cpu.h"
 #include "support/engine_case.h"
+#include "support/failing_heap.h"
 
 // --- A device whose prices a test sets ------------------------------------------------------------------------------
 
@@ -197,12 +198,42 @@ static void slices__are_copied_where_the_whole_would_be_in_the_way(void **state)
     build_end(&b);
 }
 
+static ferry_status build_lean(const ferry_heap *heap, void *graph, ferry_error *err)
+{
+    const ferry_runtime_options options = {.size = sizeof options, .device = "cpu:none", .heap = heap};
+    ferry_build_options lean = *test_no_passes();
+    ferry_runtime *runtime = NULL;
+    ferry_engine *engine = NULL;
+    lean.no_timing = true;
+    lean.low_memory = true;
+    ferry_status s = ferry_runtime_create(&options, &runtime, err);
+    if (s == FERRY_OK) s = test_build(runtime, graph, &lean, &engine, err);
+    ferry_engine_release(engine);
+    ferry_runtime_release(runtime);
+    return s;
+}
+
+static void choosing__survives_every_refused_allocation(void **state)
+{
+    (void)state;
+    graph_builder b;
+    build_begin(&b, 3);
+    const ferry_value_id x = build_input(&b, "x", FERRY_F32, "1x4x3x3");
+    const ferry_value_id one = conv(&b, "one", x, 4, 2, 1), two = conv(&b, "two", x, 4, 3, 3);
+    const ferry_value_id joined = BUILD_NODE(&b, "Concat", "joined", "axis=1", one, two);
+    build_output(&b, conv(&b, "y", joined, 5, 2, 1));
+    build_finish(&b);
+    assert_true(ferry_failing_heap_loop(build_lean, &b.graph) > 20);
+    build_end(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(regions__that_keep_the_peak_in_a_cache_may_cost_a_little_more),
         cmocka_unit_test(scratch__may_be_saved_for_a_little_time),
         cmocka_unit_test(slices__are_copied_where_the_whole_would_be_in_the_way),
+        cmocka_unit_test(choosing__survives_every_refused_allocation),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
