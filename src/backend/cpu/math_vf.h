@@ -9,9 +9,9 @@ static inline vf vf_clamp(vf t, float low, float high)
     return vf_at_most(vf_set1(high), vf_at_least(vf_set1(low), t));
 }
 
-static inline vf vf_exp(vf x)
+static inline vf vf_exp_from(vf x, float low)
 {
-    x = vf_clamp(x, -104.0f, 89.0f); // beyond, the result is 0 or infinite anyway
+    x = vf_clamp(x, low, 89.0f); // beyond, the result is infinite anyway
     const vf n = vf_round(vf_mul(x, vf_set1(0x1.715476p+0f)));
     // ln 2 in two parts, the first of which has few bits so that n * part is exact.
     vf r = vf_fma(n, vf_set1(-0x1.62e4p-1f), x);
@@ -25,10 +25,15 @@ static inline vf vf_exp(vf x)
     return vf_scale(vf_fma(q, r, vf_set1(1.0f)), n);
 }
 
-// 1 + e^x
+static inline vf vf_exp(vf x)
+{
+    return vf_exp_from(x, -104.0f); // below, the result is 0 anyway
+}
+
+// 1 + e^x. Subnormal powers, which some processors take a hundred times longer for, would add nothing to the 1.
 static inline vf vf_one_plus_exp(vf x)
 {
-    return vf_add(vf_set1(1.0f), vf_exp(x));
+    return vf_add(vf_set1(1.0f), vf_exp_from(x, -87.0f));
 }
 
 static inline vf vf_sigmoid(vf x)
