@@ -419,7 +419,7 @@ static void broken_rules_are_named(void **unused)
     expect_words("divergence", "diverge", 32, 0, 0);
     expect_words("wrote 0 bytes behind the end of a block of 128 bytes", "write_beyond", 1, 0, 32);
     expect_words("wrote 1 bytes before a block of 128 bytes", "write_beyond", 1, 0, -1);
-    expect_words("no memory to touch", "write_beyond", 1, 0, 1ll << 50);
+    expect_words("no memory to touch", "write_beyond", 1, 0, -(1ll << 38));
     expect_words("a write 0 bytes behind the 32 of dynamic shared memory", "write_beyond_shared", 32, 32, 0);
     expect_words("misaligned", "misaligned", 1, 0, 0);
 }
