@@ -139,6 +139,7 @@ static ferry_status fill_kernel(conv_kernel *k, ferry_cpu_device *device, const 
     k->packed = packed;
     if (p->formed) {
         p->form.padding = (int8_t)x_zero;
+        p->form.colours = ferry_elementwise_s8_pick(device->isa)->colours;
         k->base.base.workspace_bytes = p->form.bytes;
         return FERRY_OK;
     }

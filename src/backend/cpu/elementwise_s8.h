@@ -26,6 +26,10 @@ typedef struct ferry_pair_s8 {
 
 typedef void (*ferry_look_up_s8)(const int8_t *x, const int8_t *table, int8_t *y, size_t n); // y may be x
 
+/// Three planes of n bytes, side by side: `each` (3, or 4 with a 0 behind them) a position. y is aligned to `each`
+/// == 4.
+typedef void (*ferry_colours_s8)(const uint8_t *x, size_t plane, uint8_t *y, size_t each, size_t n);
+
 typedef struct ferry_elementwise_s8_row {
     const char *name; // of the instruction set
     uint32_t isa;
@@ -36,6 +40,7 @@ typedef struct ferry_elementwise_s8_row {
     void (*dequantise_s8)(const int8_t *x, float scale, int32_t zero, float *y, size_t n); // (x - zero) * scale
     void (*dequantise_u8)(const uint8_t *x, float scale, int32_t zero, float *y, size_t n);
     ferry_look_up_s8 look_up; // y = table[x + 128]
+    ferry_colours_s8 colours;
 } ferry_elementwise_s8_row;
 
 /// From plainest to newest; NULL beyond the end.

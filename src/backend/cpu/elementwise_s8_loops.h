@@ -48,6 +48,23 @@ static void dequantise_u8(const uint8_t *x, float scale, int32_t zero, float *y,
     for (size_t i = 0; i < n; i++) y[i] = (float)(x[i] - zero) * scale;
 }
 
+static void colours(const uint8_t *x, size_t plane, uint8_t *y, size_t each, size_t n)
+{
+    const uint8_t *a = x, *b = x + plane, *c = b + plane;
+    if (each == 3) {
+        FERRY_VECTORS
+        for (size_t i = 0; i < n; i++) {
+            y[3 * i] = a[i];
+            y[3 * i + 1] = b[i];
+            y[3 * i + 2] = c[i];
+        }
+        return;
+    }
+    uint32_t *four = (uint32_t *)(void *)y;
+    FERRY_VECTORS
+    for (size_t i = 0; i < n; i++) four[i] = a[i] | (uint32_t)b[i] << 8 | (uint32_t)c[i] << 16;
+}
+
 #ifndef LOOK_UP
 #define LOOK_UP look_up
 static void look_up(const int8_t *x, const int8_t *table, int8_t *y, size_t n)
@@ -57,4 +74,4 @@ static void look_up(const int8_t *x, const int8_t *table, int8_t *y, size_t n)
 #endif
 
 extern const ferry_elementwise_s8_row ROW;
-const ferry_elementwise_s8_row ROW = {ISA, add, mul, quantise, dequantise_s8, dequantise_u8, LOOK_UP};
+const ferry_elementwise_s8_row ROW = {ISA, add, mul, quantise, dequantise_s8, dequantise_u8, LOOK_UP, colours};

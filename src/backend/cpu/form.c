@@ -159,7 +159,12 @@ static inline __attribute__((always_inline)) void spread(ferry_form_type type, c
 static bool interleave(const ferry_form *f, const char *x, char *to, int64_t n)
 {
     const int64_t channel = f->x_channel;
-    if (f->c != 3 || f->c_full != 3 || f->groups != 1 || f->x_step[2] != 1) return false;
+    if (f->c != 3 || f->groups != 1 || f->x_step[2] != 1) return false;
+    if (f->type == FERRY_FORM_S8 && f->colours && f->c_full <= 4) {
+        f->colours((const uint8_t *)x, (size_t)channel, (uint8_t *)to, (size_t)f->c_full, (size_t)n);
+        return true;
+    }
+    if (f->c_full != 3) return false;
     if (f->type == FERRY_FORM_F32)
         INTERLEAVE(float);
     else if (f->type == FERRY_FORM_HALF)
@@ -186,23 +191,10 @@ static void form_dense(const ferry_form *f, const char *x, char *to, int64_t n)
         }
 }
 
-// Three planes, four bytes a position: most pictures.
-static void form_colours(const uint8_t *x, int64_t plane, char *to, size_t n)
-{
-    const uint8_t *a = x, *b = x + plane, *c = x + 2 * plane;
-    uint32_t *y = (uint32_t *)(void *)to;
-    FERRY_VECTORS
-    for (size_t i = 0; i < n; i++) y[i] = a[i] | (uint32_t)b[i] << 8 | (uint32_t)c[i] << 16;
-}
-
 static void form_planes(const ferry_form *f, const char *x, char *to, int64_t n)
 {
     const size_t from_bytes = in_bytes(f->type), to_bytes = out_bytes(f->type);
     const int64_t each = f->groups * f->c_full;
-    if (f->type == FERRY_FORM_S8 && each == 4 && f->c == 3 && f->x_step[2] == 1) {
-        form_colours((const uint8_t *)x, f->x_channel, to, (size_t)n);
-        return;
-    }
     if (interleave(f, x, to, n)) return;
     if (f->c != f->c_full) fill(f, to, n * each);
     for (int64_t g = 0; g < f->groups; g++)

@@ -5,6 +5,7 @@
 #define FERRY_SRC_BACKEND_CPU_FORM_H_
 
 #include "backend/cpu/conv_shape.h"
+#include "backend/cpu/elementwise_s8.h"
 #include "backend/cpu/gemm_s8.h"
 #include "base/thread_pool.h"
 
@@ -22,6 +23,7 @@ typedef struct ferry_form {
     int8_t padding;            // of int8: the zero point; 0 for others
     int64_t groups, c, c_full; // channels of a group, and filled up
     int64_t x_batch, x_channel, x_step[3]; // of the input
+    ferry_colours_s8 colours;              // for three planes of int8; NULL: no faster than others
     size_t bytes;                          // of the formed input, and some that kernels may read behind it
 } ferry_form;
 
