@@ -38,6 +38,8 @@ static const kernel_case cases[] = {
     {"", "GlobalAveragePool", "f16:1x16x8x8", .outputs = 1},
     {"", "Resize", "f16:1x16x8x8 - =f32:4[1,1,2,2]", "mode=linear", .outputs = 1},
     {"ferry", "FusedConv", "f16:1x96x1x1 =f16:16x96x1x1 =f16:16", "act=relu", .outputs = 1},
+    {"", "Where", "bool:4x1x3 f16:4x5x3 f16:1", .outputs = 1},
+    {"", "Div", "s64:2x30 s64:30", .outputs = 1},
 };
 
 static void every_family__compiles_for_every_target(void **state)

@@ -17,6 +17,7 @@
     ROW(pointwise)          \
     ROW(integer_pointwise)  \
     ROW(rows)               \
+    ROW(broadcast)          \
     ROW(move)               \
     ROW(gather)
 // clang-format on

@@ -54,11 +54,16 @@ const char *ferry_cuda_type_name(ferry_dtype dtype)
     }
 }
 
+void ferry_cuda_source_free(ferry_cuda_source *s)
+{
+    ferry_heap_free(s->heap, s->text, s->capacity);
+    *s = (ferry_cuda_source){.heap = s->heap};
+}
+
 ferry_status ferry_cuda_source_compile(ferry_cuda_source *s, ferry_cuda_package *package, ferry_error *err)
 {
     const ferry_status status = s->failed || !s->text ? ferry_fail_memory(err, "a kernel's text")
                                                       : ferry_cuda_package_compile(package, s->text, err);
-    ferry_heap_free(s->heap, s->text, s->capacity);
-    *s = (ferry_cuda_source){.heap = s->heap};
+    ferry_cuda_source_free(s);
     return status;
 }

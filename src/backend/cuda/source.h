@@ -20,6 +20,8 @@ void ferry_cuda_source_float(ferry_cuda_source *source, float value);
 /// The name that kernels have for the element type: "f16", "float", "s8" ...; NULL for types they don't know.
 const char *ferry_cuda_type_name(ferry_dtype dtype);
 
+/// Frees a text that is not compiled.
+void ferry_cuda_source_free(ferry_cuda_source *source);
 /// Compiles the text into the package and frees it.
 ferry_status ferry_cuda_source_compile(ferry_cuda_source *source, ferry_cuda_package *package, ferry_error *err);
 
