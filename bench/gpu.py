@@ -11,6 +11,7 @@ torch.compile takes minutes: keep its figures with --json, and read them again w
 """
 import argparse
 import copy
+import inspect
 import json
 import os
 import statistics
@@ -47,12 +48,13 @@ def make_inputs(batch):
 
 
 def export(model, path):
-    torch.backends.mha.set_fastpath_enabled(False)
-    arguments = {"input_names": ["input"], "output_names": ["output"], "opset_version": 17}
+    if hasattr(torch.backends, "mha"):
+        torch.backends.mha.set_fastpath_enabled(False)  # one operator that ONNX does not have
+    arguments = {"input_names": ["input"], "output_names": ["output"], "opset_version": 16}
+    older = {"dynamo": False} if "dynamo" in inspect.signature(torch.onnx.export).parameters else {}
     x = torch.randn(2, 3, 224, 224, device="cuda")
     try:
-        torch.onnx.export(model, (x,), path, dynamo=False, dynamic_axes={"input": {0: "N"}, "output": {0: "N"}},
-                          **arguments)
+        torch.onnx.export(model, (x,), path, dynamic_axes={"input": {0: "N"}, "output": {0: "N"}}, **older, **arguments)
     except Exception as why:  # the older exporter is on its way out
         print("  exported by torch.export: %s" % str(why).split("\n")[0][:100])
         arguments["opset_version"] = 18
