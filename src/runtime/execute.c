@@ -8,8 +8,8 @@
 typedef struct execution {
     ferry_context *c;
     ferry_device_stream *const *streams;
-    bool outstanding[FERRY_PLAN_MAX_DEVICES]; // work queued on an asynchronous device that nobody waited for yet
-    int32_t burst;                            // the device whose threads are kept awake; -1: none
+    bool *outstanding; // [devices]: work queued on an asynchronous device that nobody waited for yet
+    int32_t burst;     // the device whose threads are kept awake; -1: none
 } execution;
 
 // Consecutive steps of one device are a burst. While another device works, or a callback, nobody spins.
@@ -28,7 +28,7 @@ static void burst_on(execution *x, int32_t device)
 static ferry_status wait_devices_but(execution *x, int32_t spared, ferry_error *err)
 {
     const ferry_runtime *r = x->c->engine->runtime;
-    for (int32_t d = 0; d < x->c->engine->plan->n_devices; d++) {
+    for (int32_t d = 0; d < r->n_devices; d++) {
         if (!x->outstanding[d] || d == spared) continue;
         FERRY_TRY(r->devices[d]->backend->stream_wait(x->streams[d], err));
         x->outstanding[d] = false;
@@ -255,20 +255,21 @@ static ferry_status observe_inputs(execution *x, ferry_error *err)
 }
 
 ferry_status ferry_context_execute(ferry_context *context, void *const *addresses, ferry_device_stream *const *streams,
-                                   ferry_error *err)
+                                   bool *outstanding, ferry_error *err)
 {
-    execution x = {.c = context, .streams = streams, .burst = -1};
+    execution x = {.c = context, .streams = streams, .outstanding = outstanding, .burst = -1};
     ferry_context_set_addresses(context, addresses);
     ferry_status s = ferry_context_rebind_segments(context, addresses, err);
     if (s == FERRY_OK) s = observe_inputs(&x, err);
     for (size_t i = 0; s == FERRY_OK && i < context->engine->plan->n_steps; i++) s = run_at(&x, &i, err);
     burst_on(&x, -1);
-    if (s == FERRY_OK) s = wait_devices(&x, err);
     ferry_context_let_go(context, context->engine->plan->n_steps);
     if (s == FERRY_OK) return FERRY_OK;
     // What was queued before the failure still uses the context's memory, and a device's own failure must not come up
     // in the next run.
-    for (int32_t d = 0; d < context->engine->plan->n_devices; d++)
-        if (x.outstanding[d]) (void)context->engine->runtime->devices[d]->backend->stream_wait(streams[d], NULL);
+    for (int32_t d = 0; d < context->engine->runtime->n_devices; d++) {
+        if (outstanding[d]) (void)context->engine->runtime->devices[d]->backend->stream_wait(streams[d], NULL);
+        outstanding[d] = false;
+    }
     return s;
 }

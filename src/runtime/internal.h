@@ -127,10 +127,11 @@ struct ferry_context {
     void *observer_user;
 };
 
-/// Runs the context's steps on the devices' streams and waits for devices as far as steps need it. Called by streams
-/// only.
+/// Runs the context's steps on the devices' streams and waits for devices as far as steps need it. `outstanding`
+/// [devices] says, before and after, which devices have work queued that nobody waited for; none has after a failure.
+/// Called by streams only.
 ferry_status ferry_context_execute(ferry_context *context, void *const *addresses, ferry_device_stream *const *streams,
-                                   ferry_error *err);
+                                   bool *outstanding, ferry_error *err);
 /// Enqueues one step of a prepared context, at the addresses that were set last. Waits for nothing.
 ferry_status ferry_context_enqueue_step(ferry_context *context, size_t step, ferry_device_stream *stream,
                                         ferry_error *err);

@@ -7,32 +7,78 @@
 #include "base/process.h"
 #include "runtime/stream_internal.h"
 
+// Waits for all that devices still work on, and tells who waits for it.
+static ferry_status settle(ferry_stream *s, ferry_error *err)
+{
+    ferry_status status = FERRY_OK;
+    for (int32_t d = 0; d < s->runtime->n_devices; d++) {
+        if (!s->outstanding[d]) continue;
+        s->outstanding[d] = false;
+        const ferry_status w =
+            s->runtime->devices[d]->backend->stream_wait(s->device_streams[d], status == FERRY_OK ? err : NULL);
+        if (status == FERRY_OK) status = w;
+    }
+    for (size_t i = 0; i < s->n_unfinished; i++) {
+        const ferry_unfinished *u = &s->unfinished[i];
+        if (u->slot)
+            ferry_context_return_slot(u->slot);
+        else
+            ferry_event_complete(u->event, u->generation);
+    }
+    s->n_unfinished = 0;
+    return status;
+}
+
+static bool is_outstanding(const ferry_stream *s, int32_t from)
+{
+    for (int32_t d = from; d < s->runtime->n_devices; d++)
+        if (s->outstanding[d]) return true;
+    return false;
+}
+
+static void keep(ferry_stream *s, ferry_unfinished u)
+{
+    s->unfinished[s->n_unfinished++] = u;
+}
+
+static ferry_status copy(ferry_stream *s, const ferry_command *c, ferry_error *err)
+{
+    static const ferry_copy_kind kinds[] = {FERRY_COPY_HOST_TO_DEVICE, FERRY_COPY_DEVICE_TO_HOST,
+                                            FERRY_COPY_DEVICE_TO_DEVICE};
+    const ferry_backend *backend = s->runtime->devices[0]->backend;
+    // Streams of different devices know no order.
+    if (is_outstanding(s, 1)) FERRY_TRY(settle(s, err));
+    s->outstanding[0] = !s->runtime->infos[0].synchronous;
+    return backend->copy(s->device_streams[0], kinds[c->u.copy.kind], c->u.copy.to, c->u.copy.from, c->u.copy.bytes,
+                         err);
+}
+
 static ferry_status run_command(ferry_stream *s, const ferry_command *c, ferry_error *err)
 {
+    ferry_status status = FERRY_OK;
     switch (c->kind) {
-    case FERRY_COMMAND_RUN: {
-        const ferry_status status =
-            ferry_context_execute(c->u.slot->context, c->u.slot->addresses, s->device_streams, err);
-        ferry_context_return_slot(c->u.slot);
+    case FERRY_COMMAND_RUN:
+        status =
+            ferry_context_execute(c->u.slot->context, c->u.slot->addresses, s->device_streams, s->outstanding, err);
+        keep(s, (ferry_unfinished){.slot = c->u.slot});
         return status;
-    }
-    case FERRY_COMMAND_COPY: {
-        static const ferry_copy_kind kinds[] = {FERRY_COPY_HOST_TO_DEVICE, FERRY_COPY_DEVICE_TO_HOST,
-                                                FERRY_COPY_DEVICE_TO_DEVICE};
-        const ferry_backend *backend = s->runtime->devices[0]->backend;
-        FERRY_TRY(backend->copy(s->device_streams[0], kinds[c->u.copy.kind], c->u.copy.to, c->u.copy.from,
-                                c->u.copy.bytes, err));
-        return backend->stream_wait(s->device_streams[0], err);
-    }
+    case FERRY_COMMAND_COPY:
+        return copy(s, c, err);
     case FERRY_COMMAND_CALL:
+        status = settle(s, err);
         c->u.call.function(c->u.call.user);
-        return FERRY_OK;
+        return status;
     case FERRY_COMMAND_RECORD:
-        ferry_event_complete(c->u.record.event, c->u.record.generation);
-        return FERRY_OK;
+        if (ferry_event_record_on_device(c->u.record.event, s->device_streams[0]))
+            s->outstanding[0] = true;
+        else
+            status = settle(s, err);
+        keep(s, (ferry_unfinished){.event = c->u.record.event, .generation = c->u.record.generation});
+        return status;
     case FERRY_COMMAND_WAIT:
+        status = settle(s, err);
         ferry_event_await(c->u.record.event, c->u.record.generation);
-        return FERRY_OK;
+        return status;
     }
     return ferry_fail(err, FERRY_ERR_INTERNAL, "unknown command");
 }
@@ -59,6 +105,13 @@ static void run_head(ferry_stream *s)
         ferry_context_return_slot(command.u.slot);
     }
     pthread_mutex_lock(&s->mutex);
+    // Whatever comes next is queued behind it on the device; only when nothing does is it waited for.
+    if (s->count == 1 || s->n_unfinished == FERRY_STREAM_UNFINISHED || !is_outstanding(s, 0)) {
+        pthread_mutex_unlock(&s->mutex);
+        const ferry_status settled = settle(s, status == FERRY_OK ? &err : NULL);
+        if (status == FERRY_OK) status = settled;
+        pthread_mutex_lock(&s->mutex);
+    }
     s->running = false;
     if (status != FERRY_OK && s->failure == FERRY_OK) {
         s->failure = status;

@@ -34,12 +34,24 @@ typedef struct ferry_command {
     } u;
 } ferry_command;
 
-enum { FERRY_STREAM_RING = 256 };
+enum { FERRY_STREAM_RING = 256, FERRY_STREAM_UNFINISHED = 32 };
+
+/// A run or a recording whose command is over while a device still works on it.
+typedef struct ferry_unfinished {
+    ferry_run_slot *slot; // or
+    ferry_event *event;   // with a reference of its own
+    uint64_t generation;
+} ferry_unfinished;
 
 struct ferry_stream {
     ferry_runtime *runtime; // retained
     ferry_device_stream *device_streams[FERRY_PLAN_MAX_DEVICES];
     unsigned process; // generation of the process that has the thread
+    // Of whoever runs the oldest command: what devices still work on. Commands that follow each other on a device need
+    // no wait between them.
+    bool outstanding[FERRY_PLAN_MAX_DEVICES];
+    ferry_unfinished unfinished[FERRY_STREAM_UNFINISHED];
+    size_t n_unfinished;
     pthread_t thread;
     bool has_thread, closing;
     pthread_mutex_t mutex; // of everything below
@@ -57,6 +69,8 @@ ferry_status ferry_stream_check_outside(const ferry_stream *stream, ferry_error 
 /// Queues a command; waits while the ring is full.
 void ferry_stream_push(ferry_stream *stream, const ferry_command *command);
 
+/// Has the device note when it comes to this point of its stream. False: it can't, since it never works later.
+bool ferry_event_record_on_device(ferry_event *event, ferry_device_stream *stream);
 /// The event's `generation`th recording is reached. Drops one reference.
 void ferry_event_complete(ferry_event *event, uint64_t generation);
 /// Waits until that recording is complete. Drops one reference.
