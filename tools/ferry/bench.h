@@ -23,6 +23,16 @@ typedef struct cli_bench_times {
     size_t count, capacity;
 } cli_bench_times;
 
+/// By the device's own clock: inputs to the device, the run, outputs from it. Empty where the device is the host.
+typedef struct cli_bench_device_times {
+    cli_bench_times h2d, compute, d2h;
+} cli_bench_device_times;
+
+/// Of a GPU; 0: not readable.
+typedef struct cli_bench_sensors {
+    unsigned sm_mhz, memory_mhz, milliwatts, celsius;
+} cli_bench_sensors;
+
 /// Makes the engine ready to run. cli_bench_lane_close in any case. CLI_OK or an exit status.
 int cli_bench_lane_open(const cli_settings *settings, const cli_session *session, cli_bench_lane *lane);
 /// Makes and binds inputs and outputs.
@@ -36,6 +46,15 @@ void cli_bench_lane_close(const cli_session *session, cli_bench_lane *lane);
 /// status.
 int cli_bench_measure(cli_bench_lane *lanes, int n, double seconds, size_t least, cli_bench_times *latencies,
                       cli_bench_times *enqueues, double *out_s);
+
+/// False when memory is gone.
+bool cli_bench_add_time(cli_bench_times *times, double ms);
+/// Times a lane on a device apart for so long; does nothing where the device is the host. The times are to be freed in
+/// any case.
+int cli_bench_on_device(const cli_session *session, cli_bench_lane *lane, double seconds, cli_bench_device_times *out);
+void cli_bench_device_times_free(cli_bench_device_times *times);
+/// False where there is no such GPU, or nothing to ask.
+bool cli_bench_read_sensors(unsigned gpu, cli_bench_sensors *out);
 
 /// Most memory of this process that was ever resident, or what is now, in MB; 0 where the system doesn't tell.
 double cli_bench_peak_memory_mb(void);

@@ -6,7 +6,7 @@
 
 #include "bench.h"
 
-static bool add_time(cli_bench_times *t, double ms)
+bool cli_bench_add_time(cli_bench_times *t, double ms)
 {
     if (t->count == t->capacity) {
         const size_t capacity = t->capacity ? t->capacity * 2 : 4096;
@@ -36,7 +36,8 @@ static bool run_once(driver *d)
     if (cli_bench_lane_enqueue(d->lane, &d->why) != FERRY_OK) return false;
     const double queued = cli_now_s();
     if (ferry_stream_wait(d->lane->stream, &d->why) != FERRY_OK) return false;
-    if (add_time(&d->enqueues, (queued - begin) * 1e3) && add_time(&d->latencies, (cli_now_s() - begin) * 1e3))
+    if (cli_bench_add_time(&d->enqueues, (queued - begin) * 1e3) &&
+        cli_bench_add_time(&d->latencies, (cli_now_s() - begin) * 1e3))
         return true;
     strcpy(d->why.text, "out of memory");
     return false;
@@ -55,7 +56,7 @@ static void *drive(void *user)
 
 static void append(cli_bench_times *to, const cli_bench_times *from, bool *ok)
 {
-    for (size_t i = 0; to && i < from->count; i++) *ok = *ok && add_time(to, from->ms[i]);
+    for (size_t i = 0; to && i < from->count; i++) *ok = *ok && cli_bench_add_time(to, from->ms[i]);
 }
 
 static int collect(driver *drivers, int n, cli_bench_times *latencies, cli_bench_times *enqueues)

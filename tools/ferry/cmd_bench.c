@@ -63,16 +63,45 @@ static int profile(cli_bench_lane *l)
     return CLI_OK;
 }
 
-static void summarise(const cli_settings *settings, const start_costs *costs, cli_bench_times *latencies,
-                      cli_bench_times *enqueues, double wall_s)
+static void sort(cli_bench_times *t)
 {
-    qsort(latencies->ms, latencies->count, sizeof *latencies->ms, ascending);
-    qsort(enqueues->ms, enqueues->count, sizeof *enqueues->ms, ascending);
+    if (t->count) qsort(t->ms, t->count, sizeof *t->ms, ascending);
+}
+
+// "cuda:1" is the second GPU.
+static unsigned gpu_number(const cli_settings *settings)
+{
+    const char *colon = settings->device ? strchr(settings->device, ':') : NULL;
+    return colon ? (unsigned)strtoul(colon + 1, NULL, 10) : 0;
+}
+
+static void print_device(const cli_settings *settings, cli_bench_device_times *t)
+{
+    cli_bench_sensors sensors;
+    if (!t->compute.count) return;
+    sort(&t->h2d);
+    sort(&t->compute);
+    sort(&t->d2h);
+    print_times("H2D Latency", &t->h2d);
+    print_times("GPU Compute Time", &t->compute);
+    print_times("D2H Latency", &t->d2h);
+    printf("Total GPU Compute Time: %g s\n", mean(&t->compute) * (double)t->compute.count / 1e3);
+    if (cli_bench_read_sensors(gpu_number(settings), &sensors))
+        printf("GPU right after: %u MHz, memory %u MHz, %.1f W, %u degrees Celsius\n", sensors.sm_mhz,
+               sensors.memory_mhz, sensors.milliwatts / 1e3, sensors.celsius);
+}
+
+static void summarise(const cli_settings *settings, const start_costs *costs, cli_bench_times *latencies,
+                      cli_bench_times *enqueues, cli_bench_device_times *device, double wall_s)
+{
+    sort(latencies);
+    sort(enqueues);
     const double throughput = (double)latencies->count / wall_s;
     printf("=== Performance summary ===\n");
     printf("Throughput: %g qps\n", throughput);
     print_times("Latency", latencies);
     print_times("Enqueue Time", enqueues);
+    print_device(settings, device);
     printf("Total Host Walltime: %g s\n", wall_s);
     if (costs->loaded) printf("Load: %g ms, first inference: %g ms\n", costs->load_ms, costs->first_ms);
     printf("Memory: %.1f MB at most, %.1f MB before loading\n", costs->peak_mb, costs->base_mb);
@@ -83,6 +112,11 @@ static void summarise(const cli_settings *settings, const start_costs *costs, cl
            percentile(latencies, 50), mean(latencies), latencies->ms[0], latencies->ms[latencies->count - 1],
            percentile(latencies, 90), percentile(latencies, 95), percentile(latencies, 99), throughput,
            percentile(enqueues, 50), latencies->count, wall_s, costs->first_ms, costs->base_mb, costs->peak_mb);
+    if (device->compute.count)
+        printf(",\"gpu_compute_median_ms\":%.6g,\"gpu_compute_min_ms\":%.6g,\"h2d_median_ms\":%.6g,"
+               "\"d2h_median_ms\":%.6g",
+               percentile(&device->compute, 50), device->compute.ms[0], percentile(&device->h2d, 50),
+               percentile(&device->d2h, 50));
     if (costs->loaded) printf(",\"load_ms\":%.6g", costs->load_ms);
     printf("}\n");
 }
@@ -115,17 +149,20 @@ int cli_bench(const cli_settings *settings, int argc, char **argv)
     const double warm_up_s = (settings->warm_up_ms >= 0 ? settings->warm_up_ms : 200) / 1e3;
     const double duration_s = settings->duration_s >= 0 ? settings->duration_s : 3;
     cli_bench_times latencies = {0}, enqueues = {0};
+    cli_bench_device_times device = {0};
     double wall_s = 0;
     int status = open_all(settings, argv[0], &session, lanes, n, &costs);
     if (status == CLI_OK) status = cli_bench_measure(lanes, n, warm_up_s, 1, NULL, NULL, &wall_s);
     if (status == CLI_OK)
         status = cli_bench_measure(lanes, n, duration_s, settings->iterations ? (size_t)settings->iterations : 10,
                                    &latencies, &enqueues, &wall_s);
+    if (status == CLI_OK) status = cli_bench_on_device(&session, &lanes[0], duration_s / 3, &device);
     costs.peak_mb = cli_bench_peak_memory_mb();
     if (status == CLI_OK && settings->dump_profile) status = profile(&lanes[0]);
-    if (status == CLI_OK) summarise(settings, &costs, &latencies, &enqueues, wall_s);
+    if (status == CLI_OK) summarise(settings, &costs, &latencies, &enqueues, &device, wall_s);
     for (int i = 0; i < n; i++) cli_bench_lane_close(&session, &lanes[i]);
     cli_session_close(&session);
+    cli_bench_device_times_free(&device);
     free(latencies.ms);
     free(enqueues.ms);
     return status;
