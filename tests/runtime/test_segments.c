@@ -117,6 +117,38 @@ static void graphs__are_left_alone_while_addresses_stay(void **state)
     close_bench(&t);
 }
 
+// Each command of this device takes 0.3 ms, and it knows when: runs that follow each other leave no gap that would be
+// counted, and none is missed.
+static void events__are_timed_by_the_device(void **state)
+{
+    (void)state;
+    bench t;
+    ferry_event *begin = NULL, *end = NULL;
+    open_bench(&t, "mock:graphs+steady", NULL);
+    const int32_t n = ferry_engine_binding_count(t.engine);
+    for (int32_t i = 0; i < n; i++)
+        MUST(ferry_context_bind(t.context, i, ferry_memory_alloc(t.runtime, t.io.bytes[i]), err));
+    MUST(ferry_event_create(t.runtime, &begin, err));
+    MUST(ferry_event_create(t.runtime, &end, err));
+    for (int round = 0; round < 2; round++) {
+        const size_t before = mock_commands_run();
+        MUST(ferry_event_record(begin, t.stream, err));
+        for (int i = 0; i < 4; i++) MUST(ferry_context_enqueue(t.context, t.stream, err));
+        MUST(ferry_event_record(end, t.stream, err));
+        MUST(ferry_stream_wait(t.stream, err));
+        const size_t commands = mock_commands_run() - before;
+        double ms = 0;
+        MUST(ferry_event_query(end, err));
+        MUST(ferry_event_elapsed(begin, end, &ms, err));
+        assert_true(commands > 4 * 4);
+        assert_true(ms >= 0.3 * (double)(commands - 1));
+    }
+    ferry_event_release(begin);
+    ferry_event_release(end);
+    for (int32_t i = 0; i < n; i++) ferry_memory_free(t.runtime, t.context->addresses[i], t.io.bytes[i]);
+    close_bench(&t);
+}
+
 static void look_at_layer(void *user, const ferry_layer_time *layer)
 {
     (void)layer;
@@ -190,6 +222,7 @@ int main(void)
         cmocka_unit_test(graphs__run_all_steps_between_those_of_the_host),
         cmocka_unit_test(graphs__take_new_addresses_without_another_capture),
         cmocka_unit_test(graphs__are_left_alone_while_addresses_stay),
+        cmocka_unit_test(events__are_timed_by_the_device),
         cmocka_unit_test(graphs__give_way_to_a_profiler),
         cmocka_unit_test(failing_capture__falls_back_to_single_launches_and_says_so),
         cmocka_unit_test(graphs__of_several_contexts_run_at_once),
