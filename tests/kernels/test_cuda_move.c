@@ -82,6 +82,8 @@ static void transpose__turns_in_every_layout(void **unused)
         {CASE, .op = "Transpose", .inputs = "%s:2x5x6x7", .attrs = "perm=0,2,3,1"},
         {CASE, .op = "Transpose", .inputs = "%s:2x65x3x40", .attrs = "perm=0,3,1,2"},
         {CASE, .op = "Transpose", .inputs = "%s:70x33"},
+        {CASE, .op = "Transpose", .inputs = "%s:9x7x48", .attrs = "perm=1,0,2"},
+        {CASE, .op = "Transpose", .inputs = "%s:3x4x5x37", .attrs = "perm=2,0,1,3"},
         {CASE, .op = "Transpose", .inputs = "%s:4500x3"},
         {CASE, .op = "Transpose", .inputs = "%s:2x2049x34", .attrs = "perm=0,2,1"},
         {CASE, .op = "Transpose", .inputs = "%s:2x40x9x35", .attrs = "perm=0,3,2,1"},

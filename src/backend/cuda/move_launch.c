@@ -10,6 +10,7 @@
 #define PARTS 3 // that one launch of ferry_copy_rows takes
 #define TILE 32 // of ferry_copy_turned
 #define MOST_BLOCKS 4096
+#define LEAST_ROW 32 // bytes of a row that is worth copying whole
 
 #define ALIGN 16 // of constants behind each other
 
@@ -23,7 +24,7 @@ static int32_t find_dense(const ferry_nd *w)
     return -1;
 }
 
-typedef enum copy_kind { COPY_NOTHING, COPY_ROWS, COPY_TURNED, COPY_STRIDED, COPY_UNKNOWN } copy_kind;
+typedef enum copy_kind { COPY_NOTHING, COPY_ROWS, COPY_PLANES, COPY_TURNED, COPY_STRIDED, COPY_UNKNOWN } copy_kind;
 
 // Rows that are dense on both sides are copied as words; what is dense along different dimensions, in tiles.
 static copy_kind kind_of(const ferry_strided_copy *c)
@@ -31,6 +32,10 @@ static copy_kind kind_of(const ferry_strided_copy *c)
     const ferry_nd *w = &c->walk;
     if (w->runs == 0) return COPY_NOTHING;
     if (w->rank <= 2 && ferry_nd_step(w, 0) == 1 && ferry_nd_step(w, 1) == 1) return COPY_ROWS;
+    const int64_t row_bytes = ferry_nd_row(w) * (int64_t)c->elem_bytes;
+    if (w->rank <= 4 && ferry_nd_step(w, 0) == 1 && ferry_nd_step(w, 1) == 1 && row_bytes >= LEAST_ROW &&
+        row_bytes <= INT32_MAX && w->runs <= INT32_MAX)
+        return COPY_PLANES;
     if (w->rank > DIMS || (double)w->runs * (double)ferry_nd_row(w) > (double)INT32_MAX) return COPY_UNKNOWN;
     return find_dense(w) >= 0 ? COPY_TURNED : COPY_STRIDED;
 }
@@ -42,7 +47,7 @@ int32_t ferry_cuda_moving_launches(const ferry_cuda_moving *m)
         const copy_kind kind = kind_of(&m->moves[i].copy);
         if (kind == COPY_UNKNOWN) return -1;
         rows += kind == COPY_ROWS;
-        others += kind == COPY_TURNED || kind == COPY_STRIDED;
+        others += kind == COPY_PLANES || kind == COPY_TURNED || kind == COPY_STRIDED;
     }
     const int32_t n = (rows + PARTS - 1) / PARTS + others;
     return n <= FERRY_CUDA_MOST_LAUNCHES ? n : -1;
@@ -56,7 +61,7 @@ double ferry_cuda_moving_cost_us(ferry_cuda_device *device, const ferry_cuda_mov
         const ferry_strided_copy *c = &m->moves[i].copy;
         const copy_kind kind = kind_of(c);
         const double own = 2.0 * (double)c->walk.runs * (double)ferry_nd_row(&c->walk) * (double)c->elem_bytes;
-        bytes += own * (kind == COPY_ROWS ? 1 : kind == COPY_TURNED ? 1.5 : 3);
+        bytes += own * (kind == COPY_ROWS || kind == COPY_PLANES ? 1 : kind == COPY_TURNED ? 1.5 : 3);
     }
     if (m->fills) {
         size_t filled = 0;
@@ -167,6 +172,29 @@ static ferry_status launch_rows(const launcher *l, int32_t *at, ferry_error *err
     return FERRY_OK;
 }
 
+static ferry_status launch_planes(const launcher *l, const ferry_move *move, ferry_error *err)
+{
+    const ferry_nd *w = &move->copy.walk;
+    const ends e = find_ends(l, move);
+    const int64_t bytes = (int64_t)move->copy.elem_bytes, width = ferry_nd_row(w) * bytes;
+    const int32_t skip = 3 - (w->rank - 1);
+    ferry_cuda_launch *launch = NULL;
+    FERRY_TRY(ferry_cuda_kernel_launch(l->kernel, 0, "ferry_copy_planes",
+                                       (const uint64_t[3]){blocks_for((double)w->runs * (double)width / 16), 1, 1},
+                                       (const unsigned[3]){256, 1, 1}, 0, &launch, err));
+    pass_input(l, launch, &e);
+    ferry_cuda_pass_out(launch, e.out);
+    ferry_cuda_pass_long(launch, move->copy.in_first * bytes);
+    ferry_cuda_pass_long(launch, move->copy.out_first * bytes);
+    ferry_cuda_pass_int(launch, (int64_t)w->runs);
+    ferry_cuda_pass_int(launch, width);
+    for (int32_t d = 1; d < 3; d++) ferry_cuda_pass_int(launch, d >= skip ? w->dims[d - skip] : 1);
+    for (int32_t operand = 1; operand >= 0; operand--)
+        for (int32_t d = 0; d < 3; d++)
+            ferry_cuda_pass_long(launch, d >= skip ? w->strides[operand][d - skip] * bytes : 0);
+    return FERRY_OK;
+}
+
 static ferry_status launch_turned(const launcher *l, const ferry_move *move, ferry_error *err)
 {
     const ferry_nd *w = &move->copy.walk;
@@ -247,6 +275,7 @@ ferry_status ferry_cuda_moving_launch(const ferry_cuda_moving *m, const ferry_re
     for (int32_t at = 0; at < m->count;) FERRY_TRY(launch_rows(l, &at, err));
     for (int32_t i = 0; i < m->count; i++) {
         const copy_kind kind = kind_of(&m->moves[i].copy);
+        if (kind == COPY_PLANES) FERRY_TRY(launch_planes(l, &m->moves[i], err));
         if (kind == COPY_TURNED) FERRY_TRY(launch_turned(l, &m->moves[i], err));
         if (kind == COPY_STRIDED) FERRY_TRY(launch_strided(l, &m->moves[i], err));
     }

@@ -50,6 +50,44 @@ extern "C" __global__ void __launch_bounds__(256) ferry_copy_rows(PART(0), PART(
     COPY(2);
 }
 
+// Rows along three dimensions, the last of which steps the fastest: a transposition that leaves rows whole.
+struct planes {
+    unsigned d1, d2;
+    long long from0, from1, from2, to0, to1, to2;
+};
+
+template <class WORD>
+FERRY_INLINE void copy_planes(const char *from, char *to, unsigned rows, unsigned width, const planes &p)
+{
+    const unsigned words = width / (unsigned)sizeof(WORD), step = gridDim.x * 256u;
+    const unsigned long long total = (unsigned long long)rows * words;
+    for (unsigned long long i = blockIdx.x * 256u + threadIdx.x; i < total; i += step) {
+        const unsigned row = total >> 32 ? (unsigned)(i / words) : (unsigned)i / words;
+        const unsigned at = (unsigned)(i - (unsigned long long)row * words);
+        const unsigned above = row / p.d2, i2 = row - above * p.d2, i0 = above / p.d1, i1 = above - i0 * p.d1;
+        reinterpret_cast<WORD *>(to + i0 * p.to0 + i1 * p.to1 + i2 * p.to2)[at] =
+            reinterpret_cast<const WORD *>(from + i0 * p.from0 + i1 * p.from1 + i2 * p.from2)[at];
+    }
+}
+
+extern "C" __global__ void __launch_bounds__(256)
+    ferry_copy_planes(const char *from, char *to, long long from_first, long long to_first, unsigned rows,
+                      unsigned width, unsigned d1, unsigned d2, long long from0, long long from1, long long from2,
+                      long long to0, long long to1, long long to2)
+{
+    from += from_first;
+    to += to_first;
+    const planes p = {d1, d2, from0, from1, from2, to0, to1, to2};
+    const unsigned bits = (unsigned)((size_t)from | (size_t)to) | width |
+                          (unsigned)(from0 | from1 | from2 | to0 | to1 | to2);
+    if ((bits & 15u) == 0)
+        copy_planes<uint4>(from, to, rows, width, p);
+    else if ((bits & 3u) == 0)
+        copy_planes<unsigned>(from, to, rows, width, p);
+    else
+        copy_planes<ELEMENT>(from, to, rows, width, p);
+}
+
 extern "C" __global__ void __launch_bounds__(256) ferry_fill(ELEMENT *y, long long elements, unsigned long long value)
 {
     for (long long i = blockIdx.x * 256ll + threadIdx.x; i < elements; i += gridDim.x * 256ll) y[i] = (ELEMENT)value;
