@@ -182,7 +182,7 @@ FERRY_INLINE void finish(state &s, half_bits *y, long long step, int row0, int r
 #define STEPS(x) long long x##0, long long x##1, long long x##2, long long x##_first, long long x##_step
 #define PLACE(x) x += x##_first + i0 * x##0 + i1 * x##1 + i2 * x##2
 
-extern "C" __global__ void __launch_bounds__(THREADS)
+extern "C" __global__ void __launch_bounds__(THREADS, DEPTH16 + WIDTH16 <= 128 ? 4 : 1)
     ferry_attention(const half_bits *q, const half_bits *k, const half_bits *v, half_bits *y, int rows, int keys,
                     float scale, int d1, int d2, STEPS(q), STEPS(k), STEPS(v), STEPS(y))
 {
