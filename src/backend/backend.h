@@ -141,6 +141,8 @@ typedef struct ferry_backend {
                          ferry_error *err);
     void (*close)(ferry_device *device);
     void (*describe)(const ferry_device *device, ferry_device_info *out);
+    /// What building for such devices takes and whether it is here, in words; no device need be there. Optional.
+    void (*describe_tools)(char *out, size_t out_bytes);
 
     // --- Planning ---
     /// Offers every tactic whose region ends in `root`. No offer at all means that the node can't run here.

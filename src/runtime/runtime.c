@@ -188,6 +188,15 @@ bool ferry_runtime_host_memory(const ferry_runtime *runtime)
     return runtime->infos[0].host_memory;
 }
 
+static void add_tools(const ferry_backend *backend, ferry_device_description *out)
+{
+    if (!backend->describe_tools) return;
+    char text[sizeof out->description];
+    backend->describe_tools(text, sizeof text);
+    const size_t used = strlen(out->description);
+    snprintf(out->description + used, sizeof out->description - used, "; %s", text);
+}
+
 static void describe_device(const ferry_backend *backend, ferry_device_description *out)
 {
     *out = (ferry_device_description){0};
@@ -196,12 +205,14 @@ static void describe_device(const ferry_backend *backend, ferry_device_descripti
     ferry_device *device = NULL;
     if (backend->open("", ferry_heap_default(), NULL, &device, &err) != FERRY_OK) {
         snprintf(out->description, sizeof out->description, "%.*s", (int)sizeof out->description - 1, err.text);
+        add_tools(backend, out);
         return;
     }
     ferry_device_info info;
     backend->describe(device, &info);
     snprintf(out->description, sizeof out->description, "%s", info.name);
     snprintf(out->fingerprint, sizeof out->fingerprint, "%s", info.fingerprint);
+    add_tools(backend, out);
     out->memory_bytes = info.memory_bytes;
     out->available = true;
     backend->close(device);

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "backend/cuda/compile.h"
+#include "backend/cuda/nvrtc.h"
 #include "backend/cuda/resident.h"
 #include "base/heap.h"
 
@@ -252,6 +253,7 @@ const ferry_backend ferry_backend_cuda = {
     .open = cuda_open,
     .close = cuda_close,
     .describe = cuda_describe,
+    .describe_tools = ferry_nvrtc_describe,
     .offer = cuda_offer,
     .pack = cuda_pack,
     .pack_reformat = ferry_cuda_pack_reformat,

@@ -155,6 +155,25 @@ ferry_status ferry_nvrtc_get(int chip, int most_major, const ferry_nvrtc **out, 
         which, chip);
 }
 
+void ferry_nvrtc_describe(char *out, size_t out_bytes)
+{
+    bool any = false;
+    size_t used = 0;
+    snprintf(out, out_bytes, "no NVRTC to compile kernels with: engines can be run, not built");
+    pthread_mutex_lock(&mutex);
+    open_all();
+    for (size_t i = 0; i < NAMES; i++) {
+        const ferry_nvrtc *n = &known[i];
+        if (!n->library || used >= out_bytes) continue;
+        const int written =
+            snprintf(out + used, out_bytes - used, "%s%d.%d", any ? ", " : "kernels compile with NVRTC ",
+                     n->version / 1000, n->version % 1000 / 10);
+        used += written > 0 ? (size_t)written : 0;
+        any = true;
+    }
+    pthread_mutex_unlock(&mutex);
+}
+
 int ferry_nvrtc_version(const ferry_nvrtc *nvrtc)
 {
     return nvrtc->version;

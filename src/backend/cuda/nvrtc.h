@@ -32,4 +32,7 @@ ferry_status ferry_nvrtc_compile(const ferry_nvrtc *nvrtc, const char *text, con
                                  size_t n_headers, const char *arch, const ferry_heap *heap, void **out_code,
                                  size_t *out_bytes, ferry_error *err);
 
+/// The versions that are here, in words.
+void ferry_nvrtc_describe(char *out, size_t out_bytes);
+
 #endif // FERRY_SRC_BACKEND_CUDA_NVRTC_H_
