@@ -163,6 +163,24 @@ static void products_of_few_rows(void **state)
     KERNEL_CASES_RUN_CUDA(cases);
 }
 
+static void squeeze_and_excitation(void **state)
+{
+    (void)state;
+    static const kernel_case cases[] = {
+        {"", "GlobalAveragePool", "f16:2x96x9x7",
+         .then = "Conv =f16:4x96x1x1 =f16:4;ferry:Silu;Conv =f16:96x4x1x1 =f16:96;Sigmoid", .of_largest = 2e-3,
+         .tactics = "squeeze"},
+        {"", "GlobalAveragePool", "f32:1x40x33x31",
+         .then = "ferry:FusedConv act=relu =f32:10x40x1x1 =f32:10;ferry:FusedConv act=hard_sigmoid act_alpha=0.2 "
+                 "act_beta=0.5 =f32:300x10x1x1",
+         .of_largest = 1e-5, .tactics = "squeeze"},
+        {"", "GlobalAveragePool", "f16:1x1152x7x7",
+         .then = "Conv =f16:48x1152x1x1 =f16:48;ferry:Silu;Conv =f16:1152x48x1x1 =f16:1152;Sigmoid", .of_largest = 2e-3,
+         .tactics = "squeeze"},
+    };
+    KERNEL_CASES_RUN_CUDA(cases);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -174,6 +192,7 @@ int main(void)
         cmocka_unit_test(pooling_of_planes),
         cmocka_unit_test(resizing),
         cmocka_unit_test(products_of_few_rows),
+        cmocka_unit_test(squeeze_and_excitation),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -51,4 +51,7 @@ bool kernel_cases_compile_cuda(const kernel_case *tests, int count, const char *
 /// faster that is than the plain C row; `work` multiply-adds give a rate (0: none).
 void kernel_case_bench(const kernel_case *test, double work);
 
+/// The same for the CUDA backend's tactics on a GPU: microseconds of a run among others in a graph, beside its price.
+void kernel_case_bench_cuda(const kernel_case *test);
+
 #endif // FERRY_TESTS_SUPPORT_KERNEL_CASE_H_

@@ -6,6 +6,7 @@
 #define FAMILIES(ROW)       \
     ROW(attention)          \
     ROW(shuffle)            \
+    ROW(squeeze)            \
     ROW(vector_product)     \
     ROW(depthwise)          \
     ROW(conv)               \

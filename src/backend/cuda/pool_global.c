@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "backend/cpu/conv_node.h"
+#include "backend/cuda/pool_parts.h"
 #include "backend/cuda/tail.h"
 
 #define THREADS 256u
@@ -26,27 +27,34 @@ static bool is_global_pool(const ferry_node *node)
     return ferry_node_is(node, "GlobalMaxPool") || ferry_node_is(node, "GlobalAveragePool");
 }
 
-static int width_of(int64_t channels, ferry_dtype dtype)
+int ferry_cuda_pool_width(int64_t channels, ferry_dtype dtype)
 {
     int width = (int)(16 / ferry_dtype_bytes(dtype));
     while (channels % width != 0) width /= 2;
     return width;
 }
 
+ferry_status ferry_cuda_pool_compile(const ferry_value *x, bool maximum, bool last, ferry_cuda_package *package,
+                                     ferry_error *err)
+{
+    ferry_cuda_source s = {.heap = package->device->base.heap};
+    ferry_cuda_source_add(&s, "#define X_TYPE %s\n", ferry_cuda_type_name(x->dtype));
+    ferry_cuda_source_define(&s, "WIDTH", last ? ferry_cuda_pool_width(x->shape.dims[1], x->dtype) : 1);
+    ferry_cuda_source_define(&s, "MAXIMUM", maximum);
+    ferry_cuda_source_define(&s, "LAST", last);
+    ferry_cuda_source_add(&s, "#include \"pool_global.cuh\"\n");
+    return ferry_cuda_source_compile(&s, package, err);
+}
+
 static ferry_status pack(ferry_cuda_device *device, const ferry_region *region, const char *tactic,
                          ferry_cuda_package *package, ferry_error *err)
 {
+    (void)device;
     const ferry_graph *g = region->graph;
     const ferry_node *node = &g->nodes[region->nodes[0]];
     if (!is_global_pool(node) || region->n_nodes != 1) return ferry_cuda_misfit(tactic, "not a pooling", err);
     const ferry_value *x = ferry_cpu_value(g, node, 0);
-    ferry_cuda_source s = {.heap = device->base.heap};
-    ferry_cuda_source_add(&s, "#define X_TYPE %s\n", ferry_cuda_type_name(x->dtype));
-    ferry_cuda_source_define(&s, "WIDTH", is_last(tactic) ? width_of(x->shape.dims[1], x->dtype) : 1);
-    ferry_cuda_source_define(&s, "MAXIMUM", ferry_node_is(node, "GlobalMaxPool"));
-    ferry_cuda_source_define(&s, "LAST", is_last(tactic));
-    ferry_cuda_source_add(&s, "#include \"pool_global.cuh\"\n");
-    return ferry_cuda_source_compile(&s, package, err);
+    return ferry_cuda_pool_compile(x, ferry_node_is(node, "GlobalMaxPool"), is_last(tactic), package, err);
 }
 
 static ferry_status prepare_planes(ferry_cuda_kernel *kernel, const ferry_tensor_desc *x, int64_t plane,
@@ -73,10 +81,11 @@ static int64_t count_parts(const ferry_cuda_device *device, int64_t blocks, int6
     return wanted < most ? wanted : most > 1 ? most : 1;
 }
 
-static ferry_status prepare_last(ferry_cuda_device *device, ferry_cuda_kernel *kernel, const ferry_tensor_desc *x,
-                                 const ferry_tensor_desc *y, int width, int64_t plane, ferry_error *err)
+ferry_status ferry_cuda_pool_parts(ferry_cuda_device *device, ferry_cuda_kernel *kernel, int32_t cubin,
+                                   const ferry_tensor_desc *x, const ferry_tensor_desc *y, int width,
+                                   int64_t *out_parts, ferry_error *err)
 {
-    const int64_t batch = x->dims[0], channels = x->dims[1];
+    const int64_t batch = x->dims[0], channels = x->dims[1], plane = ferry_cuda_plane(x);
     const unsigned runs = (unsigned)(channels / width), tx = runs < RUNS ? runs : RUNS;
     unsigned rows = 1;
     while (rows * 2 * tx <= THREADS) rows *= 2;
@@ -85,20 +94,32 @@ static ferry_status prepare_last(ferry_cuda_device *device, ferry_cuda_kernel *k
     const int64_t each = (plane + wanted - 1) / wanted, parts = (plane + each - 1) / each;
     ferry_cuda_launch *l = NULL;
     FERRY_TRY(ferry_cuda_kernel_launch(
-        kernel, 0, "ferry_pool_parts", (const uint64_t[3]){(uint64_t)parts, across, (uint64_t)batch},
+        kernel, cubin, "ferry_pool_parts", (const uint64_t[3]){(uint64_t)parts, across, (uint64_t)batch},
         (const unsigned[3]){tx, rows, 1}, (size_t)(tx * rows) * (size_t)width * sizeof(float), &l, err));
     l->waits = true;
+    const bool direct = y && parts == 1;
+    if (!direct) kernel->base.workspace_bytes = (size_t)(batch * parts * channels) * sizeof(float);
     ferry_cuda_pass_in(l, 0);
-    ferry_cuda_pass_out(l, 0);
+    ferry_cuda_pass_out(l, direct ? 0 : -1);
     ferry_cuda_pass_workspace(l, 0);
     ferry_cuda_pass_int(l, channels);
     ferry_cuda_pass_int(l, plane);
     ferry_cuda_pass_int(l, parts);
     ferry_cuda_pass_int(l, each);
     ferry_cuda_pass_int(l, ferry_cuda_row(x, width));
-    ferry_cuda_pass_int(l, ferry_cuda_row(y, width));
+    ferry_cuda_pass_int(l, direct ? ferry_cuda_row(y, width) : 0);
+    *out_parts = parts;
+    return FERRY_OK;
+}
+
+static ferry_status prepare_last(ferry_cuda_device *device, ferry_cuda_kernel *kernel, const ferry_tensor_desc *x,
+                                 const ferry_tensor_desc *y, int width, int64_t plane, ferry_error *err)
+{
+    const int64_t batch = x->dims[0], channels = x->dims[1];
+    int64_t parts = 0;
+    FERRY_TRY(ferry_cuda_pool_parts(device, kernel, 0, x, y, width, &parts, err));
     if (parts == 1) return FERRY_OK;
-    kernel->base.workspace_bytes = (size_t)(batch * parts * channels) * sizeof(float);
+    ferry_cuda_launch *l = NULL;
     FERRY_TRY(ferry_cuda_kernel_launch(kernel, 0, "ferry_pool_whole",
                                        (const uint64_t[3]){((uint64_t)channels + 31) / 32, (uint64_t)batch, 1},
                                        (const unsigned[3]){32, 8, 1}, 0, &l, err));
@@ -132,7 +153,7 @@ static ferry_status prepare(ferry_cuda_device *device, const ferry_region *regio
         in[0].dims[1] != value->shape.dims[1])
         return ferry_cuda_misfit(tactic, "tensors that do not fit together", err);
     const int64_t plane = ferry_cuda_plane(&in[0]);
-    const int width = width_of(in[0].dims[1], value->dtype);
+    const int width = ferry_cuda_pool_width(in[0].dims[1], value->dtype);
     const bool lies = is_last(tactic) ? ferry_cuda_row(&in[0], width) && ferry_cuda_row(&out[0], width)
                                       : ferry_tensor_desc_is_dense(&in[0], FERRY_LAYOUT_PLAIN) &&
                                             ferry_tensor_desc_is_dense(&out[0], FERRY_LAYOUT_PLAIN);

@@ -23,7 +23,7 @@ FERRY_INLINE float finished(float v, int plane)
 
 #if LAST
 // Threads [x] are runs of channels, [y] positions; a block's shared memory has WIDTH floats for each thread.
-// parts == 1: y is written, else partial[picture][part][channel].
+// Without y, partial[picture][part][channel] is written.
 extern "C" __global__ void __launch_bounds__(256)
     ferry_pool_parts(const X_TYPE *__restrict__ x, X_TYPE *__restrict__ y, float *__restrict__ partial, int channels,
                      int plane, int parts, int each, int x_row, int y_row)
@@ -61,7 +61,7 @@ extern "C" __global__ void __launch_bounds__(256)
     if (threadIdx.y != 0 || channel >= channels) return;
 #pragma unroll
     for (int e = 0; e < WIDTH; e++) v[e] = mine[e];
-    if (parts > 1) {
+    if (!y) {
         store<WIDTH>(partial + ((long long)picture * parts + part) * channels + channel, v);
         return;
     }
