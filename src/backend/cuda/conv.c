@@ -6,9 +6,6 @@
 #include "backend/cpu/conv_node.h" // the geometry is read alike on every device
 #include "backend/cuda/product.h"
 
-// An input of so few channels comes from outside, with its channels apart: it is read as it lies.
-#define FEW_CHANNELS 8
-
 static const ferry_cuda_tile *tile_of(const char *tactic)
 {
     const ferry_cuda_tile *tile = NULL;
@@ -61,6 +58,7 @@ static bool read_product(const ferry_region *region, ferry_cuda_product *p)
     }
     p->column_stride = p->channels * p->taps;
     p->channel_stride = p->taps;
+    ferry_cuda_product_form(p);
     if (!ferry_cuda_product_read_chain(region, p)) return false;
     p->y_type = g->values[region->outputs[0]].dtype;
     return ferry_cpu_is_float(p->y_type);
@@ -95,6 +93,10 @@ static bool place_input(const ferry_cuda_product *p, const ferry_tensor_desc *x,
     place->plane = shape->out_plane;
     place->pad_h = shape->window.pad_begin[1];
     place->pad_w = shape->window.pad_begin[2];
+    place->pictures = shape->batch;
+    place->form_h =
+        (shape->out[1] - 1) * shape->window.stride[1] + (shape->window.kernel[1] - 1) * shape->window.dilation[1] + 1;
+    place->form_w = ((shape->out[2] - 1) * shape->window.stride[2] + shape->window.kernel[2] + 1) / 2 * 2;
     // Without windows positions have to lie evenly through all pictures.
     return row > 0 || (p->windowed && ferry_tensor_desc_is_dense(x, FERRY_LAYOUT_PLAIN));
 }
@@ -145,7 +147,8 @@ static ferry_status offer_region(ferry_cuda_device *device, const ferry_graph *g
     const double rows = (double)shape->batch * (double)shape->out_plane;
     double bytes = ferry_cpu_bytes(&g->values[region->outputs[0]]);
     for (int32_t i = 0; i < region->n_inputs; i++) bytes += ferry_cpu_bytes(&g->values[region->inputs[i]]);
-    const bool few = p.windowed && p.channels < FEW_CHANNELS && p.chain.n_operands == 0;
+    const bool few =
+        p.windowed && (p.form_channels > 0 || p.channels < FERRY_CUDA_FEW_CHANNELS) && p.chain.n_operands == 0;
     const ferry_cuda_tile *tile;
     for (size_t i = 0; (tile = ferry_cuda_tile_at(i)); i++) {
         if (!ferry_cuda_tile_fits(&device->target, tile, &p, rows)) continue;

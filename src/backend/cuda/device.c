@@ -65,6 +65,8 @@ static ferry_status read_target(const ferry_cu_driver *d, ferry_cu_device ordina
     out->l2_bytes = (size_t)l2;
     out->integrated = integrated != 0;
     if (shared > 0) out->shared_bytes = (size_t)shared;
+    int clusters = 0;
+    out->lacks_clusters = d->cuDeviceGetAttribute(&clusters, FERRY_CU_ATTR_CLUSTERS, ordinal) != 0 || !clusters;
     if (d->cuDeviceGetAttribute(&clock, FERRY_CU_ATTR_CLOCK_KHZ, ordinal) == 0 && clock > 0)
         out->clock_ghz = clock * 1e-6;
     return FERRY_OK;

@@ -44,6 +44,7 @@ enum {
     FERRY_CU_ATTR_MAJOR = 75,
     FERRY_CU_ATTR_MINOR = 76,
     FERRY_CU_ATTR_MAX_SHARED_OPTIN = 97,
+    FERRY_CU_ATTR_CLUSTERS = 120,
 };
 
 /// CUfunction_attribute

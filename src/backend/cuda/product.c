@@ -13,7 +13,7 @@
 // Kind, rows, columns, warps along both, slices, stages, split.
 #define TILES(ROW) \
     ROW(mma, 128, 256, 2, 4, 1, 3, 1) \
-    ROW(mma, 128, 128, 2, 4, 1, 3, 1) \
+    ROW(mma, 128, 128, 2, 2, 1, 3, 1) \
     ROW(mma, 64, 128, 2, 2, 1, 3, 1) \
     ROW(mma, 128, 64, 2, 2, 1, 3, 1) \
     ROW(mma, 128, 32, 4, 1, 1, 3, 1) \
@@ -92,6 +92,19 @@ int32_t ferry_cuda_product_roots(const ferry_graph_view *view, ferry_node_id roo
     return n;
 }
 
+void ferry_cuda_product_form(ferry_cuda_product *p)
+{
+    const int64_t width = p->window.kernel[2];
+    if (!p->windowed || p->channels > 4 || width < 2 || p->window.dilation[2] != 1) return;
+    p->form_channels = p->channels;
+    p->form_width = width;
+    p->form_stride = p->window.stride[2];
+    p->channels = 4 * width;
+    p->taps = p->window.kernel[1];
+    p->tap_stride = width;
+    p->window.kernel[2] = p->window.stride[2] = 1;
+}
+
 bool ferry_cuda_product_read_chain(const ferry_region *region, ferry_cuda_product *p)
 {
     const ferry_graph *g = region->graph;
@@ -119,6 +132,8 @@ bool ferry_cuda_tile_fits(const ferry_cuda_target *t, const ferry_cuda_tile *til
     ferry_cuda_product_size size;
     if (tile->mma != mma || !ferry_cuda_product_sizes(t, p, tile, &size) || size.shared_bytes > t->shared_bytes)
         return false;
+    // Where copies pass through registers, more sums than that leave none for them.
+    if (!ferry_cuda_has_cp_async(t) && tile->mma && tile->m * tile->n > 32 * size.threads) return false;
     // Half of the tile or more would be padding, and there are smaller ones.
     if ((tile->n > 32 && p->columns <= tile->n / 2) || (tile->m > 32 && rows <= tile->m / 2)) return false;
     return tile->split == 1 ||

@@ -7,6 +7,9 @@
 #include "backend/cuda/node.h"
 #include "ops/window.h"
 
+/// Windows of fewer channels than that are read element by element: plain tensors too.
+#define FERRY_CUDA_FEW_CHANNELS 8
+
 /// How a kernel cuts a product: see kernels/product.cuh.
 typedef struct ferry_cuda_tile {
     const char *conv, *matrix; // names of the tactics
@@ -29,6 +32,9 @@ typedef struct ferry_cuda_product {
     // Of the weights, in elements.
     int64_t column_stride, channel_stride, tap_stride, bias_stride;
     float alpha, beta; // of weights and bias
+    // Inputs of up to four channels are formed first (kernels/product_form.cuh): a tap is then a line of the window,
+    // of four channels for each of its positions, and `channels`, `taps` and `window` say so. 0: as they are.
+    int64_t form_channels, form_width, form_stride; // channels, positions of a line, from window to window
 } ferry_cuda_product;
 
 /// A product's left side and output as they lie in memory, in elements.
@@ -36,8 +42,12 @@ typedef struct ferry_cuda_product_place {
     int64_t rows;
     int64_t x_pitch, x_channel_step, x_picture, x_line, in_h, in_w, out_w, plane, pad_h, pad_w;
     int64_t y_pitch;
+    int64_t form_h, form_w, pictures; // of the formed input
     int64_t operand_pitch[FERRY_CUDA_CHAIN_OPERANDS];
 } ferry_cuda_product_place;
+
+/// Has the input of a product with windows formed, if that can be.
+void ferry_cuda_product_form(ferry_cuda_product *product);
 
 /// The chain of the region's nodes behind the first, and the first one's residual (input 3 of fused products), if it
 /// fits.

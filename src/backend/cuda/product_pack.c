@@ -32,6 +32,9 @@ bool ferry_cuda_product_sizes(const ferry_cuda_target *target, const ferry_cuda_
                                               (size_t)ferry_cuda_chain_count(&p->chain, FERRY_CUDA_CHANNEL);
     // Without asynchronous copies more than two tiles in flight win nothing.
     out->stages = ferry_cuda_has_cp_async(target) ? tile->stages : 2;
+    const int64_t steps = (out->steps + tile->split - 1) / tile->split;
+    if (out->stages > steps) out->stages = steps < 2 ? 2 : (int)steps;
+    out->cluster = tile->split > 1 && ferry_cuda_has_clusters(target);
     const size_t stage = (size_t)(tile->m + tile->n) * 128;
     const size_t sums = (size_t)tile->slices * (size_t)tile->m * (size_t)(tile->n + 8) * sizeof(float);
     const size_t ring = stage * (size_t)out->stages;
@@ -89,8 +92,10 @@ static ferry_status write_epilogue(const ferry_cuda_product *p, ferry_cuda_sourc
     return FERRY_OK;
 }
 
-static int vector_of(const ferry_cuda_product *p)
+int ferry_cuda_product_vector(const ferry_cuda_product *p)
 {
+    // Few channels come from outside, where they may lie apart.
+    if (p->windowed && p->channels < FERRY_CUDA_FEW_CHANNELS) return 0;
     const int64_t bytes = p->channels * (int64_t)ferry_dtype_bytes(p->x_type);
     return bytes % 16 == 0 ? 16 : bytes % 8 == 0 ? 8 : bytes % 4 == 0 ? 4 : 0;
 }
@@ -117,15 +122,21 @@ static ferry_status write_text(const ferry_graph *g, const ferry_cuda_product *p
         const struct {
             const char *name;
             int value;
-        } defines[] = {{"MMA", tile->mma},         {"TILE_M", tile->m},        {"TILE_N", tile->n},
-                       {"WARPS_M", tile->warps_m}, {"WARPS_N", tile->warps_n}, {"SLICES", tile->slices},
-                       {"STAGES", size->stages},   {"SPLIT", tile->split},     {"VECTOR", vector_of(p)},
+        } defines[] = {{"MMA", tile->mma},         {"TILE_M", tile->m},
+                       {"TILE_N", tile->n},        {"WARPS_M", tile->warps_m},
+                       {"WARPS_N", tile->warps_n}, {"SLICES", tile->slices},
+                       {"STAGES", size->stages},   {"SPLIT", tile->split},
+                       {"CLUSTER", size->cluster}, {"VECTOR", ferry_cuda_product_vector(p)},
                        {"WINDOW", p->windowed}};
         for (size_t i = 0; i < FERRY_COUNT_OF(defines); i++)
             ferry_cuda_source_define(s, defines[i].name, defines[i].value);
         if (p->windowed) write_window(&p->window, s);
         ferry_cuda_chain_write(g, &p->chain, before.text, s);
         ferry_cuda_source_add(s, "#include \"product.cuh\"\n");
+        if (p->form_channels > 0) {
+            ferry_cuda_source_define(s, "FORM_CHANNELS", p->form_channels);
+            ferry_cuda_source_add(s, "#include \"product_form.cuh\"\n");
+        }
     }
     ferry_heap_free(before.heap, before.text, before.capacity);
     return status;
@@ -141,8 +152,23 @@ static void put(ferry_dtype type, void *to, int64_t at, float value)
         ((uint16_t *)to)[at] = type == FERRY_F16 ? ferry_f16_from_f32(value) : ferry_bf16_from_f32(value);
 }
 
+// Four channels for each position of a line.
+static void pack_formed(const ferry_cuda_product *p, const ferry_cuda_product_size *size, const float *w, char *to)
+{
+    for (int64_t n = 0; n < p->columns; n++)
+        for (int64_t t = 0; t < p->taps; t++)
+            for (int64_t s = 0; s < p->form_width; s++)
+                for (int64_t c = 0; c < p->form_channels; c++)
+                    put(p->x_type, to, n * size->length + t * size->depth + 4 * s + c,
+                        w[n * p->column_stride + t * p->tap_stride + c * p->channel_stride + s] * p->alpha);
+}
+
 static void pack_weights(const ferry_cuda_product *p, const ferry_cuda_product_size *size, const float *w, char *to)
 {
+    if (p->form_channels > 0) {
+        pack_formed(p, size, w, to);
+        return;
+    }
     for (int64_t n = 0; n < p->columns; n++)
         for (int64_t t = 0; t < p->taps; t++)
             for (int64_t c = 0; c < p->channels; c++)

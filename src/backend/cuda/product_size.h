@@ -12,11 +12,15 @@ typedef struct ferry_cuda_product_size {
     size_t bias_at, chain_at; // behind the weights, in bytes
     size_t constant_bytes;    // of it all
     int stages, threads;      // as used on that chip
+    bool cluster;             // the blocks that share a tile are one
     size_t shared_bytes;      // of a block
 } ferry_cuda_product_size;
 
 /// False when they are beyond what kernels count in.
 bool ferry_cuda_product_sizes(const ferry_cuda_target *target, const ferry_cuda_product *product,
                               const ferry_cuda_tile *tile, ferry_cuda_product_size *out);
+
+/// Bytes that copies of the left side have; 0: element by element, wherever channels lie.
+int ferry_cuda_product_vector(const ferry_cuda_product *product);
 
 #endif // FERRY_SRC_BACKEND_CUDA_PRODUCT_SIZE_H_

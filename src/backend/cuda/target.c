@@ -19,29 +19,39 @@ typedef struct board {
 } board;
 
 static const board boards[] = {
-    {"nano", {53, 10, 1, 0.92, 25.6, 48 * KIB, 256 * KIB, true}},
-    {"tx1", {53, 10, 2, 1.0, 25.6, 48 * KIB, 256 * KIB, true}},
-    {"tx2", {62, 10, 2, 1.3, 59.7, 48 * KIB, 512 * KIB, true}},
-    {"xavier-nx", {72, 11, 6, 1.1, 59.7, 96 * KIB, 512 * KIB, true}},
-    {"xavier", {72, 11, 8, 1.38, 136.5, 96 * KIB, 512 * KIB, true}},
-    {"orin-nano", {87, 12, 8, 1.02, 102, 163 * KIB, 2 * MIB, true}},
-    {"orin-nx", {87, 12, 8, 1.17, 102.4, 163 * KIB, 4 * MIB, true}},
-    {"orin-agx", {87, 12, 16, 1.3, 204.8, 163 * KIB, 4 * MIB, true}},
-    {"thor", {110, 13, 20, 1.57, 273, 227 * KIB, 32 * MIB, true}},
+    {"nano", {53, 10, 1, 0.92, 25.6, 48 * KIB, 256 * KIB, true, false}},
+    {"tx1", {53, 10, 2, 1.0, 25.6, 48 * KIB, 256 * KIB, true, false}},
+    {"tx2", {62, 10, 2, 1.3, 59.7, 48 * KIB, 512 * KIB, true, false}},
+    {"xavier-nx", {72, 11, 6, 1.1, 59.7, 96 * KIB, 512 * KIB, true, false}},
+    {"xavier", {72, 11, 8, 1.38, 136.5, 96 * KIB, 512 * KIB, true, false}},
+    {"orin-nano", {87, 12, 8, 1.02, 102, 163 * KIB, 2 * MIB, true, false}},
+    {"orin-nx", {87, 12, 8, 1.17, 102.4, 163 * KIB, 4 * MIB, true, false}},
+    {"orin-agx", {87, 12, 16, 1.3, 204.8, 163 * KIB, 4 * MIB, true, false}},
+    {"thor", {110, 13, 20, 1.57, 273, 227 * KIB, 32 * MIB, true, false}},
 };
 
 // A middling card of each chip.
 static const ferry_cuda_target chips[] = {
-    {50, 0, 5, 1.1, 80, 48 * KIB, 2 * MIB, false},         {52, 0, 16, 1.1, 224, 48 * KIB, 2 * MIB, false},
-    {53, 0, 1, 0.92, 25.6, 48 * KIB, 256 * KIB, true},     {60, 0, 56, 1.3, 732, 48 * KIB, 4 * MIB, false},
-    {61, 0, 20, 1.7, 320, 48 * KIB, 2 * MIB, false},       {62, 0, 2, 1.3, 59.7, 48 * KIB, 512 * KIB, true},
-    {70, 0, 80, 1.5, 900, 96 * KIB, 6 * MIB, false},       {72, 0, 8, 1.38, 136.5, 96 * KIB, 512 * KIB, true},
-    {75, 0, 40, 1.6, 320, 64 * KIB, 4 * MIB, false},       {80, 0, 108, 1.41, 1555, 163 * KIB, 40 * MIB, false},
-    {86, 0, 46, 1.7, 448, 99 * KIB, 4 * MIB, false},       {87, 0, 16, 1.3, 204.8, 163 * KIB, 4 * MIB, true},
-    {89, 0, 60, 2.5, 504, 99 * KIB, 48 * MIB, false},      {90, 0, 132, 1.98, 4800, 227 * KIB, 50 * MIB, false},
-    {100, 0, 148, 1.9, 8000, 227 * KIB, 126 * MIB, false}, {101, 0, 20, 1.57, 273, 227 * KIB, 32 * MIB, true},
-    {103, 0, 148, 1.9, 8000, 227 * KIB, 126 * MIB, false}, {110, 0, 20, 1.57, 273, 227 * KIB, 32 * MIB, true},
-    {120, 0, 84, 2.4, 960, 99 * KIB, 64 * MIB, false},     {121, 0, 48, 2.4, 273, 99 * KIB, 24 * MIB, true},
+    {50, 0, 5, 1.1, 80, 48 * KIB, 2 * MIB, false, false},
+    {52, 0, 16, 1.1, 224, 48 * KIB, 2 * MIB, false, false},
+    {53, 0, 1, 0.92, 25.6, 48 * KIB, 256 * KIB, true, false},
+    {60, 0, 56, 1.3, 732, 48 * KIB, 4 * MIB, false, false},
+    {61, 0, 20, 1.7, 320, 48 * KIB, 2 * MIB, false, false},
+    {62, 0, 2, 1.3, 59.7, 48 * KIB, 512 * KIB, true, false},
+    {70, 0, 80, 1.5, 900, 96 * KIB, 6 * MIB, false, false},
+    {72, 0, 8, 1.38, 136.5, 96 * KIB, 512 * KIB, true, false},
+    {75, 0, 40, 1.6, 320, 64 * KIB, 4 * MIB, false, false},
+    {80, 0, 108, 1.41, 1555, 163 * KIB, 40 * MIB, false, false},
+    {86, 0, 46, 1.7, 448, 99 * KIB, 4 * MIB, false, false},
+    {87, 0, 16, 1.3, 204.8, 163 * KIB, 4 * MIB, true, false},
+    {89, 0, 60, 2.5, 504, 99 * KIB, 48 * MIB, false, false},
+    {90, 0, 132, 1.98, 4800, 227 * KIB, 50 * MIB, false, false},
+    {100, 0, 148, 1.9, 8000, 227 * KIB, 126 * MIB, false, false},
+    {101, 0, 20, 1.57, 273, 227 * KIB, 32 * MIB, true, false},
+    {103, 0, 148, 1.9, 8000, 227 * KIB, 126 * MIB, false, false},
+    {110, 0, 20, 1.57, 273, 227 * KIB, 32 * MIB, true, false},
+    {120, 0, 84, 2.4, 960, 99 * KIB, 64 * MIB, false, false},
+    {121, 0, 48, 2.4, 273, 99 * KIB, 24 * MIB, true, false},
 };
 
 bool ferry_cuda_target_of_chip(int chip, ferry_cuda_target *out)

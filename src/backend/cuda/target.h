@@ -16,7 +16,8 @@ typedef struct ferry_cuda_target {
     double bandwidth_gbs; // of device memory
     size_t shared_bytes;  // most of one block
     size_t l2_bytes;
-    bool integrated; // memory is the host's
+    bool integrated;     // memory is the host's
+    bool lacks_clusters; // the driver says that it has none
 } ferry_cuda_target;
 
 /// "orin-nano", "sm_87", ...: false when it is neither a board nor a chip of the table.
@@ -48,6 +49,11 @@ static inline bool ferry_cuda_has_mma_f16(const ferry_cuda_target *t)
 static inline bool ferry_cuda_has_mma_bf16(const ferry_cuda_target *t)
 {
     return t->chip >= 80;
+}
+/// Blocks of a cluster run at the same time and read each other's shared memory.
+static inline bool ferry_cuda_has_clusters(const ferry_cuda_target *t)
+{
+    return t->chip >= 90 && !t->lacks_clusters;
 }
 static inline bool ferry_cuda_has_mma_s8(const ferry_cuda_target *t)
 {

@@ -227,6 +227,29 @@ FERRY_INLINE int dp4a(int a, int b, int c)
 }
 #endif
 
+// --- Clusters: blocks that run at the same time and read each other's shared memory ---------------------------------
+
+#if __CUDA_ARCH__ >= 900
+FERRY_INLINE void cluster_sync()
+{
+    asm volatile("barrier.cluster.arrive.release;\n\tbarrier.cluster.wait.acquire;" ::: "memory");
+}
+
+// What the block of that rank has at the place in its own shared memory.
+FERRY_INLINE float4 cluster_load(const float *shared, unsigned rank)
+{
+    const unsigned own = (unsigned)__cvta_generic_to_shared(shared);
+    unsigned at;
+    float4 v;
+    asm("mapa.shared::cluster.u32 %0, %1, %2;" : "=r"(at) : "r"(own), "r"(rank));
+    asm volatile("ld.shared::cluster.v4.f32 {%0, %1, %2, %3}, [%4];"
+                 : "=f"(v.x), "=f"(v.y), "=f"(v.z), "=f"(v.w)
+                 : "r"(at)
+                 : "memory");
+    return v;
+}
+#endif
+
 // --- Approximations of one instruction ------------------------------------------------------------------------------
 
 FERRY_INLINE float exp2_fast(float x)

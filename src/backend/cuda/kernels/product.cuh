@@ -3,7 +3,8 @@
 // SPLIT blocks where there are too few tiles to fill the chip, and among SLICES groups of warps in a block. Shared
 // memory is a ring of STAGES tiles of both sides, filled while others are multiplied; at last it holds the sums, so that
 // neighbouring threads store neighbouring channels.
-// Set before: what product_rows.cuh and product_store.cuh ask for, MMA (0 or 1), STAGES, SPLIT.
+// The blocks that share a tile are a cluster and add up each other's sums, or leave them to a second kernel.
+// Set before: what product_rows.cuh and product_store.cuh ask for, MMA (0 or 1), STAGES, SPLIT, CLUSTER (0 or 1).
 #pragma once
 #include "product_rows.cuh"
 #include "product_store.cuh"
@@ -35,17 +36,38 @@ FERRY_INLINE void multiply(const X_TYPE *x, const X_TYPE *w, const left_shape &s
     }
     out.begin();
     int used = 0, filled = (STAGES - 1) * stage_bytes;
+    cp_async_wait<STAGES - 2>();
+    __syncthreads();
+    out.load(shared, shared + left_bytes, 0);
     for (int step = begin; step < end; step++) {
-        cp_async_wait<STAGES - 2>();
-        __syncthreads();
-        if (step + STAGES - 1 < end) {
-            left.copy(shared + filled, shape);
-            right.copy(shared + filled + left_bytes);
+        const int next = used + stage_bytes == STAGES * stage_bytes ? 0 : used + stage_bytes;
+#pragma unroll
+        for (int part = 0; part < sums::parts; part++) {
+            if (part + 1 < sums::parts) {
+                out.load(shared + used, shared + used + left_bytes, part + 1);
+            } else if (sums::parts > 1) {
+                // All have read this tile, and the next one is there: its first part is on its way before this one's
+                // last is multiplied.
+                cp_async_wait<STAGES - 2>();
+                __syncthreads();
+                out.load(shared + next, shared + next + left_bytes, 0);
+            }
+            if (part == 0) {
+                if (step + STAGES - 1 < end) {
+                    left.copy(shared + filled, shape);
+                    right.copy(shared + filled + left_bytes);
+                }
+                cp_async_commit();
+            }
+            out.add(part);
         }
-        cp_async_commit();
-        out.add(shared + used, shared + used + left_bytes);
-        used = used + stage_bytes == STAGES * stage_bytes ? 0 : used + stage_bytes;
-        filled = filled + stage_bytes == STAGES * stage_bytes ? 0 : filled + stage_bytes;
+        if (sums::parts == 1) {
+            cp_async_wait<STAGES - 2>();
+            __syncthreads();
+            out.load(shared + next, shared + next + left_bytes, 0);
+        }
+        filled = used;
+        used = next;
     }
     cp_async_wait<0>();
     __syncthreads();
@@ -59,7 +81,51 @@ FERRY_INLINE void add_eight(const float *from, float (&to)[8])
     for (int e = 0; e < 8; e++) to[e] += v[e];
 }
 
-extern "C" __global__ void __launch_bounds__(threads)
+// The sums of eight columns that the block has, or all blocks of the cluster.
+#if CLUSTER
+#define SHARE_A_TILE __cluster_dims__(1, 1, SPLIT)
+FERRY_INLINE void add_blocks(const float *from, float (&to)[8])
+{
+    float4 low[SPLIT], high[SPLIT];
+#pragma unroll
+    for (unsigned rank = 0; rank < SPLIT; rank++) {
+        low[rank] = cluster_load(from, rank);
+        high[rank] = cluster_load(from + 4, rank);
+    }
+#pragma unroll
+    for (unsigned rank = 0; rank < SPLIT; rank++) {
+        to[0] += low[rank].x, to[1] += low[rank].y, to[2] += low[rank].z, to[3] += low[rank].w;
+        to[4] += high[rank].x, to[5] += high[rank].y, to[6] += high[rank].z, to[7] += high[rank].w;
+    }
+}
+#else
+#define SHARE_A_TILE
+FERRY_INLINE void add_blocks(const float *from, float (&to)[8])
+{
+#pragma unroll
+    for (int s = 0; s < SLICES; s++) add_eight(from + s * TILE_M * sum_pitch, to);
+}
+#endif
+
+// Of the tile's runs of eight columns.
+FERRY_INLINE int row_of(int i) { return i / (TILE_N / 8); }
+FERRY_INLINE int column_of(int i) { return i % (TILE_N / 8) * 8; }
+
+// Leaves the sum of all slices where the first one's was.
+FERRY_INLINE void add_slices(float *tile)
+{
+    if (SLICES == 1) return;
+    __syncthreads();
+    for (int i = threadIdx.x; i < TILE_M * TILE_N / 8; i += threads) {
+        float v[8] = {};
+        float *at = tile + row_of(i) * sum_pitch + column_of(i);
+#pragma unroll
+        for (int s = 0; s < SLICES; s++) add_eight(at + s * TILE_M * sum_pitch, v);
+        store<8>(at, v);
+    }
+}
+
+extern "C" __global__ void __launch_bounds__(threads) SHARE_A_TILE
     ferry_product(const X_TYPE *__restrict__ x, const X_TYPE *__restrict__ w, const float *__restrict__ bias, Y_TYPE *y,
                   float *partial, int rows, int columns, int steps, int channels, int depth, int x_pitch,
                   int x_channel_step, int x_picture, int x_line, int in_h, int in_w, int out_w, int plane, int pad_h,
@@ -74,29 +140,52 @@ extern "C" __global__ void __launch_bounds__(threads)
     const int each = (steps + SPLIT - 1) / SPLIT, begin = blockIdx.z * each;
     sums d;
     multiply(x, w, shape, m, n, steps, begin, min(begin + each, steps), shared, d);
-    float *tile = reinterpret_cast<float *>(shared);
-    d.put(tile);
-    __syncthreads();
     store_to to;
-    to.y = y, to.bias = bias, to.columns = columns, to.pitch = y_pitch, to.plane = plane;
+    to.y = y, to.bias = bias, to.rows = rows, to.columns = columns, to.pitch = y_pitch, to.plane = plane;
     FERRY_EACH_OPERAND(GIVE)
     to.begin();
-#pragma unroll 2
-    for (int i = threadIdx.x; i < TILE_M * TILE_N / 8; i += threads) {
-        const int row = i / (TILE_N / 8), column = i % (TILE_N / 8) * 8;
-        if (m + row >= rows || n + column >= columns) continue;
-        float v[8];
-        load<8>(tile + row * sum_pitch + column, v);
+    // The cluster's blocks share the tile's stores. What the chain reads for some of them is on its way before the sums
+    // are there.
+    constexpr int blocks = CLUSTER ? SPLIT : 1, stores = TILE_M * TILE_N / 8;
+    constexpr int group = stores >= 4 * threads * blocks ? 4 : stores >= 2 * threads * blocks ? 2 : 1;
+    constexpr bool chains = SPLIT == 1 || CLUSTER;
+    const int first = (CLUSTER ? blockIdx.z * threads : 0) + threadIdx.x;
+    operands with[group];
 #pragma unroll
-        for (int s = 1; s < SLICES; s++) add_eight(tile + (s * TILE_M + row) * sum_pitch + column, v);
-        if (SPLIT > 1)
-            store<8>(partial + ((long long)blockIdx.z * rows + m + row) * (tiles_n * TILE_N) + n + column, v);
-        else
-            to(m + row, n + column, v);
+    for (int g = 0; g < group; g++)
+        if (chains) to.fetch(m + row_of(first + g * threads * blocks), n + column_of(first + g * threads * blocks), with[g]);
+    float *tile = reinterpret_cast<float *>(shared);
+    d.put(tile);
+#if CLUSTER
+    add_slices(tile);
+    cluster_sync();
+#else
+    __syncthreads();
+#endif
+    for (int i = first; i < stores; i += group * threads * blocks) {
+#pragma unroll
+        for (int g = 0; g < group; g++) {
+            const int at = i + g * threads * blocks, row = row_of(at), column = column_of(at);
+            if (at >= stores || !to.has(m + row, n + column)) continue;
+            float v[8] = {};
+            add_blocks(tile + row * sum_pitch + column, v);
+            if (chains)
+                to.finish(m + row, n + column, v, with[g]);
+            else
+                store<8>(partial + ((long long)blockIdx.z * rows + m + row) * (tiles_n * TILE_N) + n + column, v);
+        }
+#pragma unroll
+        for (int g = 0; g < group; g++) {
+            const int at = i + (group + g) * threads * blocks;
+            if (chains && at < stores) to.fetch(m + row_of(at), n + column_of(at), with[g]);
+        }
     }
+#if CLUSTER
+    cluster_sync(); // nobody leaves while others read its sums
+#endif
 }
 
-#if SPLIT > 1
+#if SPLIT > 1 && !CLUSTER
 // Adds up what the blocks of each tile have left in `partial`, always in the same order.
 extern "C" __global__ void __launch_bounds__(128)
     ferry_product_finish(const float *__restrict__ partial, const float *__restrict__ bias, Y_TYPE *y, int rows,
@@ -109,13 +198,14 @@ extern "C" __global__ void __launch_bounds__(128)
     grid_dependency_wait();
     if (row >= rows) return;
     store_to to;
-    to.y = y, to.bias = bias, to.columns = columns, to.pitch = y_pitch, to.plane = plane;
+    to.y = y, to.bias = bias, to.rows = rows, to.columns = columns, to.pitch = y_pitch, to.plane = plane;
     FERRY_EACH_OPERAND(GIVE)
     to.begin();
-    float v[8];
-    load<8>(partial + (long long)row * width + column, v);
+    operands with;
+    to.fetch(row, column, with);
+    float v[8] = {};
 #pragma unroll
-    for (int s = 1; s < SPLIT; s++) add_eight(partial + ((long long)s * rows + row) * width + column, v);
-    to(row, column, v);
+    for (int s = 0; s < SPLIT; s++) add_eight(partial + ((long long)s * rows + row) * width + column, v);
+    to.finish(row, column, v, with);
 }
 #endif

@@ -17,7 +17,9 @@ FERRY_INLINE void multiply_add(float (&d)[4], const unsigned (&a)[4], const unsi
 struct sums {
     static constexpr int blocks_m = warp_m / 16, blocks_n = warp_n / 16;
     static_assert(warp_m % 16 == 0 && warp_n % 16 == 0 && 4 % SLICES == 0, "whole fragments");
+    static constexpr int parts = 4 / SLICES;
     float d[blocks_m][2 * blocks_n][4];
+    unsigned a[2][blocks_m][4], b[2][2 * blocks_n][2]; // of a part, and of the one behind it
     int slice, lane, m, n; // m, n: where the warp's part begins
 
     __device__ __forceinline__ void begin()
@@ -33,38 +35,33 @@ struct sums {
             for (int j = 0; j < 2 * blocks_n; j++) d[i][j][0] = d[i][j][1] = d[i][j][2] = d[i][j][3] = 0.0f;
     }
 
-    // Fragments of 16 elements along the rows: two chunks.
-    __device__ __forceinline__ void load(const unsigned char *left, const unsigned char *right, int k,
-                                         unsigned (&a)[blocks_m][4], unsigned (&b)[2 * blocks_n][2]) const
+    // Fragments of 16 elements along the rows: two chunks. Part `part` of the warp's share of a tile: each slice of the
+    // block takes others.
+    __device__ __forceinline__ void load(const unsigned char *left, const unsigned char *right, int part)
     {
+        const int k = slice * parts + part;
+        unsigned(&to_a)[blocks_m][4] = a[part % 2];
+        unsigned(&to_b)[2 * blocks_n][2] = b[part % 2];
 #pragma unroll
         for (int i = 0; i < blocks_m; i++)
-            ldmatrix_x4(a[i], left + chunk_at(m + i * 16 + lane % 16, 2 * k + lane / 16));
+            ldmatrix_x4(to_a[i], left + chunk_at(m + i * 16 + lane % 16, 2 * k + lane / 16));
 #pragma unroll
         for (int j = 0; j < blocks_n; j++) {
             unsigned r[4];
             ldmatrix_x4(r, right + chunk_at(n + j * 16 + lane / 16 * 8 + lane % 8, 2 * k + lane / 8 % 2));
-            b[2 * j][0] = r[0];
-            b[2 * j][1] = r[1];
-            b[2 * j + 1][0] = r[2];
-            b[2 * j + 1][1] = r[3];
+            to_b[2 * j][0] = r[0];
+            to_b[2 * j][1] = r[1];
+            to_b[2 * j + 1][0] = r[2];
+            to_b[2 * j + 1][1] = r[3];
         }
     }
 
-    // The warp's share of a tile: each slice of the block takes other elements along the rows.
-    __device__ __forceinline__ void add(const unsigned char *left, const unsigned char *right)
+    __device__ __forceinline__ void add(int part)
     {
-        constexpr int parts = 4 / SLICES;
-        unsigned a[2][blocks_m][4], b[2][2 * blocks_n][2];
-        load(left, right, slice * parts, a[0], b[0]);
 #pragma unroll
-        for (int k = 0; k < parts; k++) {
-            if (k + 1 < parts) load(left, right, slice * parts + k + 1, a[(k + 1) % 2], b[(k + 1) % 2]);
+        for (int i = 0; i < blocks_m; i++)
 #pragma unroll
-            for (int i = 0; i < blocks_m; i++)
-#pragma unroll
-                for (int j = 0; j < 2 * blocks_n; j++) multiply_add(d[i][j], a[k % 2][i], b[k % 2][j], X_TYPE());
-        }
+            for (int j = 0; j < 2 * blocks_n; j++) multiply_add(d[i][j], a[part % 2][i], b[part % 2][j], X_TYPE());
     }
 
     // To [SLICES][TILE_M][sum_pitch].

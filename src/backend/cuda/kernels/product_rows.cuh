@@ -2,8 +2,8 @@
 // Both sides of a product on their way to shared memory. A row of the left matrix is the window of one output position
 // (or, without windows, a row that lies evenly); a row of the right one is the packed weights of one output channel.
 // Along a row run the taps of the window, and in each the channels, rounded up to whole chunks of 16 bytes.
-// Set before: X_TYPE, TILE_M, TILE_N, WARPS_M, WARPS_N, SLICES, VECTOR (bytes that a copy of the left side may have:
-// 16, 8 or 4; 0: element by element), WINDOW (0 or 1), and with it KERNEL_H, KERNEL_W, STRIDE_H, STRIDE_W, DILATION_H,
+// Set before: X_TYPE, TILE_M, TILE_N, WARPS_M, WARPS_N, SLICES, VECTOR (bytes that a copy of the left side has, to which
+// its channels and steps are multiples: 16, 8 or 4; 0: element by element), WINDOW (0 or 1), and with it KERNEL_H, KERNEL_W, STRIDE_H, STRIDE_W, DILATION_H,
 // DILATION_W.
 #pragma once
 #include "types.cuh"
@@ -34,7 +34,6 @@ struct left_rows {
 #if WINDOW
     int top[count], left[count], tap_h, tap_w;
 #endif
-    bool even; // copies of VECTOR bytes are aligned
 
     // Rows from `first` on, elements from `k` on. Rows beyond the last one repeat it: nobody stores their sums.
     __device__ __forceinline__ void begin(const X_TYPE *from, const left_shape &s, int first, int k)
@@ -43,9 +42,6 @@ struct left_rows {
         x = from;
         at = chunk_at(row, column);
         c = k + column * chunk;
-        const unsigned long long steps = (unsigned)s.pitch | (unsigned)s.line | (unsigned)s.picture;
-        even = VECTOR && s.channel_step == 1 &&
-               (((unsigned long long)from | steps * sizeof(X_TYPE)) & (unsigned)(VECTOR - 1)) == 0;
 #if WINDOW
         const int tap = c / s.depth;
         c -= tap * s.depth;
@@ -98,24 +94,20 @@ struct left_rows {
 
     __device__ __forceinline__ void copy_chunk(unsigned char *to, const X_TYPE *from, int elements, int step) const
     {
-#if VECTOR
-        constexpr int piece = VECTOR / (int)sizeof(X_TYPE);
-        if (even) {
-#pragma unroll
-            for (int e = 0; e < chunk; e += piece) {
-                const bool valid = e < elements;
-                const X_TYPE *source = valid ? from + e : x;
 #if VECTOR == 16
-                cp_async_16(to, source, valid);
-#elif VECTOR == 8
-                cp_async_8(to + e * sizeof(X_TYPE), source, valid);
+        cp_async_16(to, from, elements > 0);
+#elif VECTOR
+        constexpr int piece = VECTOR / (int)sizeof(X_TYPE);
+#pragma unroll
+        for (int e = 0; e < chunk; e += piece) {
+            const bool valid = e < elements;
+#if VECTOR == 8
+            cp_async_8(to + e * sizeof(X_TYPE), valid ? from + e : x, valid);
 #else
-                cp_async_4(to + e * sizeof(X_TYPE), source, valid);
+            cp_async_4(to + e * sizeof(X_TYPE), valid ? from + e : x, valid);
 #endif
-            }
-            return;
         }
-#endif
+#else
         union {
             uint4 all;
             X_TYPE elements[chunk];
@@ -125,6 +117,7 @@ struct left_rows {
         for (int e = 0; e < chunk; e++)
             if (e < elements) u.elements[e] = from[(long long)e * step];
         *reinterpret_cast<uint4 *>(to) = u.all;
+#endif
     }
 };
 

@@ -14,7 +14,9 @@ struct sums {
         uint4 all;
         X_TYPE elements[chunk];
     };
+    static constexpr int parts = 1;
     float d[count_m][count_n];
+    const unsigned char *from_left, *from_right; // the tile
     int slice, m, n; // m, n: the thread's first row and column
 
     __device__ __forceinline__ void begin()
@@ -29,17 +31,24 @@ struct sums {
             for (int j = 0; j < count_n; j++) d[i][j] = 0.0f;
     }
 
-    __device__ __forceinline__ void add(const unsigned char *left, const unsigned char *right)
+    __device__ __forceinline__ void load(const unsigned char *left, const unsigned char *right, int)
+    {
+        from_left = left;
+        from_right = right;
+    }
+
+    // The thread's share of a tile, by chunks of its rows and columns: each slice of the block takes others.
+    __device__ __forceinline__ void add(int)
     {
 #pragma unroll 1
         for (int k = slice; k < 8; k += SLICES) {
             piece a[count_m], b[count_n];
 #pragma unroll
             for (int i = 0; i < count_m; i++)
-                a[i].all = *reinterpret_cast<const uint4 *>(left + chunk_at(m + i * 8, k));
+                a[i].all = *reinterpret_cast<const uint4 *>(from_left + chunk_at(m + i * 8, k));
 #pragma unroll
             for (int j = 0; j < count_n; j++)
-                b[j].all = *reinterpret_cast<const uint4 *>(right + chunk_at(n + j * 4, k));
+                b[j].all = *reinterpret_cast<const uint4 *>(from_right + chunk_at(n + j * 4, k));
 #pragma unroll
             for (int e = 0; e < chunk; e++)
 #pragma unroll

@@ -13,10 +13,10 @@
     const type *o##i;                                                                                                  \
     int pitch##i;
 #define EVEN(i, kind, type) &&is_even(o##i, pitch##i)
-#define LOAD(i, kind, type)                                                                                            \
-    float v##i[8];                                                                                                     \
-    load_eight(o##i + (long long)(kind == 0 ? row : kind == 1 ? 0 : row / plane) * pitch##i + column, whole, left, v##i);
-#define PASS(i, kind, type) , v##i[e]
+#define EIGHT(i, kind, type) eight<type> v##i;
+#define FETCH(i, kind, type)                                                                                           \
+    to.v##i.load(o##i + (long long)(kind == 0 ? row : kind == 1 ? 0 : row / plane) * pitch##i + column, whole, left);
+#define PASS(i, kind, type) , to_float(with.v##i.elements[e])
 
 // Runs of eight in rows of such a pitch are aligned to 16 bytes.
 template <class T> FERRY_INLINE bool is_even(const T *first, int pitch)
@@ -24,40 +24,62 @@ template <class T> FERRY_INLINE bool is_even(const T *first, int pitch)
     return (((unsigned long long)first | (unsigned long long)(unsigned)pitch * sizeof(T)) & 15u) == 0;
 }
 
-template <class T> FERRY_INLINE void load_eight(const T *from, bool whole, int left, float (&to)[8])
-{
-    if (whole) {
-        load<8>(from, to);
-        return;
-    }
-#pragma unroll
-    for (int e = 0; e < 8; e++) to[e] = e < left ? to_float(from[e]) : 0.0f;
-}
-
-struct store_to {
-    Y_TYPE *y;
-    const float *bias; // in whole tiles
-    int columns, pitch, plane;
-    bool even;
-    FERRY_EACH_OPERAND(MEMBER)
-
-    __device__ __forceinline__ void begin() { even = is_even(y, pitch) FERRY_EACH_OPERAND(EVEN); }
-    __device__ __forceinline__ void operator()(int row, int column, float (&v)[8]) const
+// As they lie in memory: a load that nothing waits for yet.
+template <class T> struct eight {
+    static constexpr int bytes = 8 * (int)sizeof(T) < 16 ? 8 * (int)sizeof(T) : 16, count = 8 * (int)sizeof(T) / bytes;
+    union {
+        typename word<bytes>::type words[count];
+        T elements[8];
+    };
+    __device__ __forceinline__ void load(const T *from, bool whole, int left)
     {
-        const int left = columns - column;
-        const bool whole = even && left >= 8;
-        float b[8];
-        load<8>(bias + column, b);
-        FERRY_EACH_OPERAND(LOAD)
-#pragma unroll
-        for (int e = 0; e < 8; e++) v[e] = ferry_chain(v[e] + b[e] FERRY_EACH_OPERAND(PASS));
-        Y_TYPE *to = y + (long long)row * pitch + column;
         if (whole) {
-            store<8>(to, v);
+#pragma unroll
+            for (int i = 0; i < count; i++) words[i] = reinterpret_cast<const typename word<bytes>::type *>(from)[i];
             return;
         }
 #pragma unroll
         for (int e = 0; e < 8; e++)
-            if (e < left) to[e] = element<Y_TYPE>::of(v[e]);
+            if (e < left) elements[e] = from[e];
+    }
+};
+
+struct operands {
+    eight<float> bias;
+    FERRY_EACH_OPERAND(EIGHT)
+};
+
+struct store_to {
+    Y_TYPE *y;
+    const float *bias; // in whole tiles
+    int rows, columns, pitch, plane;
+    bool even;
+    FERRY_EACH_OPERAND(MEMBER)
+
+    __device__ __forceinline__ void begin() { even = is_even(y, pitch) FERRY_EACH_OPERAND(EVEN); }
+    __device__ __forceinline__ bool has(int row, int column) const { return row < rows && column < columns; }
+
+    // What the chain reads for eight columns of a row, if there are such.
+    __device__ __forceinline__ void fetch(int row, int column, operands &to) const
+    {
+        const int left = columns - column;
+        const bool whole = even && left >= 8;
+        if (!has(row, column)) return;
+        to.bias.load(bias + column, true, 8);
+        FERRY_EACH_OPERAND(FETCH)
+    }
+    __device__ __forceinline__ void finish(int row, int column, float (&v)[8], const operands &with) const
+    {
+        const int left = columns - column;
+#pragma unroll
+        for (int e = 0; e < 8; e++) v[e] = ferry_chain(v[e] + with.bias.elements[e] FERRY_EACH_OPERAND(PASS));
+        Y_TYPE *at = y + (long long)row * pitch + column;
+        if (even && left >= 8) {
+            store<8>(at, v);
+            return;
+        }
+#pragma unroll
+        for (int e = 0; e < 8; e++)
+            if (e < left) at[e] = element<Y_TYPE>::of(v[e]);
     }
 };
