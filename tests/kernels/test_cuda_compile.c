@@ -44,6 +44,7 @@ static const kernel_case cases[] = {
     {"ferry", "FusedConv", "f16:1x96x1x1 =f16:16x96x1x1 =f16:16", "act=relu", .outputs = 1},
     {"", "Where", "bool:4x1x3 f16:4x5x3 f16:1", .outputs = 1},
     {"", "Div", "s64:2x30 s64:30", .outputs = 1},
+    {"", "MatMul", "f16:2x3x17x40 f16:3x40x65", .outputs = 1},
 };
 
 static void every_family__compiles_for_every_target(void **state)

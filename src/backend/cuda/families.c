@@ -18,6 +18,7 @@
     ROW(pointwise)          \
     ROW(integer_pointwise)  \
     ROW(rows)               \
+    ROW(batched)            \
     ROW(broadcast)          \
     ROW(move)               \
     ROW(gather)

@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: Apache-2.0
+// MatMul of two computed tensors, batch by batch.
+#include <string.h>
+
+#include "backend/cpu/conv_node.h"
+#include "backend/cpu/matmul_shape.h"
+#include "backend/cuda/node.h"
+
+static const char tactic_name[] = "batched_product";
+
+#define TILE 64 // in kernels/batched.cuh
+#define BATCH_DIMS 4
+
+static bool owns(const char *tactic)
+{
+    return strcmp(tactic, tactic_name) == 0;
+}
+
+static bool read_shape(const ferry_tensor_desc *a, const ferry_tensor_desc *b, const ferry_tensor_desc *y,
+                       ferry_matmul_shape *out)
+{
+    int64_t elements = 0;
+    return ferry_cpu_is_float(a->dtype) && a->dtype == b->dtype && a->dtype == y->dtype &&
+           ferry_cuda_elements(a, &elements) && ferry_cuda_elements(b, &elements) &&
+           ferry_cuda_elements(y, &elements) && ferry_matmul_shape_read(a, b, y, out) && out->rank <= BATCH_DIMS &&
+           out->batches <= UINT16_MAX && out->m / TILE < UINT16_MAX;
+}
+
+static bool is_known(const ferry_graph *g, const ferry_node *node)
+{
+    return ferry_node_is(node, "MatMul") && node->n_inputs == 2 && ferry_cpu_value(g, node, 0) &&
+           ferry_cpu_value(g, node, 1) && !ferry_cpu_is_constant(g, node, 0) && !ferry_cpu_is_constant(g, node, 1);
+}
+
+static ferry_status pack(ferry_cuda_device *device, const ferry_region *region, const char *tactic,
+                         ferry_cuda_package *package, ferry_error *err)
+{
+    const ferry_graph *g = region->graph;
+    const ferry_node *node = &g->nodes[region->nodes[0]];
+    const char *type = is_known(g, node) ? ferry_cuda_type_name(ferry_cpu_result(g, node)->dtype) : NULL;
+    if (region->n_nodes != 1 || !type) return ferry_cuda_misfit(tactic, "a node that it does not know", err);
+    ferry_cuda_source s = {.heap = device->base.heap};
+    ferry_cuda_source_add(&s, "#include \"types.cuh\"\n#define TYPE %s\n#include \"batched.cuh\"\n", type);
+    return ferry_cuda_source_compile(&s, package, err);
+}
+
+static ferry_status prepare(ferry_cuda_device *device, const ferry_region *region, const char *tactic,
+                            const ferry_tensor_desc *in, const ferry_tensor_desc *out, ferry_cuda_kernel *kernel,
+                            ferry_error *err)
+{
+    (void)device;
+    FERRY_TRY(ferry_cpu_check_region(region, tactic, in, out, err));
+    const ferry_graph *g = region->graph;
+    const ferry_node *node = &g->nodes[region->nodes[0]];
+    ferry_matmul_shape s;
+    if (!is_known(g, node)) return ferry_cuda_misfit(tactic, "a node that it does not know", err);
+    const ferry_cpu_operand a = ferry_cpu_input(region, in, 0), b = ferry_cpu_input(region, in, 1);
+    if (a.at < 0 || b.at < 0 || out[0].dtype != ferry_cpu_result(g, node)->dtype ||
+        !read_shape(&a.desc, &b.desc, &out[0], &s))
+        return ferry_cuda_misfit(tactic, "shapes that do not fit together", err);
+    ferry_cuda_launch *launch = NULL;
+    FERRY_TRY(ferry_cuda_kernel_launch(kernel, 0, "ferry_batched",
+                                       (const uint64_t[3]){(s.n + TILE - 1) / TILE, (s.m + TILE - 1) / TILE, s.batches},
+                                       (const unsigned[3]){256, 1, 1}, 0, &launch, err));
+    ferry_cuda_pass_in(launch, a.at);
+    ferry_cuda_pass_in(launch, b.at);
+    ferry_cuda_pass_out(launch, 0);
+    ferry_cuda_pass_int(launch, (int64_t)s.m);
+    ferry_cuda_pass_int(launch, (int64_t)s.n);
+    ferry_cuda_pass_int(launch, (int64_t)s.k);
+    const int32_t skip = BATCH_DIMS - s.rank;
+    for (int32_t d = 1; d < BATCH_DIMS; d++) ferry_cuda_pass_int(launch, d >= skip ? s.dims[d - skip] : 1);
+    for (int32_t d = 0; d < BATCH_DIMS; d++) ferry_cuda_pass_long(launch, d >= skip ? s.a_steps[d - skip] : 0);
+    for (int32_t d = 0; d < BATCH_DIMS; d++) ferry_cuda_pass_long(launch, d >= skip ? s.b_steps[d - skip] : 0);
+    return FERRY_OK;
+}
+
+static ferry_status offer(ferry_cuda_device *device, const ferry_graph_view *view, ferry_node_id root,
+                          const ferry_offer_sink *sink, ferry_error *err)
+{
+    const ferry_graph *g = view->graph;
+    const ferry_node *node = &g->nodes[root];
+    if (!is_known(g, node) || !ferry_cpu_is_plain_node(view, root)) return FERRY_OK;
+    const ferry_value *a = ferry_cpu_value(g, node, 0), *b = ferry_cpu_value(g, node, 1);
+    const ferry_tensor_desc x[2] = {ferry_cpu_describe(a, FERRY_LAYOUT_PLAIN),
+                                    ferry_cpu_describe(b, FERRY_LAYOUT_PLAIN)};
+    const ferry_tensor_desc y = ferry_cpu_describe(ferry_cpu_result(g, node), FERRY_LAYOUT_PLAIN);
+    ferry_matmul_shape s;
+    if (!read_shape(&x[0], &x[1], &y, &s)) return FERRY_OK;
+    const double tiles = (double)((s.m + TILE - 1) / TILE * TILE) * (double)((s.n + TILE - 1) / TILE * TILE);
+    const double bytes = ferry_cpu_bytes(a) + ferry_cpu_bytes(b) + ferry_cpu_bytes(ferry_cpu_result(g, node));
+    return ferry_cpu_offer_node(sink, tactic_name, root, FERRY_LAYOUT_PLAIN, FERRY_LAYOUT_PLAIN, 0,
+                                ferry_cuda_cost_us(device, FERRY_F32, (double)s.batches * tiles * (double)s.k, bytes),
+                                err);
+}
+
+extern const ferry_cuda_family ferry_cuda_family_batched;
+const ferry_cuda_family ferry_cuda_family_batched = {
+    .name = "batched",
+    .offer = offer,
+    .owns = owns,
+    .pack = pack,
+    .prepare = prepare,
+};
