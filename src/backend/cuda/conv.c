@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Convolution of floats in one group, as a product of the windows of positions and the weights, channels last. What
-// follows it elementwise is part of it.
+// Convolution of floats or int8 in one group, as a product of the windows of positions and the weights, channels last.
+// What follows it elementwise is part of it.
 #include <string.h>
 
 #include "backend/cpu/conv_node.h" // the geometry is read alike on every device
@@ -18,24 +18,29 @@ static bool owns(const char *tactic)
     return tile_of(tactic) != NULL;
 }
 
+static bool is_conv(const ferry_node *node)
+{
+    return ferry_node_is(node, "Conv") || ferry_node_is(node, "FusedConv") || ferry_node_is(node, "QConv");
+}
+
 // What is known of a convolution without its input's size.
 static bool read_product(const ferry_region *region, ferry_cuda_product *p)
 {
     const ferry_graph *g = region->graph;
     if (region->n_nodes < 1 || region->n_outputs != 1) return false;
     const ferry_node *node = &g->nodes[region->nodes[0]];
-    if ((!ferry_node_is(node, "Conv") && !ferry_node_is(node, "FusedConv")) || ferry_node_int(node, "group", 1) != 1)
-        return false;
+    if (!is_conv(node) || ferry_node_int(node, "group", 1) != 1) return false;
+    const bool integer = ferry_node_is(node, "QConv");
     const ferry_value *x = ferry_cpu_value(g, node, 0), *w = ferry_cpu_value(g, node, 1);
-    if (!x || !w || !w->data || w->shape.rank < 3 || w->shape.rank > 5 || !ferry_cpu_is_float(x->dtype) ||
-        !ferry_cpu_is_float(w->dtype))
+    if (!x || !w || !w->data || w->shape.rank < 3 || w->shape.rank > 5 ||
+        (!integer && (!ferry_cpu_is_float(x->dtype) || !ferry_cpu_is_float(w->dtype))))
         return false;
     *p = (ferry_cuda_product){.x_type = x->dtype,
                               .columns = w->shape.dims[0],
                               .channels = w->shape.dims[1],
                               .taps = 1,
                               .w = w,
-                              .b = ferry_cpu_value(g, node, 2),
+                              .b = ferry_cpu_value(g, node, integer ? 3 : 2),
                               .channel_stride = 1,
                               .tap_stride = 1,
                               .bias_stride = 1,
@@ -58,6 +63,7 @@ static bool read_product(const ferry_region *region, ferry_cuda_product *p)
     }
     p->column_stride = p->channels * p->taps;
     p->channel_stride = p->taps;
+    if (integer) return ferry_cuda_product_read_integer(region, p);
     ferry_cuda_product_form(p);
     if (!ferry_cuda_product_read_chain(region, p)) return false;
     p->y_type = g->values[region->outputs[0]].dtype;
@@ -175,8 +181,7 @@ static ferry_status offer(ferry_cuda_device *device, const ferry_graph_view *vie
     for (int32_t i = 0; i < n; i++) {
         const ferry_node *node = &view->graph->nodes[roots[i].nodes[0]];
         ferry_conv_shape shape;
-        if ((!ferry_node_is(node, "Conv") && !ferry_node_is(node, "FusedConv")) ||
-            !ferry_conv_node_is_offered(view, roots[i].nodes[0], &shape) || shape.group != 1)
+        if (!is_conv(node) || !ferry_conv_node_is_offered(view, roots[i].nodes[0], &shape) || shape.group != 1)
             continue;
         ferry_arena arena;
         ferry_region region;

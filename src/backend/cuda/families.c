@@ -17,6 +17,7 @@
     ROW(pool_global)        \
     ROW(pointwise)          \
     ROW(integer_pointwise)  \
+    ROW(integer_window)     \
     ROW(rows)               \
     ROW(batched)            \
     ROW(broadcast)          \

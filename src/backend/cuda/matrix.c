@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Matrix products of floats with constant weights: Gemm, FusedGemm, and MatMul with a matrix on the right. What follows
+// Matrix products with constant weights: Gemm, FusedGemm, QGemm, and MatMul with a matrix on the right. What follows
 // elementwise is part of it.
 #include <string.h>
 
@@ -19,12 +19,29 @@ static bool owns(const char *tactic)
     return tile_of(tactic) != NULL;
 }
 
+static bool read_integer(const ferry_region *region, const ferry_node *node, ferry_cuda_product *p)
+{
+    const ferry_value *w = ferry_cpu_value(region->graph, node, 1);
+    if (!w || w->shape.rank != 2) return false;
+    const bool across = ferry_node_int(node, "transB", 0) != 0;
+    *p = (ferry_cuda_product){.x_type = FERRY_S8,
+                              .columns = w->shape.dims[across ? 0 : 1],
+                              .channels = w->shape.dims[across ? 1 : 0],
+                              .taps = 1,
+                              .w = w,
+                              .b = ferry_cpu_value(region->graph, node, 3)};
+    p->column_stride = across ? p->channels : 1;
+    p->channel_stride = across ? 1 : p->columns;
+    return ferry_cuda_product_read_integer(region, p);
+}
+
 static bool read_product(const ferry_region *region, ferry_cuda_product *p)
 {
     const ferry_graph *g = region->graph;
     ferry_matrix m;
     if (region->n_nodes < 1 || region->n_outputs != 1) return false;
     const ferry_node *node = &g->nodes[region->nodes[0]];
+    if (ferry_node_is(node, "QGemm")) return read_integer(region, node, p);
     if (!ferry_matrix_read(g, node, &m)) return false;
     const ferry_value *x = ferry_cpu_value(g, node, 0), *y = &g->values[region->outputs[0]];
     *p = (ferry_cuda_product){.x_type = x->dtype,
@@ -112,8 +129,9 @@ static ferry_status offer(ferry_cuda_device *device, const ferry_graph_view *vie
     ferry_cuda_product_root roots[2];
     const int32_t n = ferry_cuda_product_roots(view, root, roots);
     for (int32_t i = 0; i < n; i++) {
+        const ferry_node *node = &view->graph->nodes[roots[i].nodes[0]];
         ferry_matrix m;
-        if (!ferry_matrix_read(view->graph, &view->graph->nodes[roots[i].nodes[0]], &m) ||
+        if ((!ferry_node_is(node, "QGemm") && !ferry_matrix_read(view->graph, node, &m)) ||
             !ferry_cpu_is_plain_node(view, roots[i].nodes[0]))
             continue;
         ferry_arena arena;

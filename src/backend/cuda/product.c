@@ -65,7 +65,8 @@ const ferry_cuda_tile *ferry_cuda_tile_at(size_t index)
 static bool is_product(const ferry_node *node)
 {
     return ferry_node_is(node, "Conv") || ferry_node_is(node, "FusedConv") || ferry_node_is(node, "Gemm") ||
-           ferry_node_is(node, "FusedGemm") || ferry_node_is(node, "MatMul");
+           ferry_node_is(node, "FusedGemm") || ferry_node_is(node, "MatMul") || ferry_node_is(node, "QConv") ||
+           ferry_node_is(node, "QGemm");
 }
 
 int32_t ferry_cuda_product_roots(const ferry_graph_view *view, ferry_node_id root, ferry_cuda_product_root out[2])
@@ -74,6 +75,12 @@ int32_t ferry_cuda_product_roots(const ferry_graph_view *view, ferry_node_id roo
     int32_t n = 0;
     if (is_product(&g->nodes[root])) {
         out[0] = (ferry_cuda_product_root){.nodes = {root}, .n_nodes = 1};
+        return 1;
+    }
+    if (ferry_node_is(&g->nodes[root], "QTable")) {
+        const ferry_node_id product = ferry_cpu_maker_for_one(view, g->nodes[root].inputs[0]);
+        if (product == FERRY_NO_NODE || !is_product(&g->nodes[product])) return 0;
+        out[0] = (ferry_cuda_product_root){.nodes = {product, root}, .n_nodes = 2};
         return 1;
     }
     for (int32_t branch = 0; branch < 2; branch++) {
@@ -128,7 +135,8 @@ bool ferry_cuda_tile_fits(const ferry_cuda_target *t, const ferry_cuda_tile *til
                           double rows)
 {
     const bool mma = (p->x_type == FERRY_F16 && ferry_cuda_has_mma_f16(t)) ||
-                     (p->x_type == FERRY_BF16 && ferry_cuda_has_mma_bf16(t));
+                     (p->x_type == FERRY_BF16 && ferry_cuda_has_mma_bf16(t)) ||
+                     (p->x_type == FERRY_S8 && ferry_cuda_has_mma_s8(t));
     ferry_cuda_product_size size;
     if (tile->mma != mma || !ferry_cuda_product_sizes(t, p, tile, &size) || size.shared_bytes > t->shared_bytes)
         return false;

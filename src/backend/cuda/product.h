@@ -29,6 +29,10 @@ typedef struct ferry_cuda_product {
     int32_t residual;         // index of that operand; -1: none
     const ferry_node *node;   // with the attributes of an epilogue; NULL: it has none
     const ferry_value *w, *b; // constants; b may be NULL
+    // Of int8 products, docs/INT8.md: NULL of others.
+    const ferry_value *mult;
+    const ferry_value *table; // of a QTable behind it, or NULL
+    int32_t x_zero;
     // Of the weights, in elements.
     int64_t column_stride, channel_stride, tap_stride, bias_stride;
     float alpha, beta; // of weights and bias
@@ -52,6 +56,12 @@ void ferry_cuda_product_form(ferry_cuda_product *product);
 /// The chain of the region's nodes behind the first, and the first one's residual (input 3 of fused products), if it
 /// fits.
 bool ferry_cuda_product_read_chain(const ferry_region *region, ferry_cuda_product *out);
+
+/// The same of a QConv or QGemm, whose constants and QTable it reads, too. False when they do not fit.
+bool ferry_cuda_product_read_integer(const ferry_region *region, ferry_cuda_product *out);
+/// Their epilogue: defines functions, and in `before` text for ferry_cuda_chain_write.
+ferry_status ferry_cuda_product_write_integer(const ferry_cuda_product *product, ferry_cuda_source *source,
+                                              ferry_cuda_source *before, ferry_error *err);
 
 /// The tile can be used for such a product on that chip, and may be the best one. What is measured or known of the
 /// device at hand has no say: a plan has to fit every device of the chip's kind.

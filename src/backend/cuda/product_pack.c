@@ -27,7 +27,9 @@ bool ferry_cuda_product_sizes(const ferry_cuda_target *target, const ferry_cuda_
     out->steps = out->length * element / 128;
     if (out->length > INT32_MAX / 2 || out->width * out->length > (int64_t)1 << 40) return false;
     out->bias_at = ferry_align_size((size_t)(out->width * out->length * element), 256);
-    out->chain_at = out->bias_at + ferry_align_size((size_t)out->width * sizeof(float), 256);
+    const size_t floats = (size_t)out->width * (p->mult ? 2 : 1) * sizeof(float);
+    const size_t table = p->table ? 256 * ferry_dtype_bytes(p->table->dtype) : 0;
+    out->chain_at = out->bias_at + ferry_align_size(floats + table, 256);
     out->constant_bytes = out->chain_at + (size_t)p->columns * sizeof(float) *
                                               (size_t)ferry_cuda_chain_count(&p->chain, FERRY_CUDA_CHANNEL);
     // Without asynchronous copies more than two tiles in flight win nothing.
@@ -113,21 +115,23 @@ static ferry_status write_text(const ferry_graph *g, const ferry_cuda_product *p
 {
     ferry_cuda_source before = {.heap = s->heap};
     ferry_cuda_source_add(&before, "%s", "");
-    ferry_status status = write_epilogue(p, &before, err);
+    ferry_cuda_source_add(s, "#include \"types.cuh\"\n#include \"functions.cuh\"\n");
+    ferry_status status =
+        p->mult ? ferry_cuda_product_write_integer(p, s, &before, err) : write_epilogue(p, &before, err);
     if (status == FERRY_OK && before.failed) status = ferry_fail_memory(err, "a kernel's text");
     if (status == FERRY_OK) {
-        ferry_cuda_source_add(s, "#include \"types.cuh\"\n#include \"functions.cuh\"\n");
         ferry_cuda_source_add(s, "#define X_TYPE %s\n#define Y_TYPE %s\n", ferry_cuda_type_name(p->x_type),
                               ferry_cuda_type_name(p->y_type));
         const struct {
             const char *name;
             int value;
-        } defines[] = {{"MMA", tile->mma},         {"TILE_M", tile->m},
-                       {"TILE_N", tile->n},        {"WARPS_M", tile->warps_m},
-                       {"WARPS_N", tile->warps_n}, {"SLICES", tile->slices},
-                       {"STAGES", size->stages},   {"SPLIT", tile->split},
-                       {"CLUSTER", size->cluster}, {"VECTOR", ferry_cuda_product_vector(p)},
-                       {"WINDOW", p->windowed}};
+        } defines[] = {{"MMA", tile->mma},          {"TILE_M", tile->m},
+                       {"TILE_N", tile->n},         {"WARPS_M", tile->warps_m},
+                       {"WARPS_N", tile->warps_n},  {"SLICES", tile->slices},
+                       {"STAGES", size->stages},    {"SPLIT", tile->split},
+                       {"CLUSTER", size->cluster},  {"VECTOR", ferry_cuda_product_vector(p)},
+                       {"WINDOW", p->windowed},     {"X_ZERO", p->x_zero},
+                       {"INTEGER", p->mult != NULL}};
         for (size_t i = 0; i < FERRY_COUNT_OF(defines); i++)
             ferry_cuda_source_define(s, defines[i].name, defines[i].value);
         if (p->windowed) write_window(&p->window, s);
@@ -176,6 +180,20 @@ static void pack_weights(const ferry_cuda_product *p, const ferry_cuda_product_s
                     w[n * p->column_stride + t * p->tap_stride + c * p->channel_stride] * p->alpha);
 }
 
+static void pack_integers(const ferry_cuda_product *p, const ferry_cuda_product_size *size, char *to)
+{
+    const int8_t *w = p->w->data;
+    for (int64_t n = 0; n < p->columns; n++)
+        for (int64_t t = 0; t < p->taps; t++)
+            for (int64_t c = 0; c < p->channels; c++)
+                to[n * size->length + t * size->depth + c] =
+                    (char)w[n * p->column_stride + t * p->tap_stride + c * p->channel_stride];
+    float *bias = (float *)(to + size->bias_at);
+    memcpy(bias, p->b->data, (size_t)p->columns * sizeof *bias);
+    memcpy(bias + size->width, p->mult->data, (size_t)p->columns * sizeof *bias);
+    if (p->table) memcpy(bias + 2 * size->width, p->table->data, 256 * ferry_dtype_bytes(p->table->dtype));
+}
+
 static ferry_status pack_constants(const ferry_graph *g, const ferry_cuda_product *p,
                                    const ferry_cuda_product_size *size, const char *tactic, char *to,
                                    const ferry_heap *heap, ferry_error *err)
@@ -208,5 +226,9 @@ ferry_status ferry_cuda_product_pack(ferry_cuda_device *device, const ferry_grap
     FERRY_TRY(ferry_cuda_source_compile(&s, package, err));
     char *constants = ferry_cuda_package_constants(package, size.constant_bytes);
     if (!constants) return ferry_fail_memory(err, "packed weights");
+    if (p->mult) {
+        pack_integers(p, &size, constants);
+        return FERRY_OK;
+    }
     return pack_constants(g, p, &size, tactic, constants, device->base.heap, err);
 }

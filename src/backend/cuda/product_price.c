@@ -49,7 +49,7 @@ typedef struct step {
 
 static step step_clocks(const ferry_cuda_target *t, const ferry_cuda_product *p, const ferry_cuda_tile *tile)
 {
-    const double peak = ferry_cuda_peak_macs(t, tile->mma ? (int)p->x_type : FERRY_F32);
+    const double peak = ferry_cuda_peak_macs(t, tile->mma || p->mult ? (int)p->x_type : FERRY_F32);
     // On sm_90 and newer mma.sync does not reach the rate of those chips' own instructions, which the peak is of.
     const double reached = tile->mma && t->chip >= 90 ? 0.29 : 0.6;
     const double macs_a_clock = reached * peak / (t->processors * t->clock_ghz * 1e9);

@@ -9,7 +9,7 @@ typedef struct ferry_cuda_product_size {
     int64_t depth;            // channels in whole chunks of 16 bytes
     int64_t steps;            // tiles along a row: of 128 bytes
     int64_t width, length;    // columns, and elements of a row, in whole tiles
-    size_t bias_at, chain_at; // behind the weights, in bytes
+    size_t bias_at, chain_at; // behind the weights, in bytes; behind the bias of int8 products lie factors and table
     size_t constant_bytes;    // of it all
     int stages, threads;      // as used on that chip
     bool cluster;             // the blocks that share a tile are one

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// y[rows][columns] = chain(left * right + bias), a tile of TILE_M x TILE_N a block. The elements of a row are cut among
+// y[rows][columns] = chain(left * right + bias), or of int8 chain(left * right * mult + bias), a tile of TILE_M x TILE_N a block. The elements of a row are cut among
 // SPLIT blocks where there are too few tiles to fill the chip, and among SLICES groups of warps in a block. Shared
 // memory is a ring of STAGES tiles of both sides, filled while others are multiplied; at last it holds the sums, so that
 // neighbouring threads store neighbouring channels.
@@ -73,10 +73,10 @@ FERRY_INLINE void multiply(const X_TYPE *x, const X_TYPE *w, const left_shape &s
     __syncthreads();
 }
 
-FERRY_INLINE void add_eight(const float *from, float (&to)[8])
+FERRY_INLINE void add_eight(const sum_type *from, sum_type (&to)[8])
 {
-    float v[8];
-    load<8>(from, v);
+    sum_type v[8];
+    load_raw<8>(from, v);
 #pragma unroll
     for (int e = 0; e < 8; e++) to[e] += v[e];
 }
@@ -84,23 +84,32 @@ FERRY_INLINE void add_eight(const float *from, float (&to)[8])
 // The sums of eight columns that the block has, or all blocks of the cluster.
 #if CLUSTER
 #define SHARE_A_TILE __cluster_dims__(1, 1, SPLIT)
-FERRY_INLINE void add_blocks(const float *from, float (&to)[8])
+FERRY_INLINE void add_four(const float4 &from, float *to)
+{
+    to[0] += from.x, to[1] += from.y, to[2] += from.z, to[3] += from.w;
+}
+FERRY_INLINE void add_four(const float4 &from, int *to) // bits of ints
+{
+    to[0] += __float_as_int(from.x), to[1] += __float_as_int(from.y);
+    to[2] += __float_as_int(from.z), to[3] += __float_as_int(from.w);
+}
+FERRY_INLINE void add_blocks(const sum_type *from, sum_type (&to)[8])
 {
     float4 low[SPLIT], high[SPLIT];
 #pragma unroll
     for (unsigned rank = 0; rank < SPLIT; rank++) {
-        low[rank] = cluster_load(from, rank);
-        high[rank] = cluster_load(from + 4, rank);
+        low[rank] = cluster_load(reinterpret_cast<const float *>(from), rank);
+        high[rank] = cluster_load(reinterpret_cast<const float *>(from) + 4, rank);
     }
 #pragma unroll
     for (unsigned rank = 0; rank < SPLIT; rank++) {
-        to[0] += low[rank].x, to[1] += low[rank].y, to[2] += low[rank].z, to[3] += low[rank].w;
-        to[4] += high[rank].x, to[5] += high[rank].y, to[6] += high[rank].z, to[7] += high[rank].w;
+        add_four(low[rank], to);
+        add_four(high[rank], to + 4);
     }
 }
 #else
 #define SHARE_A_TILE
-FERRY_INLINE void add_blocks(const float *from, float (&to)[8])
+FERRY_INLINE void add_blocks(const sum_type *from, sum_type (&to)[8])
 {
 #pragma unroll
     for (int s = 0; s < SLICES; s++) add_eight(from + s * TILE_M * sum_pitch, to);
@@ -112,22 +121,22 @@ FERRY_INLINE int row_of(int i) { return i / (TILE_N / 8); }
 FERRY_INLINE int column_of(int i) { return i % (TILE_N / 8) * 8; }
 
 // Leaves the sum of all slices where the first one's was.
-FERRY_INLINE void add_slices(float *tile)
+FERRY_INLINE void add_slices(sum_type *tile)
 {
     if (SLICES == 1) return;
     __syncthreads();
     for (int i = threadIdx.x; i < TILE_M * TILE_N / 8; i += threads) {
-        float v[8] = {};
-        float *at = tile + row_of(i) * sum_pitch + column_of(i);
+        sum_type v[8] = {};
+        sum_type *at = tile + row_of(i) * sum_pitch + column_of(i);
 #pragma unroll
         for (int s = 0; s < SLICES; s++) add_eight(at + s * TILE_M * sum_pitch, v);
-        store<8>(at, v);
+        store_raw<8>(at, v);
     }
 }
 
 extern "C" __global__ void __launch_bounds__(threads) SHARE_A_TILE
     ferry_product(const X_TYPE *__restrict__ x, const X_TYPE *__restrict__ w, const float *__restrict__ bias, Y_TYPE *y,
-                  float *partial, int rows, int columns, int steps, int channels, int depth, int x_pitch,
+                  sum_type *partial, int rows, int columns, int steps, int channels, int depth, int x_pitch,
                   int x_channel_step, int x_picture, int x_line, int in_h, int in_w, int out_w, int plane, int pad_h,
                   int pad_w, int y_pitch FERRY_EACH_OPERAND(PARAMETER) FERRY_EACH_OPERAND(PITCH_PARAMETER))
 {
@@ -154,7 +163,7 @@ extern "C" __global__ void __launch_bounds__(threads) SHARE_A_TILE
 #pragma unroll
     for (int g = 0; g < group; g++)
         if (chains) to.fetch(m + row_of(first + g * threads * blocks), n + column_of(first + g * threads * blocks), with[g]);
-    float *tile = reinterpret_cast<float *>(shared);
+    sum_type *tile = reinterpret_cast<sum_type *>(shared);
     d.put(tile);
 #if CLUSTER
     add_slices(tile);
@@ -167,12 +176,12 @@ extern "C" __global__ void __launch_bounds__(threads) SHARE_A_TILE
         for (int g = 0; g < group; g++) {
             const int at = i + g * threads * blocks, row = row_of(at), column = column_of(at);
             if (at >= stores || !to.has(m + row, n + column)) continue;
-            float v[8] = {};
+            sum_type v[8] = {};
             add_blocks(tile + row * sum_pitch + column, v);
             if (chains)
                 to.finish(m + row, n + column, v, with[g]);
             else
-                store<8>(partial + ((long long)blockIdx.z * rows + m + row) * (tiles_n * TILE_N) + n + column, v);
+                store_raw<8>(partial + ((long long)blockIdx.z * rows + m + row) * (tiles_n * TILE_N) + n + column, v);
         }
 #pragma unroll
         for (int g = 0; g < group; g++) {
@@ -188,7 +197,7 @@ extern "C" __global__ void __launch_bounds__(threads) SHARE_A_TILE
 #if SPLIT > 1 && !CLUSTER
 // Adds up what the blocks of each tile have left in `partial`, always in the same order.
 extern "C" __global__ void __launch_bounds__(128)
-    ferry_product_finish(const float *__restrict__ partial, const float *__restrict__ bias, Y_TYPE *y, int rows,
+    ferry_product_finish(const sum_type *__restrict__ partial, const float *__restrict__ bias, Y_TYPE *y, int rows,
                          int columns, int plane,
                          int y_pitch FERRY_EACH_OPERAND(PARAMETER) FERRY_EACH_OPERAND(PITCH_PARAMETER))
 {
@@ -203,7 +212,7 @@ extern "C" __global__ void __launch_bounds__(128)
     to.begin();
     operands with;
     to.fetch(row, column, with);
-    float v[8] = {};
+    sum_type v[8] = {};
 #pragma unroll
     for (int s = 0; s < SPLIT; s++) add_eight(partial + ((long long)s * rows + row) * width + column, v);
     to.finish(row, column, v, with);

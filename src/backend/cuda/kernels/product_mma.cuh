@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Sums of a warp's part of a tile by matrix instructions, for f16 and bf16.
+// Sums of a warp's part of a tile by matrix instructions, for f16, bf16 and int8.
 #pragma once
 #include "product_rows.cuh"
 
@@ -12,13 +12,14 @@ FERRY_INLINE void multiply_add(float (&d)[4], const unsigned (&a)[4], const unsi
 {
     mma_bf16(d, a, b);
 }
+FERRY_INLINE void multiply_add(int (&d)[4], const unsigned (&a)[4], const unsigned (&b)[2], s8) { mma_s8(d, a, b); }
 #endif
 
 struct sums {
     static constexpr int blocks_m = warp_m / 16, blocks_n = warp_n / 16;
     static_assert(warp_m % 16 == 0 && warp_n % 16 == 0 && 4 % SLICES == 0, "whole fragments");
     static constexpr int parts = 4 / SLICES;
-    float d[blocks_m][2 * blocks_n][4];
+    sum_type d[blocks_m][2 * blocks_n][4];
     unsigned a[2][blocks_m][4], b[2][2 * blocks_n][2]; // of a part, and of the one behind it
     int slice, lane, m, n; // m, n: where the warp's part begins
 
@@ -32,10 +33,10 @@ struct sums {
 #pragma unroll
         for (int i = 0; i < blocks_m; i++)
 #pragma unroll
-            for (int j = 0; j < 2 * blocks_n; j++) d[i][j][0] = d[i][j][1] = d[i][j][2] = d[i][j][3] = 0.0f;
+            for (int j = 0; j < 2 * blocks_n; j++) d[i][j][0] = d[i][j][1] = d[i][j][2] = d[i][j][3] = 0;
     }
 
-    // Fragments of 16 elements along the rows: two chunks. Part `part` of the warp's share of a tile: each slice of the
+    // Fragments of 32 bytes along the rows: two chunks. Part `part` of the warp's share of a tile: each slice of the
     // block takes others.
     __device__ __forceinline__ void load(const unsigned char *left, const unsigned char *right, int part)
     {
@@ -65,7 +66,7 @@ struct sums {
     }
 
     // To [SLICES][TILE_M][sum_pitch].
-    __device__ __forceinline__ void put(float *to) const
+    __device__ __forceinline__ void put(sum_type *to) const
     {
         to += (slice * TILE_M + m + lane / 4) * sum_pitch + n + lane % 4 * 2;
 #pragma unroll
@@ -73,8 +74,9 @@ struct sums {
 #pragma unroll
             for (int j = 0; j < 2 * blocks_n; j++)
 #pragma unroll
-                for (int half = 0; half < 2; half++)
-                    *reinterpret_cast<float2 *>(to + (i * 16 + half * 8) * sum_pitch + j * 8) =
-                        make_float2(d[i][j][2 * half], d[i][j][2 * half + 1]);
+                for (int half = 0; half < 2; half++) {
+                    const sum_type pair[2] = {d[i][j][2 * half], d[i][j][2 * half + 1]};
+                    store_raw<2>(to + (i * 16 + half * 8) * sum_pitch + j * 8, pair);
+                }
     }
 };

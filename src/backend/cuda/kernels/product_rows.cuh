@@ -3,10 +3,19 @@
 // (or, without windows, a row that lies evenly); a row of the right one is the packed weights of one output channel.
 // Along a row run the taps of the window, and in each the channels, rounded up to whole chunks of 16 bytes.
 // Set before: X_TYPE, TILE_M, TILE_N, WARPS_M, WARPS_N, SLICES, VECTOR (bytes that a copy of the left side has, to which
-// its channels and steps are multiples: 16, 8 or 4; 0: element by element), WINDOW (0 or 1), and with it KERNEL_H, KERNEL_W, STRIDE_H, STRIDE_W, DILATION_H,
-// DILATION_W.
+// its channels and steps are multiples: 16, 8 or 4; 0: element by element), X_ZERO (what borders of int8 hold; 0 of
+// others), WINDOW (0 or 1), and with it KERNEL_H, KERNEL_W, STRIDE_H, STRIDE_W, DILATION_H, DILATION_W.
 #pragma once
 #include "types.cuh"
+
+// What products are summed in: int8 exactly.
+template <class T> struct sum_of {
+    typedef float type;
+};
+template <> struct sum_of<s8> {
+    typedef int type;
+};
+typedef sum_of<X_TYPE>::type sum_type;
 
 constexpr int threads = 32 * WARPS_M * WARPS_N * SLICES;
 constexpr int chunk = 16 / (int)sizeof(X_TYPE); // elements
@@ -74,7 +83,15 @@ struct left_rows {
         for (int i = 0; i < count; i++) {
             int n = elements;
 #if WINDOW
-            if ((unsigned)(top[i] + tap_h) >= (unsigned)s.in_h || (unsigned)(left[i] + tap_w) >= (unsigned)s.in_w) n = 0;
+            if ((unsigned)(top[i] + tap_h) >= (unsigned)s.in_h || (unsigned)(left[i] + tap_w) >= (unsigned)s.in_w) {
+#if X_ZERO
+                constexpr unsigned zeros = (X_ZERO & 255) * 0x01010101u;
+                *reinterpret_cast<uint4 *>(tile + at + i * (threads / 8) * 128) =
+                    make_uint4(zeros, zeros, zeros, zeros);
+                continue;
+#endif
+                n = 0;
+            }
 #endif
             copy_chunk(tile + at + i * (threads / 8) * 128, x + (n > 0 ? (long long)offset[i] + from : 0), n,
                        s.channel_step);

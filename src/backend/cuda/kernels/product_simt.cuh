@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Sums of a warp's part of a tile by fused multiply-adds of floats: for f32, and for halves where a chip has no matrix
-// instructions. Each thread has every eighth row and every fourth column of the part.
+// Sums of a warp's part of a tile by fused multiply-adds of floats, or by sums of four products of int8: for f32, and
+// for other types where a chip has no matrix instructions. Each thread has every eighth row and every fourth column of the part.
 #pragma once
 #include "product_rows.cuh"
 
@@ -13,9 +13,10 @@ struct sums {
     union piece {
         uint4 all;
         X_TYPE elements[chunk];
+        int words[4];
     };
-    static constexpr int parts = 1;
-    float d[count_m][count_n];
+    static constexpr int parts = 1, factors = sizeof(X_TYPE) == 1 ? 4 : chunk; // factors: words of int8
+    sum_type d[count_m][count_n];
     const unsigned char *from_left, *from_right; // the tile
     int slice, m, n; // m, n: the thread's first row and column
 
@@ -28,7 +29,7 @@ struct sums {
 #pragma unroll
         for (int i = 0; i < count_m; i++)
 #pragma unroll
-            for (int j = 0; j < count_n; j++) d[i][j] = 0.0f;
+            for (int j = 0; j < count_n; j++) d[i][j] = 0;
     }
 
     __device__ __forceinline__ void load(const unsigned char *left, const unsigned char *right, int)
@@ -50,16 +51,24 @@ struct sums {
             for (int j = 0; j < count_n; j++)
                 b[j].all = *reinterpret_cast<const uint4 *>(from_right + chunk_at(n + j * 4, k));
 #pragma unroll
-            for (int e = 0; e < chunk; e++)
+            for (int e = 0; e < factors; e++)
 #pragma unroll
                 for (int i = 0; i < count_m; i++)
 #pragma unroll
-                    for (int j = 0; j < count_n; j++)
-                        d[i][j] = fmaf(to_float(a[i].elements[e]), to_float(b[j].elements[e]), d[i][j]);
+                    for (int j = 0; j < count_n; j++) d[i][j] = multiply_add(a[i], b[j], e, d[i][j]);
         }
     }
 
-    __device__ __forceinline__ void put(float *to) const
+    static __device__ __forceinline__ float multiply_add(const piece &a, const piece &b, int e, float sum)
+    {
+        return fmaf(to_float(a.elements[e]), to_float(b.elements[e]), sum);
+    }
+    static __device__ __forceinline__ int multiply_add(const piece &a, const piece &b, int e, int sum)
+    {
+        return dp4a(a.words[e], b.words[e], sum);
+    }
+
+    __device__ __forceinline__ void put(sum_type *to) const
     {
         to += (slice * TILE_M + m) * sum_pitch + n;
 #pragma unroll

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // What becomes of a product's sums: bias, chain, store; eight neighbouring channels at a time.
-// Set before: Y_TYPE, the chain.
+// Set before: Y_TYPE, the chain, INTEGER (0 or 1: docs/INT8.md), and with it TABLE_TYPE (of a table behind it) or not.
 #pragma once
-#include "types.cuh"
+#include "integer.cuh"
 
 #define PARAMETER(i, kind, type) , const type *__restrict__ o##i
 #define PITCH_PARAMETER(i, kind, type) , int pitch##i
@@ -18,10 +18,11 @@
     to.v##i.load(o##i + (long long)(kind == 0 ? row : kind == 1 ? 0 : row / plane) * pitch##i + column, whole, left);
 #define PASS(i, kind, type) , to_float(with.v##i.elements[e])
 
-// Runs of eight in rows of such a pitch are aligned to 16 bytes.
+// Runs of eight in rows of such a pitch are aligned, to 16 bytes at most.
 template <class T> FERRY_INLINE bool is_even(const T *first, int pitch)
 {
-    return (((unsigned long long)first | (unsigned long long)(unsigned)pitch * sizeof(T)) & 15u) == 0;
+    return (((unsigned long long)first | (unsigned long long)(unsigned)pitch * sizeof(T)) & (sizeof(T) == 1 ? 7u : 15u)) ==
+           0;
 }
 
 // As they lie in memory: a load that nothing waits for yet.
@@ -46,17 +47,21 @@ template <class T> struct eight {
 
 struct operands {
     eight<float> bias;
+#if INTEGER
+    eight<float> mult;
+#endif
     FERRY_EACH_OPERAND(EIGHT)
 };
 
 struct store_to {
     Y_TYPE *y;
-    const float *bias; // in whole tiles
+    const float *bias; // in whole tiles; of int8, the factors follow, and then the table
     int rows, columns, pitch, plane;
     bool even;
     FERRY_EACH_OPERAND(MEMBER)
 
     __device__ __forceinline__ void begin() { even = is_even(y, pitch) FERRY_EACH_OPERAND(EVEN); }
+    __device__ __forceinline__ int width() const { return (columns + TILE_N - 1) / TILE_N * TILE_N; }
     __device__ __forceinline__ bool has(int row, int column) const { return row < rows && column < columns; }
 
     // What the chain reads for eight columns of a row, if there are such.
@@ -66,20 +71,36 @@ struct store_to {
         const bool whole = even && left >= 8;
         if (!has(row, column)) return;
         to.bias.load(bias + column, true, 8);
+#if INTEGER
+        to.mult.load(bias + width() + column, true, 8);
+#endif
         FERRY_EACH_OPERAND(FETCH)
     }
-    __device__ __forceinline__ void finish(int row, int column, float (&v)[8], const operands &with) const
+    __device__ __forceinline__ void finish(int row, int column, const sum_type (&v)[8], const operands &with) const
     {
         const int left = columns - column;
+        Y_TYPE made[8];
 #pragma unroll
-        for (int e = 0; e < 8; e++) v[e] = ferry_chain(v[e] + with.bias.elements[e] FERRY_EACH_OPERAND(PASS));
+        for (int e = 0; e < 8; e++) {
+#if INTEGER
+            const float t = ferry_chain(fmaf((float)v[e], with.mult.elements[e], with.bias.elements[e])
+                                            FERRY_EACH_OPERAND(PASS));
+#ifdef TABLE_TYPE
+            made[e] = reinterpret_cast<const TABLE_TYPE *>(bias + 2 * width())[round_s8(t) + 128];
+#else
+            made[e] = stored<Y_TYPE>::of(t);
+#endif
+#else
+            made[e] = element<Y_TYPE>::of(ferry_chain(v[e] + with.bias.elements[e] FERRY_EACH_OPERAND(PASS)));
+#endif
+        }
         Y_TYPE *at = y + (long long)row * pitch + column;
         if (even && left >= 8) {
-            store<8>(at, v);
+            store_raw<8>(at, made);
             return;
         }
 #pragma unroll
         for (int e = 0; e < 8; e++)
-            if (e < left) at[e] = element<Y_TYPE>::of(v[e]);
+            if (e < left) at[e] = made[e];
     }
 };

@@ -68,7 +68,8 @@ template <int W, class T> FERRY_INLINE void load(const T *from, float (&to)[W])
     for (int i = 0; i < W; i++) to[i] = to_float(u.elements[i]);
 }
 
-template <int W, class T> FERRY_INLINE void store(T *to, const float (&from)[W])
+// As they are.
+template <int W, class T> FERRY_INLINE void load_raw(const T *from, T (&to)[W])
 {
     constexpr int bytes = W * (int)sizeof(T) < 16 ? W * (int)sizeof(T) : 16, n = W * (int)sizeof(T) / bytes;
     union {
@@ -76,7 +77,28 @@ template <int W, class T> FERRY_INLINE void store(T *to, const float (&from)[W])
         T elements[W];
     } u;
 #pragma unroll
-    for (int i = 0; i < W; i++) u.elements[i] = element<T>::of(from[i]);
+    for (int i = 0; i < n; i++) u.words[i] = reinterpret_cast<const typename word<bytes>::type *>(from)[i];
+#pragma unroll
+    for (int i = 0; i < W; i++) to[i] = u.elements[i];
+}
+
+template <int W, class T> FERRY_INLINE void store_raw(T *to, const T (&from)[W])
+{
+    constexpr int bytes = W * (int)sizeof(T) < 16 ? W * (int)sizeof(T) : 16, n = W * (int)sizeof(T) / bytes;
+    union {
+        typename word<bytes>::type words[n];
+        T elements[W];
+    } u;
+#pragma unroll
+    for (int i = 0; i < W; i++) u.elements[i] = from[i];
 #pragma unroll
     for (int i = 0; i < n; i++) reinterpret_cast<typename word<bytes>::type *>(to)[i] = u.words[i];
+}
+
+template <int W, class T> FERRY_INLINE void store(T *to, const float (&from)[W])
+{
+    T elements[W];
+#pragma unroll
+    for (int i = 0; i < W; i++) elements[i] = element<T>::of(from[i]);
+    store_raw<W>(to, elements);
 }
