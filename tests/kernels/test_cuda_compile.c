@@ -23,6 +23,7 @@ static const kernel_case cases[] = {
     {"ferry", "QConv", "s8:1x96x9x9 =s8:96x1x3x3 =f32:96@0.01 =f32:96", "group=96 pads=1,1,1,1 x_zero=-128",
      .outputs = 1},
     {"", "QuantizeLinear", "f32:777@300 =f32:[1] =s8:[-100]", .outputs = 1},
+    {"ferry", "QGlobalAveragePool", "s8:1x64x7x7", "mult=0.7", .outputs = 1},
     {"", "Mul", "f32:2x16x5x7 f32:2x16x1x1", .then = "HardSwish;Mul =f32:1x16x1x1"},
     {"", "Softmax", "f16:2x7x64", .outputs = 1},
     {"", "LogSoftmax", "f32:2x7x64", .attrs = "axis=1"},

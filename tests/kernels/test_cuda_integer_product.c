@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The CUDA backend's products of int8 against the reference kernels, to the bit, with every tile that is offered.
+// The CUDA backend's products and windows of int8 against the reference kernels, to the bit, with every tile that is
+// offered.
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -102,6 +103,23 @@ static void conv__in_groups(void **state)
     KERNEL_CASES_RUN_CUDA(cases);
 }
 
+static void pools(void **state)
+{
+    (void)state;
+#define POOL .tactics = "integer_pool"
+    static const kernel_case cases[] = {
+        {"", "MaxPool", "s8:1x16x13x11", "kernel_shape=3,3 strides=2,2 pads=1,1,1,1", POOL},
+        {"", "MaxPool", "s8:2x7x9x8", "kernel_shape=2,3 ceil_mode=1 strides=2,2", POOL},
+        {"", "MaxPool", "s8:1x36x9x9", "kernel_shape=5,5 pads=2,2,2,2", POOL},
+        {"ferry", "QAveragePool", "s8:1x20x9x9", "kernel_shape=3,3 pads=1,1,1,1 mult=0.7 shift=-3.5", POOL},
+        {"ferry", "QAveragePool", "s8:2x7x9x8", "kernel_shape=5,4 pads=2,1,2,2 count_include_pad=1 mult=1.3", POOL},
+        {"ferry", "QAveragePool", "s8:1x8x17", "kernel_shape=3 strides=2 mult=1.3 to=1", POOL},
+        {"ferry", "QGlobalAveragePool", "s8:2x132x7x7", "mult=1.7 shift=20.5", POOL},
+        {"ferry", "QGlobalAveragePool", "s8:1x33x2x3", "mult=1.7 to=1", POOL},
+    };
+    KERNEL_CASES_RUN_CUDA(cases);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -110,6 +128,7 @@ int main(void)
         cmocka_unit_test(conv__with_what_follows),
         cmocka_unit_test(matrix__products),
         cmocka_unit_test(conv__in_groups),
+        cmocka_unit_test(pools),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -18,6 +18,7 @@
     ROW(pointwise)          \
     ROW(integer_pointwise)  \
     ROW(integer_window)     \
+    ROW(integer_pool)       \
     ROW(rows)               \
     ROW(batched)            \
     ROW(broadcast)          \
