@@ -28,6 +28,8 @@
 #define INPUT_GAP 0xFF  // bytes there: no number as a float
 #define OUTPUT_GAP 0xA5 // what guarded memory is filled with
 
+#define MOST_FRAME 16 // bytes of local memory: a few words lie there for calls, on older chips
+
 enum { FILL_RANDOM, FILL_LOWEST, FILL_HIGHEST, FILLS };
 
 typedef struct state {
@@ -769,7 +771,7 @@ static void compile_offer(state *s, ferry_device *device, const ferry_offer *o)
         }
         assert_true(cubin_read(cubin, cubin_bytes, &needs));
         ferry_heap_free(device->heap, made, cubin_bytes);
-        if (needs.frame_bytes > 0 || needs.shared_bytes > 48 * 1024)
+        if (needs.frame_bytes > MOST_FRAME || needs.shared_bytes > 48 * 1024)
             fail_msg("%s '%s': tactic %s, %s, cubin %d: %u bytes of local memory, %u of shared memory", s->test->op,
                      s->test->inputs, o->tactic, s->isa, i, needs.frame_bytes, needs.shared_bytes);
     }
