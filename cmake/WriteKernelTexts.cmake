@@ -6,9 +6,10 @@ foreach(path IN LISTS TEXTS)
   get_filename_component(name ${path} NAME)
   string(MAKE_C_IDENTIFIER ${name} identifier)
   file(READ ${path} text)
-  # Whole-line comments and indentation; a string in a kernel never begins a line with //.
-  string(REGEX REPLACE "\n[ \t]*//[^\n]*" "" text "\n${text}")
-  string(REGEX REPLACE "\n[ \t]+" "\n" text "${text}")
+  # Comments, indentation and alignment go; no string in a kernel has // or two blanks in it.
+  string(REGEX REPLACE "[ \t]*//[^\n]*" "" text "\n${text}")
+  string(REGEX REPLACE "[ \t]+" " " text "${text}")
+  string(REGEX REPLACE "\n[ \n]+" "\n" text "${text}")
   file(WRITE ${OUT}.text "${text}")
   file(READ ${OUT}.text hex HEX)
   string(REGEX REPLACE "([0-9a-f][0-9a-f])" "0x\\1," bytes "${hex}")
