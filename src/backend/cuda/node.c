@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "backend/cuda/node.h"
 
-// A launch in a chain of launches, measured on data-centre cards; integrated GPUs take longer.
+// A launch in a chain of launches, roughly: estimates, which matter where nothing is timed.
 #define LAUNCH_US 1.5
 #define LAUNCH_INTEGRATED_US 4.0
 
