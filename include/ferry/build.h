@@ -38,6 +38,12 @@ typedef struct ferry_text_pair {
     const char *key, *value;
 } ferry_text_pair;
 
+/// Whose kernels an engine may use.
+typedef enum ferry_tactics {
+    FERRY_TACTICS_ALL = 0, ///< whichever is fastest; an engine that uses a vendor's library needs it to run
+    FERRY_TACTICS_OWN = 1, ///< ferry's own alone
+} ferry_tactics;
+
 /// Zero means the default in every field.
 typedef struct ferry_build_options {
     size_t size;                       ///< sizeof(ferry_build_options)
@@ -73,6 +79,9 @@ typedef struct ferry_build_options {
     bool
         int8_symmetric; ///< INT8 without zero points, as TensorRT and the DLA have it. Without this, tensors that reach
                         ///< further up than down (behind ReLU, SiLU ...) use all 256 codes for where they do reach
+    ferry_tactics tactics; ///< also where the engine is planned anew
+    bool tf32; ///< allow products of FP32 to round their factors to TF32's 10 bits where the device is faster so;
+               ///< likewise
 } ferry_build_options;
 
 /// Builds an engine for the runtime's device. Takes seconds to minutes and reports progress.

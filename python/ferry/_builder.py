@@ -16,6 +16,15 @@ from ferry._progress import CProgress
 from ferry._types import Precision, Shape, shape_of
 
 
+_TACTICS = ("all", "own")  # in the order of ferry_tactics
+
+
+def _tactics(word: Any) -> int:
+    if word not in _TACTICS:
+        raise InvalidArgumentError("tactics: %r is neither 'all' nor 'own'" % (word,))
+    return _TACTICS.index(word)
+
+
 class BuilderConfig:
     """How an engine is built. Every attribute may be given to the constructor by name.
 
@@ -30,6 +39,8 @@ class BuilderConfig:
     low_memory: tactics chosen for memory too, weights resident only while their layer runs.
     no_timing: tactics by estimated costs.
     int8_symmetric: INT8 without zero points, as TensorRT and the DLA have it.
+    tactics: "all", or "own" for an engine that needs no library of the GPU's vendor but its driver.
+    tf32: products of FP32 may round their factors to TF32.
     progress: None shows it on a terminal, True always, False never; or a function of a ferry.ProgressReport, which may
     return False to cancel. logger: None is the runtime's."""
 
@@ -53,6 +64,8 @@ class BuilderConfig:
         self.low_memory = False
         self.no_timing = False
         self.int8_symmetric = False
+        self.tactics = "all"
+        self.tf32 = False
         self.strip_portable = False
         self.disabled_passes: List[str] = []
         self.logger: Any = None
@@ -142,7 +155,7 @@ class BuilderConfig:
             threads=integer(self.threads, "threads", 0, I32), no_fusion=bool(self.no_fusion),
             strip_portable=bool(self.strip_portable), no_winograd=bool(self.no_winograd),
             low_memory=bool(self.low_memory), no_timing=bool(self.no_timing),
-            int8_symmetric=bool(self.int8_symmetric),
+            int8_symmetric=bool(self.int8_symmetric), tactics=_tactics(self.tactics), tf32=bool(self.tf32),
             disabled_passes=(ctypes.c_char_p * len(passes))(*passes), n_disabled_passes=len(passes), **self._texts())
 
     def sample_shapes(self, network: Network) -> List[Sample]:

@@ -68,6 +68,11 @@ enum {
     FERRY_OFFER_WRITES_SLICES = 1 << 4,
     /// out[0] may lie in the memory of any input that has its bytes, dims and layout.
     FERRY_OFFER_IN_PLACE_ANY = 1 << 5,
+    /// Runs a library of the device's vendor, which an engine that has chosen it needs. Offered on permission only.
+    FERRY_OFFER_LIBRARY = 1 << 6,
+    /// Rounds the factors of f32 products to TF32's 10 bits. Offered on permission only.
+    FERRY_OFFER_TF32 = 1 << 7,
+    FERRY_OFFER_PERMITTED_ONLY = FERRY_OFFER_LIBRARY | FERRY_OFFER_TF32,
 };
 
 /// One way to run a region. Borrowed for the call to the sink only.
@@ -92,6 +97,7 @@ typedef struct ferry_graph_view {
     const int32_t *user_offsets; // see ferry_graph_users
     const ferry_node_id *users;
     const bool *bounded; // [n_values]: its size is known only when the data is; NULL: none is
+    uint32_t permitted;  // of FERRY_OFFER_PERMITTED_ONLY; what isn't need not be offered, and is left out if it is
 } ferry_graph_view;
 
 /// A device that was opened. Each backend's own struct begins with this.

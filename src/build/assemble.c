@@ -44,6 +44,8 @@ static ferry_status make_plan(ferry_building *b, ferry_engine_image *image, bool
         .timings = timings,
         .single_nodes = b->options.no_fusion,
         .no_transforms = no_transforms(b),
+        .own_tactics = b->options.tactics == FERRY_TACTICS_OWN,
+        .tf32 = b->options.tf32,
         .low_memory = b->options.low_memory,
         .workspace_bytes = b->options.workspace_bytes,
         .threads = b->options.threads > 0 ? b->options.threads : (int32_t)ferry_processor_count(),
@@ -86,6 +88,8 @@ static ferry_status add_texts(ferry_building *b, ferry_engine_image *image, cons
         {"numeric_plan", plan_text},
         {FERRY_ENGINE_TEXT_WINOGRAD, no_transforms(b) ? "off" : NULL},
         {FERRY_ENGINE_TEXT_LOW_MEMORY, o->low_memory ? "on" : NULL},
+        {FERRY_ENGINE_TEXT_TACTICS, o->tactics == FERRY_TACTICS_OWN ? "own" : NULL},
+        {FERRY_ENGINE_TEXT_TF32, o->tf32 ? "on" : NULL},
     };
     for (size_t i = 0; i < FERRY_COUNT_OF(texts); i++)
         if (texts[i].value) FERRY_TRY(ferry_engine_image_set_text(image, texts[i].key, texts[i].value, err));

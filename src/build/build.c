@@ -25,6 +25,8 @@ ferry_status ferry_building_init(ferry_building *b, ferry_runtime *runtime, cons
     ferry_arena_init(&b->arena, b->heap);
     ferry_report_init(&b->report, b->heap);
     FERRY_TRY(FERRY_OPTIONS_TAKE(ferry_build_options, &b->options, options, err));
+    if (b->options.tactics != FERRY_TACTICS_ALL && b->options.tactics != FERRY_TACTICS_OWN)
+        return ferry_fail(err, FERRY_ERR_INVALID_ARGUMENT, "tactics %d: neither all nor own", (int)b->options.tactics);
     FERRY_TRY(take_calibration(b, err));
     if (!b->options.logger) b->options.logger = &runtime->logger;
     FERRY_TRY(ferry_runtime_check_process(runtime, err));

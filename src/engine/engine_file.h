@@ -7,7 +7,7 @@
 #include "plan/plan.h"
 
 /// A text of the engine by key: "name", "task", "preprocess", "decoder", "labels", "numeric_plan", "build",
-/// "winograd", "metadata:KEY".
+/// "winograd", "low_memory", "tactics", "tf32", "metadata:KEY".
 typedef struct ferry_engine_text_entry {
     const char *key, *value;
 } ferry_engine_text_entry;
@@ -15,6 +15,10 @@ typedef struct ferry_engine_text_entry {
 /// "off": planning anew leaves out tactics that multiply in a transformed domain.
 #define FERRY_ENGINE_TEXT_WINOGRAD "winograd"
 #define FERRY_ENGINE_TEXT_LOW_MEMORY "low_memory"
+/// "own": planning anew leaves out tactics that run a vendor's library.
+#define FERRY_ENGINE_TEXT_TACTICS "tactics"
+/// "on": planning anew may round products of f32 to TF32.
+#define FERRY_ENGINE_TEXT_TF32 "tf32"
 
 /// Shapes of one input that contexts may choose: min <= chosen <= max.
 typedef struct ferry_engine_profile {

@@ -43,6 +43,7 @@ static ferry_status take(void *user, const ferry_offer *offer, ferry_error *err)
     // A view alone needs no kernel.
     if (offer->n_nodes == 1 && ferry_planner_is_view(t->planner, t->root)) return FERRY_OK;
     if (t->planner->options->no_transforms && (offer->flags & FERRY_OFFER_TRANSFORMS)) return FERRY_OK;
+    if (offer->flags & FERRY_OFFER_PERMITTED_ONLY & ~t->planner->view.permitted) return FERRY_OK;
     void *items = list->items;
     const ferry_node_id *nodes =
         ferry_arena_copy(&t->planner->scratch, offer->nodes, (size_t)offer->n_nodes * sizeof *offer->nodes);

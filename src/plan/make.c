@@ -34,6 +34,12 @@ static void forget_unused_devices(ferry_plan *plan)
     plan->n_devices = 1;
 }
 
+static uint32_t permitted(const ferry_plan_options *options)
+{
+    return (options->own_tactics ? 0 : (uint32_t)FERRY_OFFER_LIBRARY) |
+           (options->tf32 ? (uint32_t)FERRY_OFFER_TF32 : 0);
+}
+
 static ferry_status run_planner(ferry_planner *p, ferry_plan *out, ferry_error *err)
 {
     const size_t n = p->graph->n_nodes;
@@ -45,7 +51,11 @@ static ferry_status run_planner(ferry_planner *p, ferry_plan *out, ferry_error *
     p->bounded = ferry_arena_alloc_array(&p->scratch, p->graph->n_values, sizeof *p->bounded);
     if (!p->candidates || !p->chosen || !p->root || !p->bounded) return ferry_fail_memory(err, "a plan");
     FERRY_TRY(ferry_graph_users(p->graph, &p->scratch, &offsets, &users, err));
-    p->view = (ferry_graph_view){.graph = p->graph, .user_offsets = offsets, .users = users, .bounded = p->bounded};
+    p->view = (ferry_graph_view){.graph = p->graph,
+                                 .user_offsets = offsets,
+                                 .users = users,
+                                 .bounded = p->bounded,
+                                 .permitted = permitted(p->options)};
     FERRY_TRY(describe_devices(p, out, err));
     FERRY_TRY(ferry_planner_collect(p, err));
     FERRY_TRY(ferry_report_status(p->report, FERRY_ERR_UNSUPPORTED, err));

@@ -79,6 +79,8 @@ typedef struct ferry_plan_options {
     ferry_timing_cache *timings; // read and added to; may be NULL
     bool single_nodes;           // no region of several nodes: every tensor of the graph exists
     bool no_transforms;          // no tactic that multiplies in a transformed domain (FERRY_OFFER_TRANSFORMS)
+    bool own_tactics;            // none that runs a vendor's library (FERRY_OFFER_LIBRARY)
+    bool tf32;                   // also tactics that round f32 products to TF32 (FERRY_OFFER_TF32)
     bool low_memory;             // memory counts as well as time: lean.c
     uint64_t workspace_bytes;    // most scratch of one kernel; 0: no cap
     uint64_t packed_budget;      // most bytes by which packed constants may outgrow the graph's own, as far as offers

@@ -100,7 +100,11 @@ ferry_status ferry_engine_check_plan(const ferry_engine *engine, const ferry_pla
     if (s == FERRY_OK && !bounded) s = ferry_fail_memory(err, "checking a plan");
     if (s == FERRY_OK) {
         ferry_plan_find_bounded(&shaped, bounded);
-        const ferry_graph_view view = {.graph = &shaped, .user_offsets = offsets, .users = users, .bounded = bounded};
+        const ferry_graph_view view = {.graph = &shaped,
+                                       .user_offsets = offsets,
+                                       .users = users,
+                                       .bounded = bounded,
+                                       .permitted = FERRY_OFFER_PERMITTED_ONLY};
         s = check_steps(engine, plan, &view, out_fits, why, err);
     }
     ferry_arena_deinit(&scratch);

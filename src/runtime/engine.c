@@ -35,6 +35,8 @@ static ferry_status plan_anew(ferry_engine *e, ferry_error *err)
     ferry_graph shaped = {0};
     const ferry_plan_options options = {
         .no_transforms = ferry_engine_image_text(image, FERRY_ENGINE_TEXT_WINOGRAD) != NULL,
+        .own_tactics = ferry_engine_image_text(image, FERRY_ENGINE_TEXT_TACTICS) != NULL,
+        .tf32 = ferry_engine_image_text(image, FERRY_ENGINE_TEXT_TF32) != NULL,
         .low_memory = ferry_engine_image_text(image, FERRY_ENGINE_TEXT_LOW_MEMORY) != NULL,
         .logger = &e->runtime->logger,
     };

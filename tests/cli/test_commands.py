@@ -81,11 +81,13 @@ class Build(CliCase):
         with open(self.path("names.txt"), "w", encoding="utf-8") as f:
             f.write("red\ngreen\nblue\n")
         call("build", self.model, "-o", self.path("t.engine"), "--labels", self.path("names.txt"), "--name", "colours2",
-             "--metadata", "made=by=me", "--preprocess", "unit", "--no-winograd", "--int8-symmetric")
+             "--metadata", "made=by=me", "--preprocess", "unit", "--no-winograd", "--int8-symmetric",
+             "--tactics", "own", "--tf32")
         texts = call_json("inspect", self.path("t.engine"))["texts"]
         self.assertEqual(texts["name"], "colours2")
         self.assertEqual(texts["metadata:made"], "by=me")
         self.assertEqual(texts["winograd"], "off")
+        self.assertEqual((texts["tactics"], texts["tf32"]), ("own", "on"))
         self.assertEqual(texts["labels"].split(), ["red", "green", "blue"])
         self.assertIn("red", call("run", self.path("t.engine"), self.picture)[0].split("\n")[1])
 

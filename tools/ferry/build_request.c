@@ -133,6 +133,8 @@ int cli_build_request_open(cli_build_request *r, const cli_settings *s, ferry_ru
         .low_memory = s->low_memory,
         .no_timing = s->no_timing,
         .int8_symmetric = s->int8_symmetric,
+        .tactics = s->own_tactics ? FERRY_TACTICS_OWN : FERRY_TACTICS_ALL,
+        .tf32 = s->tf32,
         .strip_portable = s->strip_portable,
         .disabled_passes = s->disabled_passes,
         .n_disabled_passes = s->n_disabled_passes,

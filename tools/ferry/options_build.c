@@ -10,6 +10,7 @@ CLI_TAKE_TEXT(take_output, output)
 CLI_TAKE_FLAG(take_fp16, fp16)
 CLI_TAKE_FLAG(take_bf16, bf16)
 CLI_TAKE_FLAG(take_int8, int8)
+CLI_TAKE_FLAG(take_tf32, tf32)
 CLI_TAKE_FLAG(take_best, best)
 CLI_TAKE(take_layer_precision)
 {
@@ -44,6 +45,12 @@ CLI_TAKE_FLAG(take_no_winograd, no_winograd)
 CLI_TAKE_FLAG(take_low_memory, low_memory)
 CLI_TAKE_FLAG(take_int8_symmetric, int8_symmetric)
 CLI_TAKE_FLAG(take_no_timing, no_timing)
+CLI_TAKE(take_tactics)
+{
+    if (strcmp(value, "all") != 0 && strcmp(value, "own") != 0) CLI_FAIL("'%s' is neither all nor own", value);
+    s->own_tactics = strcmp(value, "own") == 0;
+    return FERRY_OK;
+}
 CLI_TAKE(take_disable_pass)
 {
     bool known = false;
@@ -71,6 +78,10 @@ static const cli_option build_options[] = {
     {"bf16", 0, NULL, "Allow BF16, likewise.", take_bf16},
     {"int8", 0, NULL,
      "Allow INT8. Needs scales: --calib, an existing --calib-cache, --plan, or Q/DQ nodes in the model.", take_int8},
+    {"tf32", 0, NULL,
+     "Allow products of FP32 to round their factors to TF32's 10 bits, where the GPU is faster so. Otherwise FP32 is "
+     "FP32.",
+     take_tf32},
     {"best", 0, NULL, "Allow every precision that the device computes faster than FP32 (INT8 only with scales).",
      take_best},
     {"layer-precision", 0, "GLOB=TYPE",
@@ -89,6 +100,10 @@ static const cli_option build_options[] = {
      "Make an engine that takes little memory to run, though it may be slower: tactics are chosen for memory too, and "
      "weights are resident only while their layer runs.",
      take_low_memory},
+    {"tactics", 0, "all|own",
+     "Whose kernels may be chosen: all (the default), or ferry's own alone, so that the engine needs no library of the "
+     "GPU's vendor but its driver.",
+     take_tactics},
     {"no-timing", 0, NULL, "Choose tactics by estimated costs instead of timing them: builds sooner, may run slower.",
      take_no_timing},
     {"timing-cache", 0, "FILE", "Measured times of tactics: read, added to and written back.", take_timing_cache},
