@@ -52,9 +52,9 @@ typedef struct ferry_build_options {
     size_t n_shapes;
     const ferry_layer_precision *layer_precisions; ///< [n_layer_precisions]; a glob without a match fails the build
     size_t n_layer_precisions;
-    const char *numeric_plan; ///< text of a numeric plan to replay; NULL: decide anew
-    const ferry_calibration_options
-        *calibration; ///< where INT8 scales come from; NULL: only from Q/DQ nodes in the model
+    const char *numeric_plan;                     ///< text of a numeric plan to replay; NULL: decide anew
+    const ferry_calibration_options *calibration; ///< where INT8 scales come from; NULL: only from Q/DQ nodes in the
+                                                  ///< model. The FP16 guard looks at its samples, too
     const char *preprocess_json, *decoder_json, *labels_json, *task; ///< stored in the engine as they are; NULL: none
     const char *name;                                                ///< of the engine; NULL: the model's
     const ferry_text_pair *metadata;                                 ///< [n_metadata] free texts to store
@@ -82,6 +82,10 @@ typedef struct ferry_build_options {
     ferry_tactics tactics; ///< also where the engine is planned anew
     bool tf32; ///< allow products of FP32 to round their factors to TF32's 10 bits where the device is faster so;
                ///< likewise
+    bool no_fp16_guard; ///< FP16 everywhere that it is allowed. Without this, layers whose tensors reach beyond half of
+                        ///< what FP16 holds, or whose weights it can't hold, are kept in BF16 where the device computes
+                        ///< in it, else in FP32, each with a warning. Tensors are looked at in FP32: in calibration's
+                        ///< run, in a calibration cache, or, without INT8, in 16 of `calibration`'s samples
 } ferry_build_options;
 
 /// Builds an engine for the runtime's device. Takes seconds to minutes and reports progress.

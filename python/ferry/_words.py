@@ -14,7 +14,7 @@ from ferry._types import Precision, Shape, shape_of
 
 PRECISIONS = ("fp16", "bf16", "int8", "best")
 PLAIN = ("name", "timing_cache", "threads", "strip_portable", "no_fusion", "no_winograd", "low_memory", "no_timing",
-         "int8_symmetric", "tactics", "tf32", "progress", "logger", "task")
+         "int8_symmetric", "tactics", "tf32", "no_fp16_guard", "progress", "logger", "task")
 CALIBRATION = {"calib": "source", "calib_count": "count", "calib_seed": "seed", "calib_batch": "batch",
                "calib_algo": "algorithm", "calib_cache": "cache", "cache_version": "cache_version",
                "recalibrate": "recalibrate"}
@@ -86,8 +86,8 @@ def _add_calibration(config: BuilderConfig, words: Dict[str, Any]) -> None:
     if "source" not in given and "cache" not in given:
         raise InvalidArgumentError("%s alone has no effect: name the samples with calib, or a cache with calib_cache"
                                    % ", ".join(w for w, ours in CALIBRATION.items() if ours in given))
-    if not words.get("int8") and not words.get("best"):
-        raise InvalidArgumentError("calib serves INT8: add int8=True, or best=True")
+    if not any(words.get(word) for word in ("int8", "best", "fp16")):
+        raise InvalidArgumentError("calib serves INT8, and FP16's guard: add int8=True, fp16=True, or best=True")
     config.calibration = Calibration(**given)
 
 

@@ -113,8 +113,8 @@ static ferry_status add_build_text(ferry_building *b, ferry_engine_image *image,
     if (b->options.precisions & FERRY_PRECISION_FP16) strcat(precisions, "+fp16");
     if (b->options.precisions & FERRY_PRECISION_BF16) strcat(precisions, "+bf16");
     if (b->options.precisions & FERRY_PRECISION_INT8) strcat(precisions, "+int8");
-    json_t *json = json_pack("{s:s, s:s, s:I}", "ferry", ferry_version(), "precisions", precisions, "opset",
-                             (json_int_t)image->graph.opset);
+    json_t *json = json_pack("{s:s, s:s, s:I, s:s*}", "ferry", ferry_version(), "precisions", precisions, "opset",
+                             (json_int_t)image->graph.opset, "fp16_guard", b->guard);
     char *text = json ? json_dumps(json, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
     const ferry_status s =
         text ? ferry_engine_image_set_text(image, "build", text, err) : ferry_fail_memory(err, "build information");

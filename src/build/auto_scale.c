@@ -146,6 +146,7 @@ static ferry_status try_algorithm(ferry_building *b, const ferry_building *shape
     options.timing_cache = NULL;
     trial t = {.kept = kept};
     ferry_status s = ferry_building_init(&t.building, shapes->runtime, b->network, &options, err);
+    t.building.ranges = b->ranges;
     if (s == FERRY_OK) {
         const size_t n = b->network->graph.n_inputs;
         for (size_t i = 0; i < n; i++) {

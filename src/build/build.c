@@ -94,21 +94,25 @@ static ferry_status build(ferry_building *b, ferry_engine **out, ferry_error *er
 {
     const bool int8 = (b->options.precisions & FERRY_PRECISION_INT8) != 0;
     warn_precisions(b);
-    ferry_scale_table scales;
+    ferry_scale_table scales, ranges;
     ferry_scale_table_init(&scales, b->heap);
+    ferry_scale_table_init(&ranges, b->heap);
+    const bool guards = ferry_building_has_guard(b);
     ferry_status s = FERRY_OK;
     if (int8 && b->options.calibration && !b->options.numeric_plan) {
-        s = ferry_building_scales(b, &scales, err);
+        s = ferry_building_scales(b, &scales, guards ? &ranges : NULL, err);
     } else if (int8 && !b->options.numeric_plan && !has_scales(b->network)) {
         s = ferry_fail(err, FERRY_ERR_INVALID_ARGUMENT,
                        "INT8 needs scales: calibrate with --calib DIR, give a --calib-cache FILE, or use a model with "
                        "QuantizeLinear nodes");
     }
+    if (s == FERRY_OK && guards) s = ferry_building_guard(b, &scales, &ranges, err);
     if (s == FERRY_OK && int8) s = ferry_building_add_ranges(b, &scales, err);
     ferry_graph portable = {0};
     const char *plan_text = NULL;
     if (s == FERRY_OK) s = ferry_building_portable(b, &scales, &portable, &plan_text, err);
     ferry_scale_table_deinit(&scales);
+    ferry_scale_table_deinit(&ranges);
     if (s == FERRY_OK)
         s = ferry_building_engine(b, &portable, plan_text, !b->options.no_fusion && !b->options.no_timing, out, err);
     return s;

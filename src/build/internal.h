@@ -33,8 +33,10 @@ typedef struct ferry_building {
     const ferry_heap *heap;
     ferry_arena arena;
     ferry_report report;
-    ferry_engine_profile *profiles; // [graph.n_inputs], in the order of the network's inputs
-    ferry_input_shape *opt;         // [graph.n_inputs]: what plans are made for
+    const ferry_scale_table *ranges; // largest |x| of tensors, for the FP16 guard; NULL: nothing is known
+    const char *guard;               // what the FP16 guard saw, in words; NULL: there is none
+    ferry_engine_profile *profiles;  // [graph.n_inputs], in the order of the network's inputs
+    ferry_input_shape *opt;          // [graph.n_inputs]: what plans are made for
     double begun_s;
 } ferry_building;
 
@@ -45,18 +47,22 @@ void ferry_building_deinit(ferry_building *b);
 /// profile.c: the shapes that each input may take, from the options and the model.
 ferry_status ferry_building_profiles(ferry_building *b, ferry_error *err);
 
-/// scales.c: fills `table` from a cache, or by running the network on samples.
-ferry_status ferry_building_scales(ferry_building *b, ferry_scale_table *table, ferry_error *err);
+/// scales.c: fills `table` from a cache, or by running the network on samples. Then `ranges`, unless it is NULL, gets
+/// the largest |x| of each tensor.
+ferry_status ferry_building_scales(ferry_building *b, ferry_scale_table *table, ferry_scale_table *ranges,
+                                   ferry_error *err);
 /// One run of the network on samples.
 typedef struct ferry_observation {
     const char *const *names; // [count]: the tensors of ferry_building_float_tensors
     size_t count;
-    ferry_scale_table *table;    // gets the scales; NULL: the histograms themselves are wanted
+    ferry_scale_table *table;    // gets the scales, or NULL
+    ferry_scale_table *ranges;   // gets the largest |x| of each, or NULL; without both the histograms are wanted
+    uint32_t most;               // samples that suffice; 0: all of them
     ferry_histogram *histograms; // then [count], owned by the caller, from the building's heap
     uint64_t samples;            // that were run
     const char *inputs;          // shape of one sample, in the building's arena
 } ferry_observation;
-/// The same as ferry_building_scales, always by running. No sample at all is an error where scales are wanted.
+/// Always by running. No sample at all is an error unless the histograms are wanted.
 ferry_status ferry_building_observe(ferry_building *b, ferry_observation *out, ferry_error *err);
 /// Names of the network's float activation tensors, inputs first, then in the order in which nodes make them.
 ferry_status ferry_building_float_tensors(ferry_building *b, const char *const **out_names, size_t *out_count,
@@ -64,6 +70,15 @@ ferry_status ferry_building_float_tensors(ferry_building *b, const char *const *
 
 /// Sets the scales of tensors whose range the network's user has told.
 ferry_status ferry_building_add_ranges(const ferry_building *b, ferry_scale_table *table, ferry_error *err);
+
+/// guard.c: whether this build chooses where FP16 would overflow, and
+bool ferry_building_has_guard(const ferry_building *b);
+/// what it knows of the tensors: sets b->ranges to `ranges`, which it fills unless calibration has done so already.
+ferry_status ferry_building_guard(ferry_building *b, const ferry_scale_table *scales, ferry_scale_table *ranges,
+                                  ferry_error *err);
+
+/// Remembers, in words, how many samples the guard's ranges come from.
+ferry_status ferry_building_looked_at(ferry_building *b, uint64_t samples, ferry_error *err);
 
 /// portable.c: the network's graph with `shapes` set, rewritten and lowered to the portable graph.
 /// `scales` may be NULL. `out_plan_text` (in b->arena) is NULL when the graph was left as it is.

@@ -199,15 +199,16 @@ static ferry_status fill_inputs(ferry_building *b, running *r, ferry_samples *sa
     return FERRY_OK;
 }
 
-static ferry_status run_samples(ferry_building *b, running *r, watching *w, ferry_samples *samples, uint64_t *out_done,
-                                ferry_error *err)
+static ferry_status run_samples(ferry_building *b, running *r, watching *w, ferry_samples *samples,
+                                ferry_observation *out, ferry_error *err)
 {
     ferry_phase phase;
     const uint64_t total = ferry_samples_total(samples);
     uint64_t done = 0;
     const size_t n_in = b->network->graph.n_inputs;
-    FERRY_TRY(ferry_phase_begin(&phase, b->options.progress, "calibrate", total, err));
-    for (size_t count = r->batch; count == r->batch;) {
+    const bool guards = out->ranges && !out->table;
+    FERRY_TRY(ferry_phase_begin(&phase, b->options.progress, guards ? "FP16 guard" : "calibrate", total, err));
+    for (size_t count = r->batch; count == r->batch && (!out->most || done < out->most);) {
         FERRY_TRY(fill_inputs(b, r, samples, &count, err));
         if (count == 0) break;
         if (count < r->batch && !r->flexible) {
@@ -226,7 +227,7 @@ static ferry_status run_samples(ferry_building *b, running *r, watching *w, ferr
         done += count;
         FERRY_TRY(ferry_phase_step(&phase, done, err));
     }
-    *out_done = phase.total = done;
+    out->samples = phase.total = done;
     return ferry_phase_end(&phase, err);
 }
 
@@ -235,10 +236,16 @@ static ferry_status conclude(ferry_building *b, ferry_building *outer, const wat
                              ferry_observation *out, ferry_error *err)
 {
     const ferry_calibration_options *c = &outer->calibration;
-    if (!out->table) {
+    if (!out->table && !out->ranges) {
         out->histograms = ferry_observer_take(w->observer);
         return FERRY_OK;
     }
+    for (size_t i = 0; out->ranges && i < out->count; i++) {
+        const float amax = ferry_histogram_amax(ferry_observer_histogram(w->observer, i));
+        FERRY_TRY(ferry_scale_table_set(out->ranges, out->names[i], strlen(out->names[i]), amax, NULL, err));
+    }
+    if (!out->table) return FERRY_OK;
+    outer->ranges = out->ranges;
     if (ferry_scale_source_algorithm(c) == FERRY_CALIBRATION_AUTO)
         FERRY_TRY(ferry_building_choose_algorithm(outer, b, w->observer, out->names, &r->kept, err));
     return ferry_scale_table_from_observer(out->table, w->observer, out->names, ferry_scale_source_algorithm(c),
@@ -258,8 +265,8 @@ static ferry_status observe(ferry_building *b, ferry_building *outer, ferry_thre
     if (s == FERRY_OK) s = open_running(b, &r, &w, err);
     if (s == FERRY_OK) s = index_tensors(b, &w, out->names, out->count, err);
     if (choose) r.kept.most = r.batch < FERRY_AUTO_MOST_SAMPLES ? FERRY_AUTO_MOST_SAMPLES / (r.batch ? r.batch : 1) : 1;
-    if (s == FERRY_OK) s = run_samples(b, &r, &w, samples, &out->samples, err);
-    if (s == FERRY_OK && out->table) s = ferry_samples_finish(samples, err);
+    if (s == FERRY_OK) s = run_samples(b, &r, &w, samples, out, err);
+    if (s == FERRY_OK && (out->table || out->ranges)) s = ferry_samples_finish(samples, err);
     if (s == FERRY_OK) s = conclude(b, outer, &w, &r, out, err);
     ferry_kept_runs_deinit(&r.kept);
     close_running(b, &r);
@@ -301,10 +308,12 @@ static ferry_status describe_inputs(const ferry_building *inner, ferry_building 
     return text ? FERRY_OK : ferry_fail_memory(err, "calibration");
 }
 
-// A device that can only be built for runs no samples: the CPU does.
-static ferry_status open_runtime(const ferry_building *b, ferry_runtime **out, ferry_error *err)
+// A device that can only be built for runs no samples: the CPU does. Nor is it worth compiling kernels in FP32 for the
+// few that ranges take.
+static ferry_status open_runtime(const ferry_building *b, const ferry_observation *seen, ferry_runtime **out,
+                                 ferry_error *err)
 {
-    bool elsewhere = false;
+    bool elsewhere = !seen->table && seen->ranges && !b->runtime->infos[0].host_memory;
     for (int32_t d = 0; d < b->runtime->n_devices; d++) elsewhere |= b->runtime->infos[d].build_only;
     *out = b->runtime;
     ferry_runtime_retain(b->runtime);
@@ -324,8 +333,10 @@ ferry_status ferry_building_observe(ferry_building *b, ferry_observation *out, f
     options.timing_cache = NULL;
     ferry_building inner;
     ferry_runtime *runtime = NULL;
-    FERRY_TRY(open_runtime(b, &runtime, err));
+    FERRY_TRY(open_runtime(b, out, &runtime, err));
     ferry_status s = ferry_building_init(&inner, runtime, b->network, &options, err);
+    if (out->most && (inner.calibration.count == 0 || inner.calibration.count > out->most))
+        inner.calibration.count = out->most;
     ferry_thread_pool *pool = NULL;
     if (s == FERRY_OK && b->network->graph.n_inputs == 0)
         s = ferry_fail(err, FERRY_ERR_INVALID_ARGUMENT,

@@ -88,6 +88,11 @@ static ferry_status choose_precision(ferry_building *b, const ferry_graph *graph
         .scales = scales ? scales->entries : NULL,
         .n_scales = scales ? scales->count : 0,
         .zero_points = !o->int8_symmetric,
+        .guard = !ferry_building_has_guard(b)                            ? FERRY_DTYPE_NONE
+                 : b->runtime->infos[0].fast_dtypes & (1u << FERRY_BF16) ? FERRY_BF16
+                                                                         : FERRY_F32,
+        .ranges = b->ranges ? b->ranges->entries : NULL,
+        .n_ranges = b->ranges ? b->ranges->count : 0,
     };
     return ferry_numeric_plan_choose(graph, &options, out, &b->report, err);
 }

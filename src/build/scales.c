@@ -7,7 +7,8 @@
 #include "calibrate/cache.h"
 #include "calibrate/scale_source.h"
 
-ferry_status ferry_building_scales(ferry_building *b, ferry_scale_table *table, ferry_error *err)
+ferry_status ferry_building_scales(ferry_building *b, ferry_scale_table *table, ferry_scale_table *ranges,
+                                   ferry_error *err)
 {
     const ferry_calibration_options *c = b->options.calibration;
     const char *const *names = NULL;
@@ -19,8 +20,9 @@ ferry_status ferry_building_scales(ferry_building *b, ferry_scale_table *table, 
     ferry_status s = ferry_scale_source_read(c, &meta, names, count, table, &found, &b->report, err);
     s = ferry_building_tell(b, s, err);
     if (s != FERRY_OK || found) return s;
-    ferry_observation seen = {.names = names, .count = count, .table = table};
+    ferry_observation seen = {.names = names, .count = count, .table = table, .ranges = ranges};
     FERRY_TRY(ferry_building_observe(b, &seen, err));
+    if (ranges) FERRY_TRY(ferry_building_looked_at(b, seen.samples, err));
     return ferry_scale_source_write(c, &meta, table, err);
 }
 
@@ -47,7 +49,7 @@ ferry_status ferry_calibrate(ferry_runtime *runtime, const ferry_network *networ
     ferry_status s = ferry_building_init(&b, runtime, network, options, error);
     if (s == FERRY_OK && !b.options.calibration)
         s = ferry_fail(error, FERRY_ERR_INVALID_ARGUMENT, "calibration needs options->calibration");
-    if (s == FERRY_OK) s = ferry_building_scales(&b, &table, error);
+    if (s == FERRY_OK) s = ferry_building_scales(&b, &table, NULL, error);
     // Auto is left where scales were read and nothing was chosen: a cache's name for them, TensorRT's own.
     ferry_calibration_algorithm algorithm = FERRY_CALIBRATION_ENTROPY2;
     if (s == FERRY_OK) algorithm = ferry_scale_source_algorithm(&b.calibration);

@@ -18,7 +18,16 @@ static int by_name(const void *a, const void *b)
     return order ? order : (*x > *y) - (*x < *y); // the first of two entries for one name is met first
 }
 
-static const ferry_named_scale *find(const ferry_named_scale *const *sorted, size_t count, const char *name)
+const ferry_named_scale **ferry_sort_scales(const ferry_named_scale *entries, size_t count, ferry_arena *arena)
+{
+    const ferry_named_scale **sorted = ferry_arena_alloc_array(arena, count + 1, sizeof *sorted);
+    if (!sorted) return NULL;
+    for (size_t i = 0; i < count; i++) sorted[i] = &entries[i];
+    qsort(sorted, count, sizeof *sorted, by_name);
+    return sorted;
+}
+
+const ferry_named_scale *ferry_find_scale(const ferry_named_scale *const *sorted, size_t count, const char *name)
 {
     size_t low = 0, high = count;
     while (low < high) {
@@ -74,10 +83,8 @@ static bool propagate(ferry_chooser *c, const ferry_node *node)
 ferry_status ferry_choose_scales(ferry_chooser *c, ferry_error *err)
 {
     const size_t n = c->options->n_scales;
-    const ferry_named_scale **sorted = ferry_arena_alloc_array(&c->scratch, n + 1, sizeof *sorted);
+    const ferry_named_scale **sorted = ferry_sort_scales(c->options->scales, n, &c->scratch);
     if (!sorted) return ferry_fail_memory(err, "scales");
-    for (size_t i = 0; i < n; i++) sorted[i] = &c->options->scales[i];
-    qsort(sorted, n, sizeof *sorted, by_name);
     for (size_t v = 0; v < c->graph->n_values; v++) {
         const ferry_value *value = &c->graph->values[v];
         if (ferry_value_is_constant(value) || !ferry_rewrite_is_real(value->dtype)) continue;
@@ -87,7 +94,7 @@ ferry_status ferry_choose_scales(ferry_chooser *c, ferry_error *err)
             scale = value->quant.scales[0];
             zero = ferry_rewrite_zero_point(&value->quant);
         } else {
-            const ferry_named_scale *found = find(sorted, n, value->name);
+            const ferry_named_scale *found = ferry_find_scale(sorted, n, value->name);
             if (found) scale = found->scale;
         }
         if (is_usable(scale))

@@ -22,9 +22,13 @@ static ferry_status make_room(ferry_chooser *c, const ferry_graph *graph, ferry_
     c->int8 = ferry_arena_alloc_array(&c->scratch, graph->n_nodes + 1, sizeof *c->int8);
     c->scales = ferry_arena_alloc_array(&c->scratch, graph->n_values + 1, sizeof *c->scales);
     c->zeros = ferry_arena_alloc_array(&c->scratch, graph->n_values + 1, sizeof *c->zeros);
+    c->seen = ferry_arena_alloc_array(&c->scratch, graph->n_values + 1, sizeof *c->seen);
+    c->wide = ferry_arena_alloc_array(&c->scratch, graph->n_nodes + 1, sizeof *c->wide);
+    c->kept = ferry_arena_alloc_array(&c->scratch, graph->n_nodes + 1, sizeof *c->kept);
     plan->values = ferry_arena_alloc_array(&plan->arena, graph->n_values + 1, sizeof *plan->values);
     plan->nodes = ferry_arena_alloc_array(&plan->arena, graph->n_nodes + 1, sizeof *plan->nodes);
-    if (!c->kinds || !c->why || !c->rules || !c->int8 || !c->scales || !c->zeros || !plan->values || !plan->nodes)
+    if (!c->kinds || !c->why || !c->rules || !c->int8 || !c->scales || !c->zeros || !c->seen || !c->wide || !c->kept ||
+        !plan->values || !plan->nodes)
         return ferry_fail_memory(err, "a numeric plan");
     plan->n_values = graph->n_values;
     plan->n_nodes = graph->n_nodes;
@@ -49,7 +53,18 @@ static ferry_dtype wanted_float(const ferry_chooser *c, size_t n, ferry_dtype mo
     const ferry_dtype rule = c->rules[n];
     if (rule == FERRY_F32 || rule == FERRY_F16 || rule == FERRY_BF16) return rule;
     if (model != FERRY_F32) return model;
-    return c->options->fp16 ? FERRY_F16 : c->options->bf16 ? FERRY_BF16 : FERRY_F32;
+    if (c->options->fp16) return c->wide[n] != FERRY_DTYPE_NONE ? c->wide[n] : FERRY_F16;
+    return c->options->bf16 ? FERRY_BF16 : FERRY_F32;
+}
+
+ferry_dtype ferry_chooser_model_type(const ferry_chooser *c, size_t n)
+{
+    const ferry_node *node = &c->graph->nodes[n];
+    const uint32_t mask = ferry_float_inputs(node);
+    for (int32_t i = 0; i < node->n_inputs; i++)
+        if (node->inputs[i] != FERRY_NO_VALUE && ferry_float_input(mask, i))
+            return c->graph->values[node->inputs[i]].dtype;
+    return FERRY_DTYPE_NONE;
 }
 
 // The type that the node's float inputs are given in; FERRY_DTYPE_NONE: as the model has them.
@@ -58,9 +73,7 @@ static ferry_dtype float_precision(ferry_chooser *c, size_t n)
     const ferry_graph *g = c->graph;
     const ferry_node *node = &g->nodes[n];
     const uint32_t mask = ferry_float_inputs(node);
-    ferry_dtype model = FERRY_DTYPE_NONE;
-    for (int32_t i = 0; i < node->n_inputs && model == FERRY_DTYPE_NONE; i++)
-        if (node->inputs[i] != FERRY_NO_VALUE && ferry_float_input(mask, i)) model = g->values[node->inputs[i]].dtype;
+    const ferry_dtype model = ferry_chooser_model_type(c, n);
     if (!ferry_rewrite_is_real(model)) {
         if (c->rules[n] != FERRY_DTYPE_NONE && c->rules[n] != FERRY_S8 && c->rules[n] != FERRY_F32)
             ferry_report_add(c->report, FERRY_SEVERITY_WARNING, node->name,
@@ -147,8 +160,10 @@ static ferry_status decide(ferry_chooser *c, ferry_numeric_plan *plan, ferry_err
         ferry_choose_int8(c);
         FERRY_TRY(ferry_choose_groups(c, err));
     }
+    if (c->options->fp16 && c->options->guard != FERRY_DTYPE_NONE) FERRY_TRY(ferry_choose_guard(c, err));
     for (size_t v = 0; v < g->n_values; v++) plan->values[v].dtype = g->values[v].dtype;
     for (size_t n = 0; n < g->n_nodes; n++) decide_node(c, n, plan);
+    ferry_choose_tell_guard(c, plan);
     for (size_t v = 0; v < g->n_values; v++) {
         plan->values[v].name = ferry_arena_strdup(&plan->arena, g->values[v].name);
         if (plan->values[v].dtype == FERRY_S8 || has_int8_reader(c, (ferry_value_id)v, false) ||
@@ -161,7 +176,9 @@ static ferry_status decide(ferry_chooser *c, ferry_numeric_plan *plan, ferry_err
         plan->nodes[n].name = ferry_arena_strdup(&plan->arena, node->name);
         plan->nodes[n].op = node->op->name;
         plan->nodes[n].absorbed = ferry_arena_strdup(&plan->arena, node->absorbed ? node->absorbed : "");
-        if (!plan->nodes[n].name || !plan->nodes[n].absorbed) return ferry_fail_memory(err, "a numeric plan");
+        plan->nodes[n].kept = ferry_arena_strdup(&plan->arena, c->kept[n] ? c->kept[n] : "");
+        if (!plan->nodes[n].name || !plan->nodes[n].absorbed || !plan->nodes[n].kept)
+            return ferry_fail_memory(err, "a numeric plan");
     }
     return FERRY_OK;
 }

@@ -21,6 +21,7 @@ typedef struct ferry_plan_node {
     const char *absorbed;  // "" when nothing was fused in
     ferry_dtype precision; // FERRY_S8: integer operator; a float type: what its float inputs are converted to;
                            // FERRY_DTYPE_NONE: the node has no float data, or must be left as the model has it
+    const char *kept;      // why the FP16 guard keeps it out of FP16, for people; "" when it does not
 } ferry_plan_node;
 
 /// Entries have the order and the indices of the graph's values and nodes. All memory lies in the arena.
@@ -38,7 +39,11 @@ typedef struct ferry_precision_options {
     size_t n_rules; // names and output names; the last rule that matches a node counts; none matched: an error
     const ferry_named_scale *scales; // symmetric: of [-127, 127]
     size_t n_scales;
-    bool zero_points; // tensors that reach further to one side get zero points
+    bool zero_points;  // tensors that reach further to one side get zero points
+    ferry_dtype guard; // what is kept in instead of FP16 where that would overflow: FERRY_BF16 or FERRY_F32;
+                       // FERRY_DTYPE_NONE: there is no guard
+    const ferry_named_scale *ranges; // for the guard: the largest |x| that was seen of a tensor
+    size_t n_ranges;
 } ferry_precision_options;
 
 /// Chooses. `graph` has been through ferry_passes_run. Scales recorded on values by Q/DQ nodes win over

@@ -80,6 +80,7 @@ static void put_plan(text *t, const ferry_numeric_plan *plan, const ferry_graph 
         put_field(t, ", \"absorbed\": ", p->absorbed);
         for (size_t i = 0; i < FERRY_COUNT_OF(precisions); i++)
             if (precisions[i].dtype == p->precision) put_field(t, ", \"precision\": ", precisions[i].word);
+        if (*p->kept) put_field(t, ", \"kept\": ", p->kept);
         put_text(t, "}");
     }
     put_text(t, "],\n\"values\": [");
@@ -210,8 +211,10 @@ static ferry_status read_all(const json_t *root, const ferry_graph *graph, ferry
         plan->nodes[n].name = ferry_arena_strdup(&plan->arena, graph->nodes[n].name);
         plan->nodes[n].absorbed =
             ferry_arena_strdup(&plan->arena, graph->nodes[n].absorbed ? graph->nodes[n].absorbed : "");
+        plan->nodes[n].kept = ferry_arena_strdup(&plan->arena, string_of(json_array_get(nodes, n), "kept"));
         plan->nodes[n].op = graph->nodes[n].op->name;
-        if (!plan->nodes[n].name || !plan->nodes[n].absorbed) return ferry_fail_memory(err, "a numeric plan");
+        if (!plan->nodes[n].name || !plan->nodes[n].absorbed || !plan->nodes[n].kept)
+            return ferry_fail_memory(err, "a numeric plan");
         FERRY_TRY(read_node(json_array_get(nodes, n), &graph->nodes[n], n, &plan->nodes[n], err));
     }
     size_t listed = 0;

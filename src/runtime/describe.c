@@ -169,6 +169,25 @@ static json_t *texts_of(const ferry_engine_image *image)
     return texts;
 }
 
+// What the FP16 guard keeps in wider types, out of the numeric plan.
+static json_t *kept_of(const ferry_engine *e)
+{
+    json_t *kept = json_array();
+    const char *text = ferry_engine_text(e, "numeric_plan");
+    json_t *plan = text && strstr(text, "\"kept\": ") ? json_loads(text, 0, NULL) : NULL;
+    size_t i;
+    json_t *node;
+    json_array_foreach(json_object_get(plan, "nodes"), i, node)
+    {
+        json_t *why = json_object_get(node, "kept");
+        if (!why) continue;
+        json_array_append_new(kept, json_pack("{s:O, s:O, s:O}", "layer", json_object_get(node, "name"), "precision",
+                                              json_object_get(node, "precision"), "why", why));
+    }
+    json_decref(plan);
+    return kept;
+}
+
 static json_t *memory_of(const ferry_engine *e, ferry_error *err)
 {
     ferry_context *context = NULL;
@@ -211,13 +230,14 @@ ferry_status ferry_engine_describe(const ferry_engine *engine, char **out_text, 
         const char *name = ferry_engine_text(engine, "name");
         uint64_t weights = 0;
         for (size_t i = 0; i < engine->image.graph.n_values; i++) weights += engine->image.graph.values[i].data_bytes;
-        json_t *json = json_pack(
-            "{s:s, s:s, s:b, s:b, s:I, s:I, s:I, s:I, s:o, s:o, s:o, s:o, s:o}", "name", name ? name : "",
-            "fingerprint", engine->plan->devices[0].fingerprint, "portable", (int)engine->image.portable, "replanned",
-            (int)engine->replanned, "file_bytes", (json_int_t)engine->image.file_bytes, "weights_bytes",
-            (json_int_t)weights, "packed_bytes", (json_int_t)engine->plan->packed_bytes, "threads",
-            (json_int_t)engine->plan->threads, "memory", memory, "summary", summary_of(engine, shapes), "bindings",
-            bindings_of(engine, shapes), "layers", layers_of(engine, shapes), "texts", texts_of(&engine->image));
+        json_t *json =
+            json_pack("{s:s, s:s, s:b, s:b, s:I, s:I, s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:o}", "name",
+                      name ? name : "", "fingerprint", engine->plan->devices[0].fingerprint, "portable",
+                      (int)engine->image.portable, "replanned", (int)engine->replanned, "file_bytes",
+                      (json_int_t)engine->image.file_bytes, "weights_bytes", (json_int_t)weights, "packed_bytes",
+                      (json_int_t)engine->plan->packed_bytes, "threads", (json_int_t)engine->plan->threads, "memory",
+                      memory, "summary", summary_of(engine, shapes), "bindings", bindings_of(engine, shapes), "layers",
+                      layers_of(engine, shapes), "kept_from_fp16", kept_of(engine), "texts", texts_of(&engine->image));
         s = hand_out(json, out_text, error);
     }
     ferry_arena_deinit(&arena);

@@ -52,6 +52,22 @@ class Build(CliCase):
         fewer = call_json(*words, "--layer-precision", "conv=fp32", "--layer-precision", "act=fp32")
         self.assertLess(fewer["layers_by_precision"].get("int8", 0), every["int8"])
 
+    def test_the_fp16_guard_keeps_what_overflows_and_says_so(self):
+        engine = self.path("loud.engine")
+        loud = ["--fp16", "--mean", "0", "--std", "0.001", "-o", engine]  # a channel of 255 is 255000 and overflows
+        code, out, err = self.status("build", self.model, *loud, "--calib", self.pictures)
+        self.assertEqual(code, 0, err)
+        self.assertRegex(err, r"warning: conv: kept in (fp32|bf16) instead of fp16: '.*', which it \w+, reaches 2\.\d+e\+05")
+        self.assertRegex(out, r"FP16 guard: looked at 12 samples, keeps \d+ layers? in a wider type\n")
+        shown, _ = call("inspect", engine)
+        self.assertRegex(shown, r"Kept out of FP16:\n  (fp32|bf16) +conv +'")
+        kept = call_json("inspect", engine)["kept_from_fp16"]
+        self.assertEqual(kept[0]["layer"], "conv")
+        self.assertIn(kept[0]["precision"], ("fp32", "bf16"))
+        self.assertIn("(give it pictures with --calib)", call("build", self.model, *loud)[0])
+        code, out, err = self.status("build", self.model, *loud, "--calib", self.pictures, "--no-fp16-guard")
+        self.assertEqual((code, "kept in" in err, "FP16 guard" in out), (0, False, False))
+
     def test_a_plan_that_was_written_is_replayed(self):
         plan = self.path("plan.json")
         call("build", self.model, "-o", self.path("p1.engine"), "--int8", "--calib", self.pictures, "--preprocess",

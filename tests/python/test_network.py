@@ -192,6 +192,15 @@ class Building(unittest.TestCase):
         with self.assertRaisesRegex(ferry.Error, "nowhere"):
             case.build(net, layer_precision={"nowhere*": "fp32"})
 
+    def test_the_fp16_guard_keeps_what_overflows(self):
+        net = case.conv_network()
+        loud = [RANDOM.rand(1, 3, 8, 8) * 1e6]
+        kept = case.build(net, fp16=True, calibration=loud).describe()["kept_from_fp16"]
+        self.assertIn("reaches", kept[0]["why"])
+        self.assertEqual(case.build(net, fp16=True).describe()["kept_from_fp16"], [])
+        off = case.build(net, fp16=True, calibration=loud, no_fp16_guard=True)
+        self.assertEqual(off.describe()["kept_from_fp16"], [])
+
     def test_a_numeric_plan_is_replayed(self):
         net = case.conv_network()
         first = case.build(net, int8=True, calibration=[RANDOM.rand(1, 3, 8, 8) for _i in range(8)])

@@ -135,6 +135,7 @@ int cli_build_request_open(cli_build_request *r, const cli_settings *s, ferry_ru
         .int8_symmetric = s->int8_symmetric,
         .tactics = s->own_tactics ? FERRY_TACTICS_OWN : FERRY_TACTICS_ALL,
         .tf32 = s->tf32,
+        .no_fp16_guard = s->no_fp16_guard,
         .strip_portable = s->strip_portable,
         .disabled_passes = s->disabled_passes,
         .n_disabled_passes = s->n_disabled_passes,

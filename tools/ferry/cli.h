@@ -23,7 +23,7 @@ typedef struct cli_settings {
     // Engine and device.
     const char *output, *device, *target, *plan, *name;
     bool gpu_fallback, fp16, bf16, int8, best, strip_portable, no_fusion, no_winograd, low_memory, no_timing;
-    bool int8_symmetric, tf32, own_tactics, verify;
+    bool int8_symmetric, tf32, own_tactics, no_fp16_guard, verify;
     cli_pair layer_precisions[CLI_MOST_ITEMS]; // glob and type
     const char *disabled_passes[CLI_MOST_ITEMS];
     size_t n_layer_precisions, n_disabled_passes;

@@ -31,6 +31,17 @@ static void print_counts(const char *what, json_t *counts)
     printf("\n");
 }
 
+// What the FP16 guard saw and kept: what has looked at nothing promises nothing.
+static void print_guard(json_t *described)
+{
+    json_t *build = json_object_get(json_object_get(described, "texts"), "build");
+    const char *saw = json_string_value(json_object_get(build, "fp16_guard"));
+    const size_t kept = json_array_size(json_object_get(described, "kept_from_fp16"));
+    if (!saw) return;
+    printf("  FP16 guard: looked at %s, keeps %zu layer%s in a wider type%s\n", saw, kept, kept == 1 ? "" : "s",
+           strcmp(saw, "no samples") == 0 ? " (give it pictures with --calib)" : "");
+}
+
 static int report(const cli_settings *settings, const ferry_engine *engine, const char *path, double seconds,
                   const cli_drop *drop)
 {
@@ -49,16 +60,17 @@ static int report(const cli_settings *settings, const ferry_engine *engine, cons
     printf("  memory of a context: %.1f MB%s\n",
            (double)json_integer_value(json_object_get(memory, "context_bytes")) / 1e6,
            json_is_true(json_object_get(memory, "scratch_known")) ? "" : ", and what its kernels need for themselves");
+    print_guard(json);
     if (drop->metric)
         printf("  %s %.4f, in FP32 %.4f (%zu tensors kept in float for it)\n", drop->metric, drop->got, drop->reference,
                json_array_size(drop->kept));
     if (settings->json) {
-        json_t *out =
-            json_pack("{s:s, s:f, s:O, s:O, s:{s:I, s:I, s:I}}", "engine", path, "seconds", seconds,
-                      "layers_by_precision", json_object_get(summary, "layers_by_precision"), "layers_by_device",
-                      json_object_get(summary, "layers_by_device"), "bytes", "file", (json_int_t)file_bytes, "weights",
-                      json_integer_value(json_object_get(json, "weights_bytes")), "packed",
-                      json_integer_value(json_object_get(json, "packed_bytes")));
+        json_t *out = json_pack("{s:s, s:f, s:O, s:O, s:O, s:{s:I, s:I, s:I}}", "engine", path, "seconds", seconds,
+                                "layers_by_precision", json_object_get(summary, "layers_by_precision"),
+                                "layers_by_device", json_object_get(summary, "layers_by_device"), "kept_from_fp16",
+                                json_object_get(json, "kept_from_fp16"), "bytes", "file", (json_int_t)file_bytes,
+                                "weights", json_integer_value(json_object_get(json, "weights_bytes")), "packed",
+                                json_integer_value(json_object_get(json, "packed_bytes")));
         if (out && drop->metric)
             json_object_set_new(out, "accuracy",
                                 json_pack("{s:s, s:f, s:f, s:O}", "metric", drop->metric, "fp32", drop->reference,

@@ -92,6 +92,17 @@ static void print_macs(json_t *macs)
     printf("\n");
 }
 
+// What the FP16 guard keeps out of FP16, and why.
+static void print_kept(const json_t *kept)
+{
+    size_t i;
+    json_t *one;
+    if (json_array_size(kept) == 0) return;
+    printf("\nKept out of FP16:\n");
+    json_array_foreach(kept, i, one) printf("  %-6s %-30s %s\n", cli_json_text(one, "precision"),
+                                            cli_json_text(one, "layer"), cli_json_text(one, "why"));
+}
+
 static double megabytes(const json_t *object, const char *key)
 {
     return (double)json_integer_value(json_object_get(object, key)) / 1e6;
@@ -116,6 +127,7 @@ static void print_engine(const char *path, const json_t *e, bool is_model)
     printf("\n  %-20s %.2f MB (%.2f MB without sharing)%s\n", "memory of a context", megabytes(memory, "context_bytes"),
            megabytes(memory, "without_sharing_bytes"),
            json_is_true(json_object_get(memory, "scratch_known")) ? "" : ", and what its kernels need for themselves");
+    print_kept(json_object_get(e, "kept_from_fp16"));
     if (json_object_size(json_object_get(e, "texts")) == 0) return;
     printf("\nTexts:\n");
     print_texts(json_object_get(e, "texts"));

@@ -51,6 +51,7 @@ CLI_TAKE(take_tactics)
     s->own_tactics = strcmp(value, "own") == 0;
     return FERRY_OK;
 }
+CLI_TAKE_FLAG(take_no_fp16_guard, no_fp16_guard)
 CLI_TAKE(take_disable_pass)
 {
     bool known = false;
@@ -113,6 +114,10 @@ static const cli_option build_options[] = {
      take_no_fusion},
     {"no-winograd", 0, NULL, "Convolutions in float as plain sums: slower, with a few times less rounding error.",
      take_no_winograd},
+    {"no-fp16-guard", 0, NULL,
+     "Let FP16 have every layer. Without this, layers whose tensors reach beyond what FP16 safely holds (as seen on 16 "
+     "samples of --calib, or in calibration) stay in BF16 or FP32, with a warning each.",
+     take_no_fp16_guard},
     {"int8-symmetric", 0, NULL,
      "INT8 without zero points, as TensorRT and the DLA have it: less exact behind ReLU and the like.",
      take_int8_symmetric},
@@ -209,7 +214,9 @@ const cli_group cli_group_calibrate_run = {"Output", calibrate_run_options, fals
 
 static const cli_option calibrate_options[] = {
     {"calib", 0, "SOURCE",
-     "Calibrate on a folder of pictures, a list of them (.txt) or samples (.npy, float32 [N,...]).", take_calib},
+     "Calibrate on a folder of pictures, a list of them (.txt) or samples (.npy, float32 [N,...]). Without INT8 the "
+     "FP16 guard alone looks at some of them.",
+     take_calib},
     {"calib-count", 0, "N", "How many are drawn (default: 500, or all).", take_calib_count},
     {"calib-seed", 0, "S", "Seed of the draw (default: 0).", take_calib_seed},
     {"calib-batch", 0, "B", "Samples run at a time: memory and speed only, never the scales.", take_calib_batch},

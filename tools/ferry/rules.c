@@ -26,6 +26,7 @@ static const contradiction contradictions[] = {
     {"no-fusion", "layer-precision", "--no-fusion runs the model as it is, in FP32"},
     {"no-fusion", "max-drop", "--no-fusion runs the model as it is, in FP32"},
     {"plan", "max-drop", "the plan holds every layer's precision; leave --plan out to choose anew"},
+    {"no-fp16-guard", "plan", "the plan holds every layer's precision; leave one of them out"},
     {"no-fusion", "disable-pass", "--no-fusion leaves all rewrites out"},
     {"plan", "calib", "the plan holds the scales; leave --calib out, or --plan to calibrate anew"},
     {"plan", "calib-cache", "the plan holds the scales; leave one of them out"},
@@ -56,10 +57,11 @@ static const need needs[] = {
     {"worst", {"per-layer"}, "add --per-layer"},
 };
 
-// Calibrating is all that `ferry calibrate` does; elsewhere it serves INT8.
+// Calibrating is all that `ferry calibrate` does; elsewhere it serves INT8, and FP16's guard.
 static const need build_needs[] = {
-    {"calib", {"int8", "best"}, "add --int8, or --best"},
-    {"calib-cache", {"int8", "best"}, "add --int8, or --best"},
+    {"calib", {"int8", "best", "fp16"}, "add --int8, --best, or --fp16"},
+    {"calib-cache", {"int8", "best", "fp16"}, "add --int8, --best, or --fp16"},
+    {"no-fp16-guard", {"fp16", "best"}, "add --fp16, or --best"},
     {"max-drop", {"int8", "best", "fp16", "bf16"}, "FP32 has nothing to lose: add --int8"},
 };
 
