@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "backend/cuda/compile.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #include "backend/cuda/carry.h"
+#include "backend/cuda/kept.h"
 #include "backend/cuda/nvrtc.h"
 #include "base/hash.h"
 
@@ -31,37 +31,37 @@ static ferry_status find_nvrtc(const ferry_cuda_device *device, const ferry_nvrt
     return ferry_nvrtc_get(device->target.chip, most, out, err);
 }
 
-static ferry_status compile(ferry_cuda_device *device, const char *text, struct ferry_cuda_cubin *out, ferry_error *err)
+// What was compiled is kept under all that decides its bytes. A text of an engine's carries what it includes; one of
+// ferry's own names its headers, which stand for themselves here.
+static ferry_hash128 kept_key(const ferry_nvrtc *nvrtc, const char *arch, const char *text, bool carried)
 {
+    ferry_hasher hasher;
+    ferry_hasher_init128(&hasher);
+    ferry_hasher_update_text(&hasher, arch);
+    ferry_hasher_update_u64(&hasher, ferry_nvrtc_identity(nvrtc));
+    ferry_hasher_update_text(&hasher, text);
+    for (size_t i = 0; !carried && ferry_cuda_texts[i].name; i++)
+        ferry_hasher_update_text(&hasher, ferry_cuda_texts[i].text);
+    return ferry_hasher_digest128(&hasher);
+}
+
+static ferry_status compile(ferry_cuda_device *device, const char *text, bool carried, struct ferry_cuda_cubin *out,
+                            ferry_error *err)
+{
+    const ferry_heap *heap = device->base.heap;
+    if (!carried && !device->driver && ferry_cuda_carries_text(&device->target))
+        return ferry_cuda_carry_text(heap, text, &out->data, &out->bytes, err);
     ferry_nvrtc_header headers[MOST_TEXTS];
     size_t n = 0;
-    if (!device->driver && ferry_cuda_carries_text(&device->target))
-        return ferry_cuda_carry_text(device->base.heap, text, &out->data, &out->bytes, err);
-    for (; ferry_cuda_texts[n].name && n < MOST_TEXTS; n++)
+    for (; !carried && ferry_cuda_texts[n].name && n < MOST_TEXTS; n++)
         headers[n] = (ferry_nvrtc_header){ferry_cuda_texts[n].name, ferry_cuda_texts[n].text};
     const ferry_nvrtc *nvrtc = NULL;
     char arch[16];
     FERRY_TRY(find_nvrtc(device, &nvrtc, err));
     ferry_cuda_target_arch(&device->target, arch);
-    return ferry_nvrtc_compile(nvrtc, text, headers, n, arch, device->base.heap, &out->data, &out->bytes, err);
-}
-
-static ferry_status compile_carried(ferry_cuda_device *device, const char *text, struct ferry_cuda_cubin *out,
-                                    ferry_error *err)
-{
-    const ferry_heap *heap = device->base.heap;
-    const ferry_nvrtc *nvrtc = NULL;
-    char arch[16], name[64];
-    FERRY_TRY(find_nvrtc(device, &nvrtc, err));
-    ferry_cuda_target_arch(&device->target, arch);
-    snprintf(name, sizeof name, "%s, NVRTC %d", arch, ferry_nvrtc_version(nvrtc));
-    ferry_hasher hasher;
-    ferry_hasher_init128(&hasher);
-    ferry_hasher_update_text(&hasher, name);
-    ferry_hasher_update_text(&hasher, text);
-    const ferry_hash128 key = ferry_hasher_digest128(&hasher);
+    const ferry_hash128 key = kept_key(nvrtc, arch, text, carried);
     if (ferry_cuda_kept_find(heap, key, &out->data, &out->bytes)) return FERRY_OK;
-    FERRY_TRY(ferry_nvrtc_compile(nvrtc, text, NULL, 0, arch, heap, &out->data, &out->bytes, err));
+    FERRY_TRY(ferry_nvrtc_compile(nvrtc, text, headers, n, arch, heap, &out->data, &out->bytes, err));
     ferry_cuda_kept_add(heap, key, out->data, out->bytes);
     return FERRY_OK;
 }
@@ -85,7 +85,7 @@ static ferry_status add(ferry_cuda_device *device, ferry_hash128 key, const char
     device->cubins = made;
     pthread_mutex_unlock(&device->mutex);
     struct ferry_cuda_cubin result = {0};
-    const ferry_status s = (carried ? compile_carried : compile)(device, text, &result, err);
+    const ferry_status s = compile(device, text, carried, &result, err);
     pthread_mutex_lock(&device->mutex);
     made->data = result.data;
     made->bytes = result.bytes;

@@ -6,6 +6,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+
+#include "base/hash.h"
 
 #define MOST_HEADERS 64
 #define MOST_CHIPS 64
@@ -16,6 +19,7 @@ struct ferry_nvrtc {
     void *library; // NULL: not there
     char path[256];
     int version;
+    uint64_t identity;
     int chips[MOST_CHIPS], n_chips; // that it makes cubins for
     int (*nvrtcVersion)(int *, int *);
     int (*nvrtcGetNumSupportedArchs)(int *);
@@ -86,6 +90,32 @@ static bool list_chips(ferry_nvrtc *n)
     return n->nvrtcGetSupportedArchs(n->chips) == 0;
 }
 
+// Options of every compilation. Without the words that few programs need (seen with 12.9 and 13), compiling is 5 %
+// quicker.
+static const char *const usual_options[] = {"--std=c++14", "--fmad=false", "--minimal"};
+static size_t count_usual_options(const ferry_nvrtc *n)
+{
+    return FERRY_COUNT_OF(usual_options) - (n->version < 12090);
+}
+
+static uint64_t identify(const ferry_nvrtc *n)
+{
+    ferry_hasher hasher;
+    struct stat st;
+    Dl_info at;
+    ferry_hasher_init64(&hasher);
+    ferry_hasher_update_u64(&hasher, (uint64_t)n->version);
+    for (size_t i = 0; i < count_usual_options(n); i++) ferry_hasher_update_text(&hasher, usual_options[i]);
+    // Its file tells apart what goes by the same version.
+    void *symbol = dlsym(n->library, "nvrtcVersion");
+    if (dladdr(symbol, &at) && at.dli_fname && stat(at.dli_fname, &st) == 0) {
+        ferry_hasher_update_u64(&hasher, (uint64_t)st.st_size);
+        ferry_hasher_update_u64(&hasher, (uint64_t)st.st_mtim.tv_sec);
+        ferry_hasher_update_u64(&hasher, (uint64_t)st.st_mtim.tv_nsec);
+    }
+    return ferry_hasher_digest64(&hasher);
+}
+
 static bool open_path(ferry_nvrtc *n, const char *path)
 {
     int major = 0, minor = 0;
@@ -94,6 +124,7 @@ static bool open_path(ferry_nvrtc *n, const char *path)
     snprintf(n->path, sizeof n->path, "%s", path);
     if (load(n) && n->nvrtcVersion(&major, &minor) == 0 && list_chips(n)) {
         n->version = major * 1000 + minor * 10;
+        n->identity = identify(n);
         return true;
     }
     dlclose(n->library);
@@ -127,6 +158,7 @@ static void open_all(void)
 static bool serves(const ferry_nvrtc *n, int chip, int most_major)
 {
     if (!n->library || (most_major && n->version / 1000 > most_major)) return false;
+    if (chip >= 90 && n->version < 12000) return false; // 11.8 has sm_90, but not what sm_90a has
     for (int i = 0; i < n->n_chips; i++)
         if (n->chips[i] == chip) return true;
     return chip == 0;
@@ -179,6 +211,11 @@ int ferry_nvrtc_version(const ferry_nvrtc *nvrtc)
     return nvrtc->version;
 }
 
+uint64_t ferry_nvrtc_identity(const ferry_nvrtc *nvrtc)
+{
+    return nvrtc->identity;
+}
+
 const char *ferry_nvrtc_path(const ferry_nvrtc *nvrtc)
 {
     return nvrtc->path;
@@ -210,8 +247,9 @@ static ferry_status compile(const ferry_nvrtc *n, program p, const char *arch, c
     char option[64], chip[32];
     virtual_arch(arch, chip, sizeof chip);
     snprintf(option, sizeof option, "--gpu-architecture=%s", ptx ? chip : arch);
-    const char *const options[] = {option, "--std=c++14", "--fmad=false"};
-    int r = n->nvrtcCompileProgram(p, (int)FERRY_COUNT_OF(options), options);
+    const char *options[1 + FERRY_COUNT_OF(usual_options)] = {option};
+    memcpy(&options[1], usual_options, sizeof usual_options);
+    int r = n->nvrtcCompileProgram(p, 1 + (int)count_usual_options(n), options);
     if (r == 0) r = ptx ? n->nvrtcGetPTXSize(p, out_bytes) : n->nvrtcGetCUBINSize(p, out_bytes);
     if (r != 0) return fail_with_log(n, p, r, arch, heap, err);
     *out_code = ferry_heap_alloc_uninit(heap, *out_bytes);

@@ -21,6 +21,9 @@ ferry_status ferry_nvrtc_get(int chip, int most_major, const ferry_nvrtc **out, 
 
 /// 12090 is CUDA 12.9's.
 int ferry_nvrtc_version(const ferry_nvrtc *nvrtc);
+/// What decides, with a text and a chip, what it compiles to: version, library file and options. Differs from one
+/// NVRTC to another.
+uint64_t ferry_nvrtc_identity(const ferry_nvrtc *nvrtc);
 /// Path or name that it was opened by.
 const char *ferry_nvrtc_path(const ferry_nvrtc *nvrtc);
 
