@@ -49,6 +49,14 @@ static const kernel_case cases[] = {
     {"ferry", "FusedConv", "f16:1x96x1x1 =f16:16x96x1x1 =f16:16", "act=relu", .outputs = 1},
     {"", "Where", "bool:4x1x3 f16:4x5x3 f16:1", .outputs = 1},
     {"", "Div", "s64:2x30 s64:30", .outputs = 1},
+    {"", "GatherElements", "f16:3x70 s32:3x300@69", "axis=-1", .outputs = 1},
+    {"", "GatherND", "f32:6x5x7 s64:40x2", .outputs = 1},
+    {"", "ScatterElements", "f16:5x4x6 s32:9x3x6 f16:9x3x6", "reduction=mul", .outputs = 1},
+    {"", "ScatterND", "f32:8x5 s64:60x2 f32:60", .outputs = 1},
+    {"", "OneHot", "s64:3x7 =s64:[10] f32:2", .outputs = 1},
+    {"", "ArgMax", "f16:2x21x5x7", "axis=1", .outputs = 1},
+    {"", "CumSum", "f32:3x700 =s64:[1]", .outputs = 1},
+    {"", "TopK", "f32:2x3000 =s64:1[300]", .outputs = 2},
     {"", "MatMul", "f16:2x3x17x40 f16:3x40x65", .outputs = 1},
 };
 

@@ -56,6 +56,7 @@ typedef struct state {
     bool bench;
     const ferry_nvrtc *text_compiler; // of packages that hold texts; NULL: they hold cubins
     bool compile;                     // pack alone, for a kind of GPU that need not be there
+    bool ask;                         // whether anything is offered, and no more
     bool slices;                      // tensors are slices of wider ones where the offer allows it
     double work, plain_us;            // of the bench: multiply-adds of a run; time of the plain C row, 0 until known
 } state;
@@ -797,6 +798,7 @@ static ferry_status take_offer(void *user, const ferry_offer *offer, ferry_error
     if ((offer->flags & FERRY_OFFER_REFERENCE) || offer->n_nodes != t->s->n_nodes) return FERRY_OK;
     if (test->leave && begins(offer->tactic, test->leave)) return FERRY_OK;
     if (!test->tactics || begins(offer->tactic, test->tactics)) t->s->matching++;
+    if (t->s->ask) return FERRY_OK;
     if (t->s->compile) {
         compile_offer(t->s, t->device, offer);
         return FERRY_OK;
@@ -820,7 +822,7 @@ static void run_device(state *s, ferry_device *device)
     s->matching = 0;
     const ferry_offer_sink sink = {take_offer, &t};
     assert_int_equal(device->backend->offer(device, &s->view, s->nodes[s->n_nodes - 1], &sink, NULL), FERRY_OK);
-    if (!s->matching && !s->test->may_lack && !has_word(s->test->lacks, s->isa))
+    if (!s->matching && !s->ask && !s->test->may_lack && !has_word(s->test->lacks, s->isa))
         fail_msg("%s '%s' '%s', %s: no tactic '%s' is offered", s->test->op, s->test->inputs,
                  s->test->attrs ? s->test->attrs : "", s->isa, s->test->tactics ? s->test->tactics : "");
 }
@@ -953,4 +955,19 @@ bool kernel_cases_compile_cuda(const kernel_case *tests, int count, const char *
     print_message("%s: %d tactics compiled by NVRTC %d.%d\n", target, ran, ferry_nvrtc_version(nvrtc) / 1000,
                   ferry_nvrtc_version(nvrtc) % 1000 / 10);
     return true;
+}
+
+bool kernel_case_is_offered_cuda(const kernel_case *test, const char *target)
+{
+    ferry_device *device = NULL;
+    ferry_error err = {.text = ""};
+    if (ferry_backend_cuda.open(target, ferry_heap_default(), NULL, &device, &err) != FERRY_OK)
+        fail_msg("%s", err.text);
+    state s = {.test = test, .seed = 1, .bench = true, .ask = true, .isa = target};
+    build(&s);
+    run_device(&s, device);
+    ferry_backend_cuda.close(device);
+    ferry_graph_deinit(&s.graph);
+    ferry_arena_deinit(&s.arena);
+    return s.matching > 0;
 }

@@ -47,6 +47,9 @@ bool kernel_case_has_cuda(void);
 /// compiler for it is.
 bool kernel_cases_compile_cuda(const kernel_case *tests, int count, const char *target);
 
+/// Whether the CUDA backend offers any tactic for the node alone, on that kind of GPU, which need not be there.
+bool kernel_case_is_offered_cuda(const kernel_case *test, const char *target);
+
 /// Prints, for every tactic and instruction set, the least processor time of a run with one thread, and how many times
 /// faster that is than the plain C row; `work` multiply-adds give a rate (0: none).
 void kernel_case_bench(const kernel_case *test, double work);

@@ -5,13 +5,12 @@
 #include "backend/cpu/conv_node.h"
 #include "backend/cpu/nd.h"
 #include "backend/cuda/broadcast_text.h"
-#include "backend/cuda/node.h"
+#include "backend/cuda/inputs.h"
 
 static const char *const tactics[] = {"broadcast_plain", "broadcast_channels_last"};
 
 #define OPERANDS FERRY_CUDA_BROADCAST_OPERANDS
 #define DIMS 6 // in kernels/broadcast.cuh
-#define ALIGN 16
 #define MOST_BLOCKS 8192
 
 static bool owns(const char *tactic)
@@ -56,18 +55,6 @@ static bool has_known_inputs(const ferry_graph *g, const ferry_node *node)
 
 // --- Packing --------------------------------------------------------------------------------------------------------
 
-// Where the constant input's elements lie among the packed ones; for i == n_inputs, where they end.
-static size_t constant_at(const ferry_graph *g, const ferry_node *node, int32_t i)
-{
-    size_t at = 0;
-    for (int32_t k = 0; k < i; k++) {
-        if (!ferry_cpu_is_constant(g, node, k)) continue;
-        const ferry_tensor t = ferry_value_tensor(ferry_cpu_value(g, node, k));
-        at += ferry_align_size((size_t)ferry_tensor_elements(&t) * ferry_dtype_bytes(t.dtype), ALIGN);
-    }
-    return at;
-}
-
 static ferry_status compile(ferry_cuda_device *device, const ferry_graph *g, const ferry_node *node, int32_t rank,
                             const char *tactic, ferry_cuda_package *package, ferry_error *err)
 {
@@ -98,25 +85,14 @@ static ferry_status pack(ferry_cuda_device *device, const ferry_region *region, 
     if (region->n_nodes != 1 || !has_known_inputs(g, node) || !walk_graph(g, node, layout, &nd))
         return ferry_cuda_misfit(tactic, "a node that it does not know", err);
     FERRY_TRY(compile(device, g, node, nd.rank, tactic, package, err));
-    const size_t bytes = constant_at(g, node, node->n_inputs);
-    if (bytes == 0) return FERRY_OK;
-    char *to = ferry_cuda_package_constants(package, bytes);
-    if (!to) return ferry_fail_memory(err, "packed constants");
-    for (int32_t i = 0; i < node->n_inputs; i++) {
-        if (!ferry_cpu_is_constant(g, node, i)) continue;
-        const ferry_tensor t = ferry_value_tensor(ferry_cpu_value(g, node, i));
-        memcpy(to + constant_at(g, node, i), t.data, (size_t)ferry_tensor_elements(&t) * ferry_dtype_bytes(t.dtype));
-    }
-    return FERRY_OK;
+    return ferry_cuda_pack_constants(g, node, package, err);
 }
 
 // --- Preparing ------------------------------------------------------------------------------------------------------
 
-static ferry_status launch_walk(const ferry_region *region, ferry_cuda_kernel *kernel, const ferry_cpu_operand *x,
-                                int32_t n, const ferry_nd *nd, ferry_error *err)
+static ferry_status launch_walk(const ferry_region *region, ferry_cuda_kernel *kernel, int32_t n, const ferry_nd *nd,
+                                ferry_error *err)
 {
-    const ferry_graph *g = region->graph;
-    const ferry_node *node = &g->nodes[region->nodes[0]];
     const int32_t skip = DIMS - nd->rank;
     const uint64_t elements = (uint64_t)nd->runs * (uint64_t)nd->dims[nd->rank - 1], blocks = (elements + 255) / 256;
     ferry_cuda_launch *launch = NULL;
@@ -127,10 +103,7 @@ static ferry_status launch_walk(const ferry_region *region, ferry_cuda_kernel *k
     ferry_cuda_pass_int(launch, (int64_t)elements);
     for (int32_t d = 0; d < DIMS; d++) ferry_cuda_pass_int(launch, d >= skip ? nd->dims[d - skip] : 1);
     for (int32_t i = 0; i < n; i++) {
-        if (x[i].at >= 0)
-            ferry_cuda_pass_in(launch, x[i].at);
-        else
-            ferry_cuda_pass_constants(launch, kernel, constant_at(g, node, i));
+        ferry_cuda_pass_input(launch, kernel, region, i);
         for (int32_t d = 0; d < DIMS; d++) ferry_cuda_pass_int(launch, d >= skip ? nd->strides[1 + i][d - skip] : 0);
     }
     return FERRY_OK;
@@ -159,9 +132,9 @@ static ferry_status prepare(ferry_cuda_device *device, const ferry_region *regio
     }
     if (!walk(&out[0], descs, node->n_inputs, &nd) || nd.rank > packed.rank ||
         out[0].dtype != ferry_cpu_result(g, node)->dtype ||
-        ferry_cuda_kernel_constant_bytes(kernel) != constant_at(g, node, node->n_inputs))
+        ferry_cuda_kernel_constant_bytes(kernel) != ferry_cuda_constant_at(g, node, node->n_inputs))
         return ferry_cuda_misfit(tactic, "shapes that do not fit together", err);
-    return launch_walk(region, kernel, x, node->n_inputs, &nd, err);
+    return launch_walk(region, kernel, node->n_inputs, &nd, err);
 }
 
 // --- Offers ---------------------------------------------------------------------------------------------------------

@@ -36,6 +36,7 @@ static const row rows[] = {
     {"BitwiseAnd", 2, NULL, "a & b", false},
     {"BitwiseOr", 2, NULL, "a | b", false},
     {"BitwiseXor", 2, NULL, "a ^ b", false},
+    {"BitwiseNot", 1, NULL, "~a", false},
     {"Not", 1, NULL, "a == 0", true},
     {"Abs", 1, NULL, "a < 0 ? -a : a", false},
     {"Neg", 1, NULL, "-a", false},

@@ -23,7 +23,9 @@
     ROW(batched)            \
     ROW(broadcast)          \
     ROW(move)               \
-    ROW(gather)
+    ROW(gather)             \
+    ROW(index)              \
+    ROW(along)
 // clang-format on
 
 #define DECLARE(name) extern const ferry_cuda_family ferry_cuda_family_##name;

@@ -3,13 +3,11 @@
 #include <string.h>
 
 #include "backend/cpu/conv_node.h"
+#include "backend/cuda/inputs.h"
 #include "backend/cuda/move.h"
-#include "backend/cuda/node.h"
 #include "ops/element.h"
 
 static const char tactic_name[] = "gather";
-
-#define ALIGN 16 // of the indices behind constant data
 
 /// y[outer][picked][inner] = x[outer][indices[picked]][inner]
 typedef struct gathering {
@@ -47,13 +45,6 @@ static bool owns(const char *tactic)
     return strcmp(tactic, tactic_name) == 0;
 }
 
-static size_t constant_bytes(const ferry_graph *g, const ferry_node *node, int32_t i)
-{
-    if (!ferry_cpu_is_constant(g, node, i)) return 0;
-    const ferry_tensor t = ferry_value_tensor(ferry_cpu_value(g, node, i));
-    return ferry_align_size((size_t)ferry_tensor_elements(&t) * ferry_dtype_bytes(t.dtype), ALIGN);
-}
-
 static ferry_status pack(ferry_cuda_device *device, const ferry_region *region, const char *tactic,
                          ferry_cuda_package *package, ferry_error *err)
 {
@@ -62,25 +53,7 @@ static ferry_status pack(ferry_cuda_device *device, const ferry_region *region, 
     if (region->n_nodes != 1 || !ferry_node_is(node, "Gather") || node->n_inputs != 2)
         return ferry_cuda_misfit(tactic, "a node that it does not know", err);
     FERRY_TRY(ferry_cuda_pack_moves(device, ferry_cpu_result(g, node)->dtype, package, err));
-    const size_t data = constant_bytes(g, node, 0), indices = constant_bytes(g, node, 1);
-    if (data + indices == 0) return FERRY_OK;
-    char *to = ferry_cuda_package_constants(package, data + indices);
-    if (!to) return ferry_fail_memory(err, "packed constants");
-    for (int32_t i = 0; i < 2; i++) {
-        if (!ferry_cpu_is_constant(g, node, i)) continue;
-        const ferry_tensor t = ferry_value_tensor(ferry_cpu_value(g, node, i));
-        memcpy(to + (i ? data : 0), t.data, (size_t)ferry_tensor_elements(&t) * ferry_dtype_bytes(t.dtype));
-    }
-    return FERRY_OK;
-}
-
-static void pass_input(ferry_cuda_launch *launch, const ferry_cuda_kernel *kernel, const ferry_cpu_operand *operand,
-                       size_t constant_at)
-{
-    if (operand->at >= 0)
-        ferry_cuda_pass_in(launch, operand->at);
-    else
-        ferry_cuda_pass_constants(launch, kernel, constant_at);
+    return ferry_cuda_pack_constants(g, node, package, err);
 }
 
 static ferry_status prepare(ferry_cuda_device *device, const ferry_region *region, const char *tactic,
@@ -96,7 +69,7 @@ static ferry_status prepare(ferry_cuda_device *device, const ferry_region *regio
         return ferry_cuda_misfit(tactic, "a node that it does not know", err);
     const ferry_cpu_operand x = ferry_cpu_input(region, in, 0), indices = ferry_cpu_input(region, in, 1);
     if (!x.present || !indices.present || !read_shape(node, &x.desc, &indices.desc, &out[0], &shape) ||
-        ferry_cuda_kernel_constant_bytes(kernel) != constant_bytes(g, node, 0) + constant_bytes(g, node, 1))
+        ferry_cuda_kernel_constant_bytes(kernel) != ferry_cuda_constant_at(g, node, 2))
         return ferry_cuda_misfit(tactic, "shapes that do not fit together", err);
     const double words = (double)shape.outer * (double)shape.picked * (double)shape.width / 8;
     const uint64_t blocks = words > 1e6 ? 4096 : (uint64_t)(words / 256) + 1;
@@ -104,8 +77,7 @@ static ferry_status prepare(ferry_cuda_device *device, const ferry_region *regio
     FERRY_TRY(ferry_cuda_kernel_launch(
         kernel, 0, indices.desc.dtype == FERRY_S32 ? "ferry_gather_s32" : "ferry_gather_s64",
         (const uint64_t[3]){words > 0 ? blocks : 0, 1, 1}, (const unsigned[3]){256, 1, 1}, 0, &launch, err));
-    pass_input(launch, kernel, &x, 0);
-    pass_input(launch, kernel, &indices, constant_bytes(g, node, 0));
+    for (int32_t i = 0; i < 2; i++) ferry_cuda_pass_input(launch, kernel, region, i);
     ferry_cuda_pass_out(launch, 0);
     ferry_cuda_pass_int(launch, shape.outer);
     ferry_cuda_pass_int(launch, shape.length);

@@ -28,8 +28,7 @@ static const struct {
      "#define FIRST 0.0f\n#define TAKE(v) (v)\n#define JOIN(a, b) ((a) + (b))\n#define END(a, n) logf(a)\n"},
 };
 
-// Cuts the tensor at the dimensions that `over` names, which must be neighbours in memory.
-static bool cut(const ferry_tensor_desc *x, const bool *over, ferry_cuda_rows *out)
+bool ferry_cuda_rows_cut(const ferry_tensor_desc *x, const bool *over, ferry_cuda_rows *out)
 {
     out->outer = out->length = out->inner = 1;
     int state = 0; // before, in and behind the lines
@@ -56,7 +55,7 @@ static bool cut_axis(const ferry_node *node, const ferry_tensor_desc *x, int64_t
     bool over[FERRY_MAX_RANK] = {false};
     if (ferry_axis(ferry_node_int(node, "axis", otherwise), x->rank, &axis, NULL) != FERRY_OK) return false;
     for (int32_t d = axis; d < (to_end ? x->rank : axis + 1); d++) over[d] = true;
-    return cut(x, over, out);
+    return ferry_cuda_rows_cut(x, over, out);
 }
 
 // --- Reductions -----------------------------------------------------------------------------------------------------
@@ -85,7 +84,7 @@ static bool read_reduce(const ferry_graph *g, const ferry_node *node, const ferr
     bool over[FERRY_MAX_RANK] = {false};
     for (size_t i = 0; i < FERRY_COUNT_OF(reductions); i++)
         if (ferry_node_is(node, reductions[i].op)) out->text = reductions[i].text;
-    if (!out->text || !read_axes(g, node, x->rank, over) || !cut(x, over, out)) return false;
+    if (!out->text || !read_axes(g, node, x->rank, over) || !ferry_cuda_rows_cut(x, over, out)) return false;
     int64_t elements = 0;
     // What stays keeps its order only where the output has the input's dimensions, or both are plain.
     if (y->rank != x->rank && x->layout != FERRY_LAYOUT_PLAIN && x->rank >= 3) return false;

@@ -24,6 +24,10 @@ typedef struct ferry_cuda_rows {
     float epsilon;
 } ferry_cuda_rows;
 
+/// Cuts the tensor at the dimensions that `over` names: into outer, length and inner. False when these are no
+/// neighbours in memory.
+bool ferry_cuda_rows_cut(const ferry_tensor_desc *x, const bool *over, ferry_cuda_rows *out);
+
 /// False when the node is none that is known, or its tensors lie in a way that has no lines.
 bool ferry_cuda_rows_read(const ferry_graph *graph, const ferry_node *node, const ferry_tensor_desc *x,
                           const ferry_tensor_desc *y, ferry_cuda_rows *out);
