@@ -86,6 +86,9 @@ typedef struct ferry_build_options {
                         ///< what FP16 holds, or whose weights it can't hold, are kept in BF16 where the device computes
                         ///< in it, else in FP32, each with a warning. Tensors are looked at in FP32: in calibration's
                         ///< run, in a calibration cache, or, without INT8, in 16 of `calibration`'s samples
+    double
+        build_seconds; ///< most seconds for timing tactics, compiling for it included: the most promising come first,
+                       ///< estimates decide about those that were not reached, and their number is logged; 0: no cap
 } ferry_build_options;
 
 /// Builds an engine for the runtime's device. Takes seconds to minutes and reports progress.

@@ -41,6 +41,7 @@ class BuilderConfig:
     int8_symmetric: INT8 without zero points, as TensorRT and the DLA have it.
     tactics: "all", or "own" for an engine that needs no library of the GPU's vendor but its driver.
     tf32: products of FP32 may round their factors to TF32.
+    build_seconds: most for timing tactics, compiling for it included; 0 is no cap.
     no_fp16_guard: let FP16 have every layer, though tensors overflow on the calibration's samples.
     progress: None shows it on a terminal, True always, False never; or a function of a ferry.ProgressReport, which may
     return False to cancel. logger: None is the runtime's."""
@@ -67,6 +68,7 @@ class BuilderConfig:
         self.int8_symmetric = False
         self.tactics = "all"
         self.tf32 = False
+        self.build_seconds = 0.0
         self.no_fp16_guard = False
         self.strip_portable = False
         self.disabled_passes: List[str] = []
@@ -158,6 +160,7 @@ class BuilderConfig:
             strip_portable=bool(self.strip_portable), no_winograd=bool(self.no_winograd),
             low_memory=bool(self.low_memory), no_timing=bool(self.no_timing),
             int8_symmetric=bool(self.int8_symmetric), tactics=_tactics(self.tactics), tf32=bool(self.tf32),
+            build_seconds=float(self.build_seconds),
             no_fp16_guard=bool(self.no_fp16_guard),
             disabled_passes=(ctypes.c_char_p * len(passes))(*passes), n_disabled_passes=len(passes), **self._texts())
 

@@ -71,8 +71,8 @@ def build(model: Any, output: Optional[Any] = None, **words: Any) -> Model:
     calib_cache, cache_version, recalibrate; shape={input: dims}, min_shape, opt_shape, max_shape; preprocess, size,
     mean, std, resize, resize_shorter, keep_ratio_height, rounding, pad, align, filter, color, layout; task, labels,
     class_offset, decoder; name, metadata, workspace, ram, timing_cache, strip_portable, no_fusion, no_winograd,
-    low_memory, no_timing, int8_symmetric, tactics, tf32, no_fp16_guard, disable_pass; and progress, logger,
-    runtime."""
+    low_memory, no_timing, int8_symmetric, tactics, tf32, no_fp16_guard, build_seconds, disable_pass; and progress,
+    logger, runtime."""
     refuse_unknown(words, BUILD + _DEVICE, "build")
     runtime = _runtime_of(words)
     network = network_of(model, words.get("logger"))

@@ -170,4 +170,4 @@ BuildOptions = struct(
     ("strip_portable", c_bool), ("disabled_passes", ctypes.POINTER(c_char_p)), ("n_disabled_passes", c_size_t),
     ("logger", ctypes.POINTER(Logger)), ("progress", ctypes.POINTER(Progress)), ("no_winograd", c_bool),
     ("low_memory", c_bool), ("no_timing", c_bool), ("int8_symmetric", c_bool), ("tactics", c_int),
-    ("tf32", c_bool), ("no_fp16_guard", c_bool))
+    ("tf32", c_bool), ("no_fp16_guard", c_bool), ("build_seconds", c_double))

@@ -14,7 +14,8 @@ from ferry._types import Precision, Shape, shape_of
 
 PRECISIONS = ("fp16", "bf16", "int8", "best")
 PLAIN = ("name", "timing_cache", "threads", "strip_portable", "no_fusion", "no_winograd", "low_memory", "no_timing",
-         "int8_symmetric", "tactics", "tf32", "no_fp16_guard", "progress", "logger", "task")
+         "int8_symmetric", "tactics", "tf32", "no_fp16_guard",
+         "build_seconds", "progress", "logger", "task")
 CALIBRATION = {"calib": "source", "calib_count": "count", "calib_seed": "seed", "calib_batch": "batch",
                "calib_algo": "algorithm", "calib_cache": "cache", "cache_version": "cache_version",
                "recalibrate": "recalibrate"}

@@ -29,13 +29,16 @@ static ferry_status tell(ferry_phase *phase, uint64_t done, ferry_error *err)
 {
     if (!phase->progress || !phase->progress->update) return FERRY_OK;
     const double now = ferry_clock_s(), elapsed = now - phase->begun_s;
+    double left = done && phase->total >= done ? elapsed * (double)(phase->total - done) / (double)done : -1;
+    if (phase->until_s > 0 && (left < 0 || left > phase->until_s - now)) left = phase->until_s - now;
+    if (phase->until_s > 0 && left < 0) left = 0;
     phase->told_s = now;
     const ferry_progress_report report = {
         .phase = phase->name,
         .done = done,
         .total = phase->total,
         .elapsed_s = elapsed,
-        .remaining_s = done && phase->total >= done ? elapsed * (double)(phase->total - done) / (double)done : -1,
+        .remaining_s = left,
     };
     if (phase->progress->update(phase->progress->user, &report) == 0) return FERRY_OK;
     return ferry_fail(err, FERRY_ERR_CANCELLED, "cancelled during '%s' after %llu of %llu", phase->name,

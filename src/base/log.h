@@ -17,6 +17,7 @@ typedef struct ferry_phase {
     const char *name;
     uint64_t total;
     double begun_s, told_s;
+    double until_s; // when the phase ends at the latest, done or not; 0: not known
 } ferry_phase;
 
 /// Each returns FERRY_ERR_CANCELLED (with text) when the callback asked to stop.

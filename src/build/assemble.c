@@ -41,6 +41,7 @@ static ferry_status make_plan(ferry_building *b, ferry_engine_image *image, bool
     if (s == FERRY_OK) s = ferry_graph_infer(&shaped, bound, image->n_profiles, true, &b->report, err);
     const ferry_plan_options options = {
         .time_tactics = time_tactics,
+        .timing_seconds = b->options.build_seconds,
         .timings = timings,
         .single_nodes = b->options.no_fusion,
         .no_transforms = no_transforms(b),

@@ -28,6 +28,8 @@ ferry_status ferry_building_init(ferry_building *b, ferry_runtime *runtime, cons
     if (b->options.tactics != FERRY_TACTICS_ALL && b->options.tactics != FERRY_TACTICS_OWN)
         return ferry_fail(err, FERRY_ERR_INVALID_ARGUMENT, "tactics %d: neither all nor own", (int)b->options.tactics);
     FERRY_TRY(take_calibration(b, err));
+    if (!(b->options.build_seconds >= 0))
+        return ferry_fail(err, FERRY_ERR_INVALID_ARGUMENT, "build_seconds is %g", b->options.build_seconds);
     if (!b->options.logger) b->options.logger = &runtime->logger;
     FERRY_TRY(ferry_runtime_check_process(runtime, err));
     if (network->graph.n_outputs == 0)

@@ -10,6 +10,7 @@
 #define HOST_ROUND_US 1000.0
 #define DEVICE_ROUND_US 400.0
 #define MOST_REPEATS 200
+#define LEAST_ROUNDS 3 // where time is out
 #define FIRST_REPEATS 8
 #define WARM_UP_S 0.15 // of work, until a device that idled has its clocks up
 
@@ -125,12 +126,16 @@ static int ascending(const void *a, const void *b)
 ferry_status ferry_bench_set_measure(ferry_bench_set *set, ferry_error *err)
 {
     for (size_t i = 0; i < set->count; i++) FERRY_TRY(settle(set, &set->benches[i], err));
-    for (int round = 0; round < FERRY_BENCH_ROUNDS; round++)
-        for (size_t i = 0; i < set->count; i++) FERRY_TRY(time_once(&set->benches[i], &set->benches[i].us[round], err));
+    int rounds = 0;
+    for (; rounds < FERRY_BENCH_ROUNDS; rounds++) {
+        if (rounds >= LEAST_ROUNDS && ferry_planner_out_of_time(set->planner)) break;
+        for (size_t i = 0; i < set->count; i++)
+            FERRY_TRY(time_once(&set->benches[i], &set->benches[i].us[rounds], err));
+    }
     for (size_t i = 0; i < set->count; i++) {
         ferry_bench *b = &set->benches[i];
-        qsort(b->us, FERRY_BENCH_ROUNDS, sizeof *b->us, ascending);
-        b->candidate->cost_us = b->us[FERRY_BENCH_ROUNDS / 4];
+        qsort(b->us, (size_t)rounds, sizeof *b->us, ascending);
+        b->candidate->cost_us = b->us[rounds / 4];
         b->candidate->measured = true;
     }
     return FERRY_OK;

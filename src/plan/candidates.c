@@ -59,6 +59,7 @@ static ferry_status take(void *user, const ferry_offer *offer, ferry_error *err)
         .out_layout = offer->out_layout,
         .flags = offer->flags,
         .cost_us = offer->cost_us,
+        .estimate_us = offer->cost_us,
         .extra_bytes = offer->extra_bytes,
     };
     return FERRY_OK;

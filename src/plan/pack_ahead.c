@@ -77,6 +77,22 @@ static ferry_status pack_all(const ferry_planner *p, work *w, size_t count, ferr
     return s;
 }
 
+ferry_status ferry_planner_pack_some(const ferry_planner *p, const ferry_candidate *const *candidates, size_t count,
+                                     ferry_error *err)
+{
+    const ferry_candidate *apart[FERRY_PACK_MOST_SOME];
+    ferry_thread_pool *pool = NULL;
+    size_t n = 0;
+    for (size_t i = 0; i < count; i++)
+        if (!p->infos[candidates[i]->device].synchronous) apart[n++] = candidates[i];
+    if (n < 2) return FERRY_OK;
+    FERRY_TRY(ferry_thread_pool_create(p->heap, (size_t)p->options->threads, &pool, err));
+    work w = {p, apart};
+    ferry_parallel_1d(pool, pack_one, &w, n, 1);
+    ferry_thread_pool_destroy(pool);
+    return FERRY_OK;
+}
+
 ferry_status ferry_planner_pack_ahead(ferry_planner *planner, const bool *nodes, ferry_error *err)
 {
     ferry_arena arena;

@@ -76,6 +76,8 @@ typedef struct ferry_timing_cache ferry_timing_cache; // timing_cache.h
 
 typedef struct ferry_plan_options {
     bool time_tactics;           // measure on the device where there is a choice; else the backends' cost models decide
+    double timing_seconds;       // most that timing may take, compiling for it included; 0: no cap
+    double (*clock_s)(void);     // that timing_seconds are measured with; NULL: ferry_clock_s
     ferry_timing_cache *timings; // read and added to; may be NULL
     bool single_nodes;           // no region of several nodes: every tensor of the graph exists
     bool no_transforms;          // no tactic that multiplies in a transformed domain (FERRY_OFFER_TRANSFORMS)

@@ -13,8 +13,9 @@ typedef struct ferry_candidate {
     int32_t device;
     ferry_tensor_layout in_layout, out_layout;
     uint32_t flags;
-    double cost_us;  // of its time
-    double price_us; // of memory: 0 unless little of it is wanted
+    double cost_us;     // of its time
+    double estimate_us; // what the backend offered it at
+    double price_us;    // of memory: 0 unless little of it is wanted
     uint64_t extra_bytes, workspace_bytes;
     bool measured, dropped; // dropped: breaks a cap, or could not be prepared
     bool weighed;           // workspace_bytes is known
@@ -54,6 +55,7 @@ typedef struct ferry_planner {
     bool *elided;        // [n_nodes]: a Concat, Split or Slice that needs no step, since values lie in each other
     ferry_planned_slice *joined; // [n_values]
     bool *bounded;               // [n_values]: its size depends on data, so that a kernel must find it when it runs
+    double deadline_s;           // by ferry_planner_clock_s, when timing ends; 0: it may take what it takes
     bool warm[FERRY_PLAN_MAX_DEVICES]; // the device has worked long enough for its clocks to be up
     ferry_report *report;
 } ferry_planner;
@@ -71,11 +73,19 @@ ferry_status ferry_planner_weigh(const ferry_planner *planner, const ferry_candi
                                  size_t *out_bytes, ferry_error *err);
 /// timing.c: measures candidates that compete. Nothing to do without time_tactics.
 ferry_status ferry_planner_time(ferry_planner *planner, ferry_error *err);
+/// timing_budget.c: the same for those nodes' candidates, as far as options->timing_seconds reach.
+ferry_status ferry_planner_time_in_budget(ferry_planner *planner, const bool *nodes, ferry_error *err);
+double ferry_planner_clock_s(const ferry_planner *planner);
+bool ferry_planner_out_of_time(const ferry_planner *planner);
 /// timing.c: what a measured time of the candidate is kept under, made in `arena`; NULL when memory is gone.
 const char *ferry_candidate_key(const ferry_planner *planner, const ferry_candidate *candidate, ferry_arena *arena);
 /// pack_ahead.c: has the devices compile, on all threads at once, what measuring those nodes' candidates would have
 /// them compile one by one.
 ferry_status ferry_planner_pack_ahead(ferry_planner *planner, const bool *nodes, ferry_error *err);
+/// The same of a few candidates.
+enum { FERRY_PACK_MOST_SOME = 16 };
+ferry_status ferry_planner_pack_some(const ferry_planner *planner, const ferry_candidate *const *candidates,
+                                     size_t count, ferry_error *err);
 /// select.c: covers the graph with regions, then has their layouts chosen.
 ferry_status ferry_planner_select(ferry_planner *planner, ferry_error *err);
 /// layouts.c: the candidates of the chosen regions whose costs and conversions are least together.

@@ -89,6 +89,7 @@ ferry_status ferry_planner_time(ferry_planner *planner, ferry_error *err)
     size_t total = 0, done = 0;
     const bool *contested = find_contested(planner, &planner->scratch);
     if (!contested) return ferry_fail_memory(err, "timing tactics");
+    if (planner->options->timing_seconds > 0) return ferry_planner_time_in_budget(planner, contested, err);
     FERRY_TRY(ferry_planner_pack_ahead(planner, contested, err));
     for (size_t i = 0; i < planner->graph->n_nodes; i++) total += contested[i];
     ferry_phase phase;

@@ -93,6 +93,17 @@ class Build(CliCase):
         self.assertIn("act", out["kept_in_float"])
         self.assertEqual(call_json("eval", self.path("d.engine"), "--labels-csv", self.labels)["top1"], 1.0)
 
+    def test_a_budget_for_timing_is_kept(self):
+        _, err = call("build", self.model, "-o", self.path("b.engine"), "--build-seconds", "0.001")
+        self.assertRegex(err, r"\d+ of \d+ tactics were timed within 0.001 s; estimates decide about the")
+        self.assertEqual(call_json("run", self.path("b.engine"), self.picture)["results"][0]["classes"][0]["class"], 0)
+        words = ("build", self.model, "-o", self.path("c.engine"), "--build-seconds")
+        code, _, err = self.status(*words, "1", "--no-timing")
+        self.assertEqual(code, 2)
+        self.assertIn("nothing is timed", err)
+        code, _, err = self.status(*words, "0")
+        self.assertEqual(code, 2)
+
     def test_texts_are_stored(self):
         with open(self.path("names.txt"), "w", encoding="utf-8") as f:
             f.write("red\ngreen\nblue\n")

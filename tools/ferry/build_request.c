@@ -135,6 +135,7 @@ int cli_build_request_open(cli_build_request *r, const cli_settings *s, ferry_ru
         .int8_symmetric = s->int8_symmetric,
         .tactics = s->own_tactics ? FERRY_TACTICS_OWN : FERRY_TACTICS_ALL,
         .tf32 = s->tf32,
+        .build_seconds = s->build_seconds,
         .no_fp16_guard = s->no_fp16_guard,
         .strip_portable = s->strip_portable,
         .disabled_passes = s->disabled_passes,

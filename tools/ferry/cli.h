@@ -32,6 +32,7 @@ typedef struct cli_settings {
     cli_pair metadata[CLI_MOST_ITEMS];
     size_t n_metadata;
     uint64_t workspace, ram;
+    double build_seconds; // 0: not given
     const char *timing_cache;
     int threads;
     // Calibration.

@@ -45,6 +45,7 @@ CLI_TAKE_FLAG(take_no_winograd, no_winograd)
 CLI_TAKE_FLAG(take_low_memory, low_memory)
 CLI_TAKE_FLAG(take_int8_symmetric, int8_symmetric)
 CLI_TAKE_FLAG(take_no_timing, no_timing)
+CLI_TAKE_DOUBLE(take_build_seconds, build_seconds, 0.001, 1e7)
 CLI_TAKE(take_tactics)
 {
     if (strcmp(value, "all") != 0 && strcmp(value, "own") != 0) CLI_FAIL("'%s' is neither all nor own", value);
@@ -107,6 +108,11 @@ static const cli_option build_options[] = {
      take_tactics},
     {"no-timing", 0, NULL, "Choose tactics by estimated costs instead of timing them: builds sooner, may run slower.",
      take_no_timing},
+    {"build-seconds", 0, "N",
+     "Spend at most N seconds on timing tactics, compiling for it included: the most promising come first, and "
+     "estimates "
+     "decide about those that were not reached.",
+     take_build_seconds},
     {"timing-cache", 0, "FILE", "Measured times of tactics: read, added to and written back.", take_timing_cache},
     {"strip-portable", 0, NULL,
      "Leave out what only planning for another device needs: a smaller file that runs here only.", take_strip},

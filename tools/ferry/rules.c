@@ -27,6 +27,8 @@ static const contradiction contradictions[] = {
     {"no-fusion", "max-drop", "--no-fusion runs the model as it is, in FP32"},
     {"plan", "max-drop", "the plan holds every layer's precision; leave --plan out to choose anew"},
     {"no-fp16-guard", "plan", "the plan holds every layer's precision; leave one of them out"},
+    {"no-timing", "build-seconds", "nothing is timed with --no-timing"},
+    {"no-fusion", "build-seconds", "--no-fusion chooses by estimates alone"},
     {"no-fusion", "disable-pass", "--no-fusion leaves all rewrites out"},
     {"plan", "calib", "the plan holds the scales; leave --calib out, or --plan to calibrate anew"},
     {"plan", "calib-cache", "the plan holds the scales; leave one of them out"},
