@@ -8,6 +8,7 @@
 #include "ferry/calibrate.h"
 #include "ferry/decode.h"
 #include "ferry/draw.h"
+#include "ferry/feed.h"
 #include "ferry/histograms.h"
 #include "ferry/metrics.h"
 #include "ferry/network.h"

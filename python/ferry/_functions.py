@@ -139,6 +139,10 @@ FUNCTIONS = {
     "ferry_histograms_save": (S, [P, T]),
     "ferry_histograms_load": (S, [T, P, R(P)]),
     "ferry_histograms_cache": (S, [P, I, D, T, R(s.Logger), R(P)]),
+    # ferry/feed.h
+    "ferry_feeder_create": (S, [P, I, R(s.Preprocess), R(P)]),
+    "ferry_feeder_release": (None, [P]),
+    "ferry_feeder_enqueue": (S, [P, R(s.Picture), I, P, Z, P, R(s.PreprocessGeometry)]),
     # ferry/runtime.h
     "ferry_runtime_create": (S, [R(s.RuntimeOptions), R(P)]),
     "ferry_runtime_release": (None, [P]),

@@ -129,6 +129,8 @@ typedef struct ferry_device_info {
     uint32_t fast_dtypes;  // bit (1 << ferry_dtype): faster than f32 here
 } ferry_device_info;
 
+struct ferry_preprocess_work; // vision/preprocess_work.h
+
 typedef enum ferry_copy_kind {
     FERRY_COPY_HOST_TO_DEVICE = 0,
     FERRY_COPY_DEVICE_TO_HOST = 1,
@@ -164,6 +166,15 @@ typedef struct ferry_backend {
     /// The same for kernels that change the layout of tensors of that type, whatever their shapes. Optional.
     ferry_status (*pack_reformat)(ferry_device *device, ferry_dtype dtype, void **out_data, size_t *out_bytes,
                                   ferry_error *err);
+
+    // --- Preprocessing of pictures: optional, both or none ---
+    /// Compiles what prepare_preprocess needs, whatever pictures and settings.
+    ferry_status (*pack_preprocess)(ferry_device *device, void **out_data, size_t *out_bytes, ferry_error *err);
+    /// Makes a kernel that does that work: in[0] is the picture, in[1] the work's tables, out[0] one sample of the
+    /// input, all without dims.
+    ferry_status (*prepare_preprocess)(ferry_device *device, const struct ferry_preprocess_work *work,
+                                       const void *packed, size_t packed_bytes, ferry_kernel **out_kernel,
+                                       ferry_error *err);
 
     // --- Preparing ---
     /// Makes a kernel for concrete shapes. `packed` (64-byte aligned, from pack, perhaps by way of a file) and the

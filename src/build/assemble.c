@@ -48,6 +48,7 @@ static ferry_status make_plan(ferry_building *b, ferry_engine_image *image, bool
         .own_tactics = b->options.tactics == FERRY_TACTICS_OWN,
         .tf32 = b->options.tf32,
         .low_memory = b->options.low_memory,
+        .pictures = b->options.preprocess_json != NULL,
         .workspace_bytes = b->options.workspace_bytes,
         .threads = b->options.threads > 0 ? b->options.threads : (int32_t)ferry_processor_count(),
         .logger = b->options.logger,

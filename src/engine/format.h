@@ -30,7 +30,8 @@ typedef enum ferry_section_kind {
     FERRY_SECTION_PROFILES = 3,
     FERRY_SECTION_PLAN = 4,   // one a tuned part, followed by its
     FERRY_SECTION_PACKED = 5, // packed constants
-    FERRY_SECTION_WEIGHTS = 6
+    FERRY_SECTION_WEIGHTS = 6,
+    FERRY_SECTION_PICTURES = 7 // of a tuned part: what its device preprocesses pictures with; may be missing
 } ferry_section_kind;
 
 typedef struct ferry_section_entry {

@@ -127,6 +127,11 @@ static ferry_status read_tuned(const uint8_t *data, const ferry_engine_header *h
         if (!packed) return ferry_fail(err, FERRY_ERR_BAD_ENGINE, "plan %u has no packed constants", i);
         ferry_decoder_bytes in = open_section(data, find(header, table, FERRY_SECTION_PLAN, i));
         FERRY_TRY(ferry_engine_decode_plan(&in, data + packed->offset, packed->bytes, out->heap, &out->tuned[i], err));
+        const ferry_section_entry *pictures = find(header, table, FERRY_SECTION_PICTURES, i);
+        if (pictures) {
+            out->tuned[i].pictures = data + pictures->offset;
+            out->tuned[i].pictures_bytes = pictures->bytes;
+        }
         out->n_tuned++;
         FERRY_TRY(ferry_plan_verify(&out->tuned[i], &out->graph, err));
     }

@@ -64,6 +64,8 @@ typedef struct writing {
     size_t count;
 } writing;
 
+#define MOST_TUNED ((FERRY_ENGINE_MOST_SECTIONS - 4) / 3)
+
 static const uint8_t zeros[FERRY_ENGINE_ALIGN];
 
 // Calls `take` with the weights section's bytes, gaps included.
@@ -104,6 +106,16 @@ static ferry_status close_section(section *s, ferry_error *err)
     return FERRY_OK;
 }
 
+static void add_pictures(writing *w, uint32_t tuned)
+{
+    char name[16];
+    snprintf(name, sizeof name, "pictures.%u", (unsigned)tuned % 100u);
+    section *s = add_section(w, FERRY_SECTION_PICTURES, tuned, name);
+    s->data = w->image->tuned[tuned].pictures;
+    s->entry.bytes = w->image->tuned[tuned].pictures_bytes;
+    s->entry.checksum = ferry_hash64_of(s->data, (size_t)s->entry.bytes);
+}
+
 static void put_profiles(const ferry_engine_image *image, ferry_coder *out)
 {
     ferry_put_u32(out, (uint32_t)image->n_profiles);
@@ -138,9 +150,8 @@ static ferry_status make_sections(writing *w, uint64_t *places, ferry_error *err
     s = add_section(w, FERRY_SECTION_PROFILES, 0, "profiles");
     put_profiles(image, &s->coder);
     FERRY_TRY(close_section(s, err));
-    if (image->n_tuned > (FERRY_ENGINE_MOST_SECTIONS - 4) / 2)
-        return ferry_fail(err, FERRY_ERR_UNSUPPORTED, "an engine file holds at most %u tuned parts",
-                          (FERRY_ENGINE_MOST_SECTIONS - 4) / 2);
+    if (image->n_tuned > MOST_TUNED)
+        return ferry_fail(err, FERRY_ERR_UNSUPPORTED, "an engine file holds at most %u tuned parts", MOST_TUNED);
     for (size_t i = 0; i < image->n_tuned; i++) {
         char name[16];
         snprintf(name, sizeof name, "plan.%u", (unsigned)i % 100u);
@@ -152,6 +163,7 @@ static ferry_status make_sections(writing *w, uint64_t *places, ferry_error *err
         s->data = image->tuned[i].packed;
         s->entry.bytes = image->tuned[i].packed_bytes;
         s->entry.checksum = ferry_hash64_of(s->data, (size_t)s->entry.bytes);
+        if (image->tuned[i].pictures) add_pictures(w, (uint32_t)i);
     }
     s = add_section(w, FERRY_SECTION_WEIGHTS, 0, "weights");
     s->places = places;

@@ -40,6 +40,25 @@ static uint32_t permitted(const ferry_plan_options *options)
            (options->tf32 ? (uint32_t)FERRY_OFFER_TF32 : 0);
 }
 
+// Kept in the plan's own heap, as what is packed for steps.
+static ferry_status pack_pictures(const ferry_planner *p, ferry_plan *out, ferry_error *err)
+{
+    ferry_device *device = p->devices[0];
+    if (!p->options->pictures || !device->backend->pack_preprocess) return FERRY_OK;
+    void *data = NULL;
+    size_t bytes = 0;
+    FERRY_TRY(device->backend->pack_preprocess(device, &data, &bytes, err));
+    uint8_t *own = ferry_heap_alloc_uninit(p->heap, bytes);
+    if (own) {
+        memcpy(own, data, bytes);
+        out->pictures = own;
+        out->pictures_bytes = bytes;
+        out->pictures_owned = true;
+    }
+    ferry_heap_free(device->heap, data, bytes);
+    return own ? FERRY_OK : ferry_fail_memory(err, "kernels for pictures");
+}
+
 static ferry_status run_planner(ferry_planner *p, ferry_plan *out, ferry_error *err)
 {
     const size_t n = p->graph->n_nodes;
@@ -63,6 +82,7 @@ static ferry_status run_planner(ferry_planner *p, ferry_plan *out, ferry_error *
     FERRY_TRY(ferry_planner_time(p, err));
     FERRY_TRY((p->options->low_memory ? ferry_planner_choose_lean : ferry_planner_choose)(p, out, err));
     FERRY_TRY(ferry_planner_pack(p, out, err));
+    FERRY_TRY(pack_pictures(p, out, err));
     forget_unused_devices(out);
     const ferry_status s = ferry_plan_verify(out, p->graph, err);
     return s == FERRY_OK ? s : ferry_within(err, FERRY_ERR_INTERNAL, "a plan that was just made");

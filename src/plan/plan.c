@@ -21,6 +21,7 @@ void ferry_plan_deinit(ferry_plan *plan)
 {
     if (!plan->arena.heap) return;
     if (plan->packed_owned) ferry_heap_free(plan->arena.heap, (void *)plan->packed, plan->packed_bytes);
+    if (plan->pictures_owned) ferry_heap_free(plan->arena.heap, (void *)plan->pictures, plan->pictures_bytes);
     ferry_arena_deinit(&plan->arena);
     *plan = (ferry_plan){0};
 }

@@ -59,7 +59,10 @@ typedef struct ferry_plan {
     size_t n_buffers, n_steps;
     const uint8_t *packed; // 64-byte aligned blobs of packed constants
     uint64_t packed_bytes;
-    bool packed_owned; // from the arena's heap; else borrowed from a file map
+    bool packed_owned;       // from the arena's heap; else borrowed from a file map
+    const uint8_t *pictures; // what devices[0] preprocesses pictures with; NULL: none
+    uint64_t pictures_bytes;
+    bool pictures_owned; // as packed_owned
 } ferry_plan;
 
 /// The buffer whose memory it lies in: itself, or what its chain of aliases ends in.
@@ -83,6 +86,7 @@ typedef struct ferry_plan_options {
     bool no_transforms;          // no tactic that multiplies in a transformed domain (FERRY_OFFER_TRANSFORMS)
     bool own_tactics;            // none that runs a vendor's library (FERRY_OFFER_LIBRARY)
     bool tf32;                   // also tactics that round f32 products to TF32 (FERRY_OFFER_TF32)
+    bool pictures;               // devices[0] is to preprocess pictures, if it can
     bool low_memory;             // memory counts as well as time: lean.c
     uint64_t workspace_bytes;    // most scratch of one kernel; 0: no cap
     uint64_t packed_budget;      // most bytes by which packed constants may outgrow the graph's own, as far as offers

@@ -38,6 +38,7 @@ static ferry_status plan_anew(ferry_engine *e, ferry_error *err)
         .own_tactics = ferry_engine_image_text(image, FERRY_ENGINE_TEXT_TACTICS) != NULL,
         .tf32 = ferry_engine_image_text(image, FERRY_ENGINE_TEXT_TF32) != NULL,
         .low_memory = ferry_engine_image_text(image, FERRY_ENGINE_TEXT_LOW_MEMORY) != NULL,
+        .pictures = ferry_engine_image_text(image, "preprocess") != NULL,
         .logger = &e->runtime->logger,
     };
     ferry_report report;

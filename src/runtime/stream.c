@@ -53,6 +53,14 @@ static ferry_status copy(ferry_stream *s, const ferry_command *c, ferry_error *e
                          err);
 }
 
+static ferry_status feed(ferry_stream *s, const ferry_command *c, ferry_error *err)
+{
+    const ferry_binding in[] = {{c->u.feed.picture, NULL}, {c->u.feed.tables, NULL}}, out = {c->u.feed.out, NULL};
+    if (is_outstanding(s, 1)) FERRY_TRY(settle(s, err));
+    s->outstanding[0] = true;
+    return s->runtime->devices[0]->backend->enqueue(s->device_streams[0], c->u.feed.kernel, in, &out, NULL, err);
+}
+
 static ferry_status run_command(ferry_stream *s, const ferry_command *c, ferry_error *err)
 {
     ferry_status status = FERRY_OK;
@@ -64,6 +72,8 @@ static ferry_status run_command(ferry_stream *s, const ferry_command *c, ferry_e
         return status;
     case FERRY_COMMAND_COPY:
         return copy(s, c, err);
+    case FERRY_COMMAND_FEED:
+        return feed(s, c, err);
     case FERRY_COMMAND_CALL:
         status = settle(s, err);
         c->u.call.function(c->u.call.user);
@@ -87,7 +97,8 @@ static ferry_status run_command(ferry_stream *s, const ferry_command *c, ferry_e
 // nobody hangs.
 static bool is_skipped(const ferry_stream *s, const ferry_command *c)
 {
-    return s->failure != FERRY_OK && (c->kind == FERRY_COMMAND_RUN || c->kind == FERRY_COMMAND_COPY);
+    return s->failure != FERRY_OK && c->kind != FERRY_COMMAND_CALL && c->kind != FERRY_COMMAND_RECORD &&
+           c->kind != FERRY_COMMAND_WAIT;
 }
 
 // Runs the oldest command, whose turn it is. Called with the mutex, which is released meanwhile.
@@ -142,7 +153,7 @@ static void *work(void *argument)
 static bool is_free_of_callbacks(const ferry_command *c)
 {
     if (c->kind == FERRY_COMMAND_RUN) return !c->u.slot->context->profiler && !c->u.slot->context->observer;
-    return c->kind == FERRY_COMMAND_COPY || c->kind == FERRY_COMMAND_RECORD;
+    return c->kind == FERRY_COMMAND_COPY || c->kind == FERRY_COMMAND_FEED || c->kind == FERRY_COMMAND_RECORD;
 }
 
 // Who waits works instead, where the stream's thread has not begun yet: handing a command over and back takes longer
@@ -300,12 +311,17 @@ ferry_status ferry_stream_call(ferry_stream *stream, void (*function)(void *user
     return FERRY_OK;
 }
 
+ferry_status ferry_stream_check_runtime(const ferry_stream *stream, const ferry_engine *engine, ferry_error *err)
+{
+    if (stream->runtime == engine->runtime) return FERRY_OK;
+    return ferry_fail(err, FERRY_ERR_INVALID_ARGUMENT, "the stream belongs to another runtime than the context");
+}
+
 static ferry_status make_run(ferry_context *context, const ferry_stream *stream, ferry_command *out, ferry_error *err)
 {
     FERRY_TRY(ferry_check_process(context->process, "context", err));
     FERRY_TRY(ferry_check_process(stream->process, "stream", err));
-    if (stream->runtime != context->engine->runtime)
-        return ferry_fail(err, FERRY_ERR_INVALID_ARGUMENT, "the stream belongs to another runtime than the context");
+    FERRY_TRY(ferry_stream_check_runtime(stream, context->engine, err));
     FERRY_TRY(ferry_context_prepare(context, err));
     ferry_run_slot *slot = ferry_context_take_slot(context, err);
     *out = (ferry_command){.kind = FERRY_COMMAND_RUN, .u.slot = slot};

@@ -10,7 +10,8 @@ typedef enum ferry_command_kind {
     FERRY_COMMAND_COPY,
     FERRY_COMMAND_CALL,
     FERRY_COMMAND_RECORD,
-    FERRY_COMMAND_WAIT
+    FERRY_COMMAND_WAIT,
+    FERRY_COMMAND_FEED
 } ferry_command_kind;
 
 typedef struct ferry_command {
@@ -31,6 +32,10 @@ typedef struct ferry_command {
             ferry_event *event; // a reference of its own
             uint64_t generation;
         } record; // and wait
+        struct {
+            const ferry_kernel *kernel; // of device 0
+            void *picture, *tables, *out;
+        } feed;
     } u;
 } ferry_command;
 
@@ -68,6 +73,9 @@ ferry_status ferry_stream_check_outside(const ferry_stream *stream, ferry_error 
 
 /// Queues a command; waits while the ring is full.
 void ferry_stream_push(ferry_stream *stream, const ferry_command *command);
+
+/// FERRY_ERR_INVALID_ARGUMENT when the stream is of another runtime than the engine.
+ferry_status ferry_stream_check_runtime(const ferry_stream *stream, const ferry_engine *engine, ferry_error *err);
 
 /// Has the device note when it comes to this point of its stream. False: it can't, since it never works later.
 bool ferry_event_record_on_device(ferry_event *event, ferry_device_stream *stream);

@@ -1,27 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 // Turns pictures into network inputs: to grey or three channels, resized, then through one table per channel that holds
-// (x - mean) / std for every byte. The table makes every element type and every machine agree.
+// (x - mean) / std for every byte.
 #include <inttypes.h>
-#include <math.h>
 #include <string.h>
 
-#include "base/f16.h"
+#include "vision/channel_table.h"
 #include "vision/picture_internal.h"
 #include "vision/preprocess_internal.h"
 #include "vision/resize_axis.h"
-
-// Of one output channel, in output order: values as bits of the element type, whatever its width.
-typedef struct channel_table {
-    uint32_t of_byte[256];
-    uint32_t pad;
-    uint32_t source; // the picture's channel
-} channel_table;
 
 struct ferry_preprocessor {
     ferry_heap heap;
     ferry_preprocess settings;
     ferry_dtype tables_dtype; // what `tables` are made for
-    channel_table tables[3];
+    ferry_channel_table tables[3];
     ferry_resize_plan plan; // for the latest size of picture
     uint8_t *working;       // the picture in 1 or 3 channels where it is not so already; owned
     uint8_t *resized;       // what the input shows of the resized picture; owned
@@ -63,31 +55,10 @@ static ferry_status grow(const ferry_heap *heap, uint8_t **data, size_t *have, s
     return FERRY_OK;
 }
 
-static uint32_t element_bits(double value, ferry_dtype dtype)
-{
-    switch (dtype) {
-    case FERRY_F16:
-        return ferry_f16_from_f32((float)value);
-    case FERRY_U8:
-        return (uint32_t)nearbyint(fmin(fmax(value, 0.0), 255.0));
-    case FERRY_S8:
-        return (uint8_t)(int8_t)nearbyint(fmin(fmax(value, -128.0), 127.0));
-    default:
-        return ferry_f32_bits((float)value);
-    }
-}
-
 static void make_tables(ferry_preprocessor *p, ferry_dtype dtype)
 {
     if (p->tables_dtype == dtype) return;
-    const ferry_preprocess *o = &p->settings;
-    for (uint32_t c = 0; c < 3; c++) {
-        const uint32_t rgb = o->color == FERRY_COLOR_GRAY ? 0 : o->color == FERRY_COLOR_BGR ? 2 - c : c;
-        channel_table *t = &p->tables[c];
-        t->source = rgb;
-        t->pad = element_bits((o->pad[rgb] - o->mean[rgb]) / o->std[rgb], dtype);
-        for (uint32_t v = 0; v < 256; v++) t->of_byte[v] = element_bits((v - o->mean[rgb]) / o->std[rgb], dtype);
-    }
+    ferry_channel_tables_make(&p->settings, dtype, p->tables);
     p->tables_dtype = dtype;
 }
 
@@ -136,15 +107,25 @@ static bool same_span(const ferry_resize_span *a, const ferry_resize_span *b)
     return a->source == b->source && a->size == b->size && a->first == b->first && a->count == b->count;
 }
 
+void ferry_preprocess_spans(const ferry_preprocess_geometry *g, ferry_resize_span *x, ferry_resize_span *y)
+{
+    *x = (ferry_resize_span){.source = g->source_width,
+                             .to = (float)g->source_width,
+                             .size = g->resized_width,
+                             .first = (uint32_t)((int64_t)g->content_x - g->offset_x),
+                             .count = g->content_width};
+    *y = (ferry_resize_span){.source = g->source_height,
+                             .to = (float)g->source_height,
+                             .size = g->resized_height,
+                             .first = (uint32_t)((int64_t)g->content_y - g->offset_y),
+                             .count = g->content_height};
+}
+
 static ferry_status resize(ferry_preprocessor *p, const ferry_picture *from, const ferry_preprocess_geometry *g,
                            ferry_picture *out, ferry_error *err)
 {
-    const ferry_resize_span x = {
-        from->width,     0, (float)from->width, g->resized_width, (uint32_t)((int64_t)g->content_x - g->offset_x),
-        g->content_width};
-    const ferry_resize_span y = {
-        from->height,     0, (float)from->height, g->resized_height, (uint32_t)((int64_t)g->content_y - g->offset_y),
-        g->content_height};
+    ferry_resize_span x, y;
+    ferry_preprocess_spans(g, &x, &y);
     *out = (ferry_picture){.width = g->content_width,
                            .height = g->content_height,
                            .channels = from->channels,
@@ -164,20 +145,20 @@ static ferry_status resize(ferry_preprocessor *p, const ferry_picture *from, con
 // Writes `count` elements, `step` apart, of the bytes that lie `from_step` apart. Through memcpy, as the caller's
 // elements are floats.
 #define DEFINE_FILL(name, type)                                                                                        \
-    static void map_##name(const channel_table *t, const uint8_t *from, size_t from_step, type *out, size_t step,      \
-                           uint32_t count)                                                                             \
+    static void map_##name(const ferry_channel_table *t, const uint8_t *from, size_t from_step, type *out,             \
+                           size_t step, uint32_t count)                                                                \
     {                                                                                                                  \
         for (uint32_t i = 0; i < count; i++) {                                                                         \
             const type bits = (type)t->of_byte[from[i * from_step]];                                                   \
             memcpy(out + i * step, &bits, sizeof bits);                                                                \
         }                                                                                                              \
     }                                                                                                                  \
-    static void pad_##name(const channel_table *t, type *out, size_t step, uint32_t count)                             \
+    static void pad_##name(const ferry_channel_table *t, type *out, size_t step, uint32_t count)                       \
     {                                                                                                                  \
         const type bits = (type)t->pad;                                                                                \
         for (uint32_t i = 0; i < count; i++) memcpy(out + i * step, &bits, sizeof bits);                               \
     }                                                                                                                  \
-    static void fill_##name(const channel_table *t, const ferry_picture *content, uint32_t channel,                    \
+    static void fill_##name(const ferry_channel_table *t, const ferry_picture *content, uint32_t channel,              \
                             const ferry_preprocess_geometry *g, type *out, size_t step)                                \
     {                                                                                                                  \
         const uint32_t right = g->content_x + g->content_width, bottom = g->content_y + g->content_height;             \
@@ -203,7 +184,7 @@ static void fill(const ferry_preprocessor *p, const ferry_picture *content, cons
     const bool planar = p->settings.layout == FERRY_LAYOUT_NCHW;
     const size_t step = planar ? 1 : g->channels;
     for (uint32_t c = 0; c < g->channels; c++) {
-        const channel_table *t = &p->tables[c];
+        const ferry_channel_table *t = &p->tables[c];
         const uint32_t channel = content->channels == 1 ? 0 : t->source;
         const size_t first = planar ? (size_t)g->width * g->height * c : c;
         if (element_bytes == 1) fill_8(t, content, channel, g, (uint8_t *)out + first, step);
@@ -212,16 +193,19 @@ static void fill(const ferry_preprocessor *p, const ferry_picture *content, cons
     }
 }
 
+ferry_status ferry_preprocess_check_dtype(ferry_dtype dtype, ferry_error *err)
+{
+    if (dtype == FERRY_F32 || dtype == FERRY_F16 || dtype == FERRY_U8 || dtype == FERRY_S8) return FERRY_OK;
+    return ferry_fail(err, FERRY_ERR_UNSUPPORTED,
+                      "pictures become inputs of type float, float16, uint8 or int8, not %s", ferry_dtype_name(dtype));
+}
+
 ferry_status ferry_preprocessor_run(ferry_preprocessor *preprocessor, const ferry_picture *picture, ferry_dtype dtype,
                                     void *out, size_t out_bytes, ferry_preprocess_geometry *out_geometry,
                                     ferry_error *error)
 {
     FERRY_TRY(ferry_picture_check(picture, error));
-    if (dtype != FERRY_F32 && dtype != FERRY_F16 && dtype != FERRY_U8 && dtype != FERRY_S8) {
-        return ferry_fail(error, FERRY_ERR_UNSUPPORTED,
-                          "pictures become inputs of type float, float16, uint8 or int8, not %s",
-                          ferry_dtype_name(dtype));
-    }
+    FERRY_TRY(ferry_preprocess_check_dtype(dtype, error));
     ferry_preprocess_geometry g;
     FERRY_TRY(ferry_preprocess_plan(&preprocessor->settings, picture->width, picture->height, &g, error));
     const size_t element_bytes = ferry_dtype_bytes(dtype);

@@ -57,6 +57,20 @@ class Target(CliCase):
         want, got = (numpy.load(os.path.join(self.path(folder), "output.npy")) for folder in ("want", "got"))
         numpy.testing.assert_allclose(got, want, rtol=0.02, atol=0.01)
 
+    def test_pictures_are_preprocessed_where_the_gpu_is(self):
+        self.build("--preprocess", "unit", "--task", "classify")
+        pictures = [os.path.join(self.pictures, name) for name in ("picture00.png", "picture01.png")]
+        want = call_json("run", self.engine, *pictures, "--preprocess", "unit", "--task", "classify")
+        with Environment(FERRY_LIBCUDA=DRIVER, FERRY_EMULATED_SM="87", FERRY_LIBNVRTC="/nowhere/libnvrtc.so"):
+            got = call_json("run", self.path("orin.engine"), "--device", "cuda", "--gpu-fallback", *pictures)
+            timed = call_json("bench", self.path("orin.engine"), "--device", "cuda", "--gpu-fallback",
+                              "--duration", "0", "--warmUp", "0", "--iterations", "1")
+        for one, other in zip(want["results"], got["results"]):
+            self.assertEqual([c["class"] for c in one["classes"]], [c["class"] for c in other["classes"]])
+            for a, b in zip(one["classes"], other["classes"]):
+                self.assertAlmostEqual(a["score"], b["score"], places=4)
+        self.assertGreater(timed["gpu_preprocess_median_ms"], 0)
+
     def test_is_calibrated_on_the_cpu(self):
         built = self.build("--int8", "--calib", self.pictures, "--preprocess", "unit")
         self.assertGreaterEqual(built["layers_by_precision"].get("int8", 0), 1)

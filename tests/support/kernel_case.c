@@ -747,35 +747,45 @@ static void try_offer(state *s, ferry_device *device, const ferry_offer *o)
     ferry_heap_free(device->heap, packed, packed_bytes);
 }
 
-// Compiles the tactic's kernels; none may spill registers or ask for more shared memory than a block has for certain.
-static void compile_offer(state *s, ferry_device *device, const ferry_offer *o)
+// Compiled kernels: none may spill registers or ask for more shared memory than a block has for certain. `what` they
+// are.
+static void check_package(ferry_device *device, const void *packed, size_t packed_bytes,
+                          const ferry_nvrtc *text_compiler, const char *what)
 {
     ferry_error err = {.text = ""};
-    void *packed = NULL;
-    size_t packed_bytes = 0;
     ferry_cuda_package_view package;
-    if (device->backend->pack(device, &s->region, o->tactic, &packed, &packed_bytes, &err) != FERRY_OK ||
-        ferry_cuda_package_read(packed, packed_bytes, &package, &err) != FERRY_OK)
-        fail_msg("%s '%s': tactic %s, %s: %s", s->test->op, s->test->inputs, o->tactic, s->isa, err.text);
+    if (ferry_cuda_package_read(packed, packed_bytes, &package, &err) != FERRY_OK) fail_msg("%s: %s", what, err.text);
     for (int32_t i = 0; i < package.n_cubins; i++) {
         cubin_needs needs;
         const void *cubin = package.cubins[i];
         size_t cubin_bytes = package.cubin_bytes[i];
         void *made = NULL;
-        if (s->text_compiler) {
+        if (text_compiler) {
             char arch[16];
             ferry_cuda_target_arch(&((ferry_cuda_device *)device)->target, arch);
-            if (ferry_nvrtc_compile(s->text_compiler, cubin, NULL, 0, arch, device->heap, &made, &cubin_bytes, &err) !=
+            if (ferry_nvrtc_compile(text_compiler, cubin, NULL, 0, arch, device->heap, &made, &cubin_bytes, &err) !=
                 FERRY_OK)
-                fail_msg("%s '%s': tactic %s, %s: %s", s->test->op, s->test->inputs, o->tactic, s->isa, err.text);
+                fail_msg("%s: %s", what, err.text);
             cubin = made;
         }
         assert_true(cubin_read(cubin, cubin_bytes, &needs));
         ferry_heap_free(device->heap, made, cubin_bytes);
         if (needs.frame_bytes > MOST_FRAME || needs.shared_bytes > 48 * 1024)
-            fail_msg("%s '%s': tactic %s, %s, cubin %d: %u bytes of local memory, %u of shared memory", s->test->op,
-                     s->test->inputs, o->tactic, s->isa, i, needs.frame_bytes, needs.shared_bytes);
+            fail_msg("%s, cubin %d: %u bytes of local memory, %u of shared memory", what, i, needs.frame_bytes,
+                     needs.shared_bytes);
     }
+}
+
+static void compile_offer(state *s, ferry_device *device, const ferry_offer *o)
+{
+    ferry_error err = {.text = ""};
+    void *packed = NULL;
+    size_t packed_bytes = 0;
+    char what[512];
+    snprintf(what, sizeof what, "%s '%s': tactic %s, %s", s->test->op, s->test->inputs, o->tactic, s->isa);
+    if (device->backend->pack(device, &s->region, o->tactic, &packed, &packed_bytes, &err) != FERRY_OK)
+        fail_msg("%s: %s", what, err.text);
+    check_package(device, packed, packed_bytes, s->text_compiler, what);
     ferry_heap_free(device->heap, packed, packed_bytes);
     s->ran++;
 }
@@ -935,6 +945,16 @@ static int compile_for(const kernel_case *test, ferry_device *device, const char
     return s.ran;
 }
 
+static void compile_preprocess(ferry_device *device, const ferry_nvrtc *text_compiler)
+{
+    ferry_error err = {.text = ""};
+    void *packed = NULL;
+    size_t packed_bytes = 0;
+    if (device->backend->pack_preprocess(device, &packed, &packed_bytes, &err) != FERRY_OK) fail_msg("%s", err.text);
+    check_package(device, packed, packed_bytes, text_compiler, "preprocessing");
+    ferry_heap_free(device->heap, packed, packed_bytes);
+}
+
 bool kernel_cases_compile_cuda(const kernel_case *tests, int count, const char *target)
 {
     ferry_device *device = NULL;
@@ -950,6 +970,7 @@ bool kernel_cases_compile_cuda(const kernel_case *tests, int count, const char *
     assert_int_equal(ferry_backend_cuda.open(target, ferry_heap_default(), NULL, &device, &err), FERRY_OK);
     int ran = 0;
     for (int i = 0; i < count; i++) ran += compile_for(&tests[i], device, target, text ? nvrtc : NULL);
+    compile_preprocess(device, text ? nvrtc : NULL);
     ferry_backend_cuda.close(device);
     assert_true(ran > 0);
     print_message("%s: %d tactics compiled by NVRTC %d.%d\n", target, ran, ferry_nvrtc_version(nvrtc) / 1000,

@@ -42,9 +42,9 @@ void kernel_cases_run_cuda(const kernel_case *tests, int count);
 #define KERNEL_CASES_RUN_CUDA(array) kernel_cases_run_cuda((array), (int)(sizeof(array) / sizeof((array)[0])))
 bool kernel_case_has_cuda(void);
 
-/// Compiles every tactic that the CUDA backend offers for the cases on that kind of GPU ("sm_87", "orin-nano"), which
-/// need not be there; a kernel that spills registers fails the running test. False, with a line that says why, where no
-/// compiler for it is.
+/// Compiles preprocessing and every tactic that the CUDA backend offers for the cases on that kind of GPU ("sm_87",
+/// "orin-nano"), which need not be there; a kernel that spills registers fails the running test. False, with a line
+/// that says why, where no compiler for it is.
 bool kernel_cases_compile_cuda(const kernel_case *tests, int count, const char *target);
 
 /// Whether the CUDA backend offers any tactic for the node alone, on that kind of GPU, which need not be there.

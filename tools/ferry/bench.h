@@ -9,6 +9,9 @@
 /// where a real program's would not be.
 enum { CLI_BENCH_SETS = 8 };
 
+/// The picture whose preprocessing is timed.
+enum { CLI_BENCH_PICTURE_WIDTH = 1920, CLI_BENCH_PICTURE_HEIGHT = 1080 };
+
 typedef struct cli_bench_lane {
     ferry_stream *stream;
     ferry_context *context;
@@ -26,6 +29,7 @@ typedef struct cli_bench_times {
 /// By the device's own clock: inputs to the device, the run, outputs from it. Empty where the device is the host.
 typedef struct cli_bench_device_times {
     cli_bench_times h2d, compute, d2h;
+    cli_bench_times preprocess; // of a picture in the device's memory; empty where engine or device can't
 } cli_bench_device_times;
 
 /// Of a GPU; 0: not readable.
@@ -52,6 +56,8 @@ bool cli_bench_add_time(cli_bench_times *times, double ms);
 /// Times a lane on a device apart for so long; does nothing where the device is the host. The times are to be freed in
 /// any case.
 int cli_bench_on_device(const cli_session *session, cli_bench_lane *lane, double seconds, cli_bench_device_times *out);
+/// Adds out->preprocess.
+int cli_bench_preprocess(const cli_session *session, cli_bench_lane *lane, cli_bench_device_times *out);
 void cli_bench_device_times_free(cli_bench_device_times *times);
 /// False where there is no such GPU, or nothing to ask.
 bool cli_bench_read_sensors(unsigned gpu, cli_bench_sensors *out);

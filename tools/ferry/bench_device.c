@@ -113,4 +113,5 @@ void cli_bench_device_times_free(cli_bench_device_times *times)
     free(times->h2d.ms);
     free(times->compute.ms);
     free(times->d2h.ms);
+    free(times->preprocess.ms);
 }

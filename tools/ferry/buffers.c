@@ -66,8 +66,14 @@ ferry_status cli_buffers_fit(cli_buffers *b, const cli_session *session, ferry_e
 
 ferry_status cli_buffers_run(cli_buffers *b, const cli_session *session, ferry_error *err)
 {
-    ferry_status s =
+    const ferry_status s =
         ferry_context_run(session->context, session->stream, (const void *const *)b->data, b->data + b->n_inputs, err);
+    return s == FERRY_OK ? cli_buffers_take_shapes(b, session, err) : s;
+}
+
+ferry_status cli_buffers_take_shapes(cli_buffers *b, const cli_session *session, ferry_error *err)
+{
+    ferry_status s = FERRY_OK;
     for (int32_t i = 0; s == FERRY_OK && i < b->n_outputs; i++)
         s = view_of(session, b->n_inputs + i, &b->outputs[i], err);
     return s;

@@ -190,6 +190,8 @@ void cli_buffers_close(cli_buffers *buffers);
 ferry_status cli_buffers_fit(cli_buffers *buffers, const cli_session *session, ferry_error *err);
 /// One inference; afterwards the outputs' views have the shapes that the data decided.
 ferry_status cli_buffers_run(cli_buffers *buffers, const cli_session *session, ferry_error *err);
+/// Takes the shapes that outputs have after a run.
+ferry_status cli_buffers_take_shapes(cli_buffers *buffers, const cli_session *session, ferry_error *err);
 /// Reads the inputs from the .npy files of --input, which also choose the shapes. CLI_OK or an exit status.
 int cli_buffers_load(cli_buffers *buffers, const cli_session *session, const cli_settings *settings);
 
@@ -223,6 +225,9 @@ int cli_store_decoder(const cli_settings *settings, ferry_engine *engine);
 typedef struct cli_vision {
     ferry_preprocess preprocess;
     ferry_preprocessor *preprocessor;
+    ferry_feeder *feeder; // NULL: pictures are preprocessed on the host
+    void **on_device;     // [bindings]: where the feeder's inference reads and writes
+    size_t *on_device_bytes;
     ferry_decoder *decoder; // NULL for the raw task
     ferry_labels *labels;   // NULL: none
     ferry_result *result;
@@ -232,10 +237,19 @@ typedef struct cli_vision {
 } cli_vision;
 
 int cli_vision_open(cli_vision *vision, const cli_session *session, const cli_settings *settings);
-void cli_vision_close(cli_vision *vision);
+void cli_vision_close(cli_vision *vision, const cli_session *session);
 /// Preprocesses a picture into the input's buffer, and sets the context's shape where it follows the picture.
 ferry_status cli_vision_feed(cli_vision *vision, const cli_session *session, const ferry_picture *picture,
                              ferry_preprocess_geometry *out_geometry, ferry_error *err);
+/// Chooses the context's shape where it follows the picture, and makes buffers of that size.
+ferry_status cli_vision_fit(cli_vision *vision, const cli_session *session, const ferry_picture *picture,
+                            ferry_preprocess_geometry *out_geometry, ferry_error *err);
+/// Where the engine preprocesses on a device: makes vision->feeder. Elsewhere it stays NULL.
+ferry_status cli_vision_open_feeder(cli_vision *vision, const cli_session *session, ferry_error *err);
+void cli_vision_close_feeder(cli_vision *vision, const cli_session *session);
+/// Preprocesses and runs one picture on the device; the outputs are in vision->buffers then.
+ferry_status cli_vision_run_on_device(cli_vision *vision, const cli_session *session, const ferry_picture *picture,
+                                      ferry_preprocess_geometry *out_geometry, ferry_error *err);
 /// Preprocesses, runs and decodes one picture into vision->result.
 ferry_status cli_vision_run(cli_vision *vision, const cli_session *session, const ferry_picture *picture,
                             ferry_error *err);

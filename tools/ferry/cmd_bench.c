@@ -82,9 +82,15 @@ static void print_device(const cli_settings *settings, cli_bench_device_times *t
     sort(&t->h2d);
     sort(&t->compute);
     sort(&t->d2h);
+    sort(&t->preprocess);
     print_times("H2D Latency", &t->h2d);
     print_times("GPU Compute Time", &t->compute);
     print_times("D2H Latency", &t->d2h);
+    if (t->preprocess.count) {
+        char what[64];
+        snprintf(what, sizeof what, "GPU Preprocess Time (%dx%d)", CLI_BENCH_PICTURE_WIDTH, CLI_BENCH_PICTURE_HEIGHT);
+        print_times(what, &t->preprocess);
+    }
     printf("Total GPU Compute Time: %g s\n", mean(&t->compute) * (double)t->compute.count / 1e3);
     if (cli_bench_read_sensors(gpu_number(settings), &sensors))
         printf("GPU right after: %u MHz, memory %u MHz, %.1f W, %u degrees Celsius\n", sensors.sm_mhz,
@@ -117,6 +123,7 @@ static void summarise(const cli_settings *settings, const start_costs *costs, cl
                "\"d2h_median_ms\":%.6g",
                percentile(&device->compute, 50), device->compute.ms[0], percentile(&device->h2d, 50),
                percentile(&device->d2h, 50));
+    if (device->preprocess.count) printf(",\"gpu_preprocess_median_ms\":%.6g", percentile(&device->preprocess, 50));
     if (costs->loaded) printf(",\"load_ms\":%.6g", costs->load_ms);
     printf("}\n");
 }
@@ -157,6 +164,7 @@ int cli_bench(const cli_settings *settings, int argc, char **argv)
         status = cli_bench_measure(lanes, n, duration_s, settings->iterations ? (size_t)settings->iterations : 10,
                                    &latencies, &enqueues, &wall_s);
     if (status == CLI_OK) status = cli_bench_on_device(&session, &lanes[0], duration_s / 3, &device);
+    if (status == CLI_OK) status = cli_bench_preprocess(&session, &lanes[0], &device);
     costs.peak_mb = cli_bench_peak_memory_mb();
     if (status == CLI_OK && settings->dump_profile) status = profile(&lanes[0]);
     if (status == CLI_OK) summarise(settings, &costs, &latencies, &enqueues, &device, wall_s);

@@ -96,7 +96,7 @@ static int open_comparison(comparison *c, const char *engine, const char *model)
 
 static void close_comparison(comparison *c)
 {
-    cli_vision_close(&c->vision);
+    cli_vision_close(&c->vision, &c->engine);
     cli_buffers_close(&c->wanted);
     cli_session_close(&c->engine);
     cli_session_close(&c->reference);

@@ -55,7 +55,7 @@ static int open_evaluation(evaluation *e)
 
 static void close_evaluation(evaluation *e)
 {
-    cli_vision_close(&e->vision);
+    cli_vision_close(&e->vision, e->session);
     cli_eval_set_close(&e->set);
     ferry_coco_truth_destroy(e->truth);
     ferry_ap_destroy(e->ap);

@@ -188,7 +188,7 @@ int cli_run(const cli_settings *settings, int argc, char **argv)
         cli_vision vision;
         status = cli_vision_open(&vision, &session, settings);
         if (status == CLI_OK) status = run_pictures(settings, &session, &vision, argc - 1, argv + 1);
-        cli_vision_close(&vision);
+        cli_vision_close(&vision, &session);
     }
     cli_session_close(&session);
     return status;

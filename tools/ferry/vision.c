@@ -73,11 +73,14 @@ int cli_vision_open(cli_vision *v, const cli_session *session, const cli_setting
     ferry_decode_options_default(&v->decode);
     int status = cli_buffers_open(&v->buffers, session);
     if (status == CLI_OK) status = open_preprocess(v, session, settings);
+    ferry_error err = {.text = ""};
+    if (status == CLI_OK && cli_vision_open_feeder(v, session, &err) != FERRY_OK) status = cli_fail("%s", err.text);
     return status == CLI_OK ? open_results(v, session, settings) : status;
 }
 
-void cli_vision_close(cli_vision *v)
+void cli_vision_close(cli_vision *v, const cli_session *session)
 {
+    cli_vision_close_feeder(v, session);
     cli_buffers_close(&v->buffers);
     ferry_preprocessor_destroy(v->preprocessor);
     ferry_decoder_destroy(v->decoder);
@@ -85,8 +88,8 @@ void cli_vision_close(cli_vision *v)
     ferry_result_destroy(v->result);
 }
 
-ferry_status cli_vision_feed(cli_vision *v, const cli_session *session, const ferry_picture *picture,
-                             ferry_preprocess_geometry *out_geometry, ferry_error *err)
+ferry_status cli_vision_fit(cli_vision *v, const cli_session *session, const ferry_picture *picture,
+                            ferry_preprocess_geometry *out_geometry, ferry_error *err)
 {
     ferry_binding_info info;
     int64_t dims[FERRY_MAX_RANK];
@@ -99,17 +102,24 @@ ferry_status cli_vision_feed(cli_vision *v, const cli_session *session, const fe
     dims[nhwc ? 2 : 3] = out_geometry->width;
     dims[nhwc ? 1 : 2] = out_geometry->height;
     s = ferry_context_set_input_shape(session->context, info.name, info.rank, dims, err);
-    if (s == FERRY_OK) s = cli_buffers_fit(&v->buffers, session, err);
+    return s == FERRY_OK ? cli_buffers_fit(&v->buffers, session, err) : s;
+}
+
+ferry_status cli_vision_feed(cli_vision *v, const cli_session *session, const ferry_picture *picture,
+                             ferry_preprocess_geometry *out_geometry, ferry_error *err)
+{
+    const ferry_status s = cli_vision_fit(v, session, picture, out_geometry, err);
     if (s != FERRY_OK) return s;
-    return ferry_preprocessor_run(v->preprocessor, picture, info.dtype, v->buffers.data[0], v->buffers.bytes[0],
-                                  out_geometry, err);
+    return ferry_preprocessor_run(v->preprocessor, picture, v->buffers.views[0].dtype, v->buffers.data[0],
+                                  v->buffers.bytes[0], out_geometry, err);
 }
 
 ferry_status cli_vision_run(cli_vision *v, const cli_session *session, const ferry_picture *picture, ferry_error *err)
 {
     ferry_preprocess_geometry geometry;
-    ferry_status s = cli_vision_feed(v, session, picture, &geometry, err);
-    if (s == FERRY_OK) s = cli_buffers_run(&v->buffers, session, err);
+    ferry_status s = v->feeder ? cli_vision_run_on_device(v, session, picture, &geometry, err)
+                               : cli_vision_feed(v, session, picture, &geometry, err);
+    if (s == FERRY_OK && !v->feeder) s = cli_buffers_run(&v->buffers, session, err);
     if (s == FERRY_OK && v->decoder)
         s = ferry_decoder_run(v->decoder, v->buffers.outputs, (size_t)v->buffers.n_outputs, &geometry, &v->decode,
                               v->result, err);

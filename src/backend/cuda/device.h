@@ -66,6 +66,12 @@ ferry_status ferry_cuda_prepare_reformat(ferry_device *device, const ferry_tenso
                                          const ferry_tensor_desc *out, const void *packed, size_t packed_bytes,
                                          ferry_kernel **out_kernel, ferry_error *err);
 
+// Preprocessing (preprocess.c): members of the backend.
+ferry_status ferry_cuda_pack_preprocess(ferry_device *device, void **out_data, size_t *out_bytes, ferry_error *err);
+ferry_status ferry_cuda_prepare_preprocess(ferry_device *device, const struct ferry_preprocess_work *work,
+                                           const void *packed, size_t packed_bytes, ferry_kernel **out_kernel,
+                                           ferry_error *err);
+
 // --- Streams, events, capture (stream.c, capture.c): members of the backend -----------------------------------------
 
 ferry_status ferry_cuda_stream_create(ferry_device *device, int32_t threads, ferry_device_stream **out,
