@@ -177,8 +177,10 @@ typedef struct ferry_backend {
                                        ferry_error *err);
 
     // --- Preparing ---
-    /// Makes a kernel for concrete shapes. `packed` (64-byte aligned, from pack, perhaps by way of a file) and the
-    /// graph are borrowed for the kernel's life. A `packed` that does not fit is refused, never read beyond its end.
+    /// Makes a kernel for concrete shapes, those of `in` and `out`: the graph has the shapes that the region was chosen
+    /// and packed for, so that what was decided by them is decided alike. `packed` (64-byte aligned, from pack, perhaps
+    /// by way of a file) and the graph are borrowed for the kernel's life. A `packed` that does not fit is refused,
+    /// never read beyond its end.
     ferry_status (*prepare)(ferry_device *device, const ferry_region *region, const char *tactic,
                             const ferry_tensor_desc *in, const ferry_tensor_desc *out, const void *packed,
                             size_t packed_bytes, ferry_kernel **out_kernel, ferry_error *err);

@@ -98,9 +98,9 @@ static ferry_status cover(ferry_planner *p, ferry_error *err)
             continue;
         }
         if (p->chosen[id] < 0)
-            return ferry_fail(err, FERRY_ERR_UNSUPPORTED,
-                              "node '%s': none of its tactics could be made ready; log at verbose to see why",
-                              p->graph->nodes[id].name);
+            return ferry_fail(err, p->drop_status == FERRY_OK ? FERRY_ERR_UNSUPPORTED : p->drop_status,
+                              "node '%s': none of its tactics could be made ready; of the first one that couldn't: %s",
+                              p->graph->nodes[id].name, p->drop_reason.text);
         const ferry_candidate *c = &list->items[p->chosen[id]];
         for (int32_t k = 0; k < c->n_nodes; k++) p->root[c->nodes[k]] = id;
     }

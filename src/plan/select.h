@@ -57,6 +57,8 @@ typedef struct ferry_planner {
     bool *bounded;               // [n_values]: its size depends on data, so that a kernel must find it when it runs
     double deadline_s;           // by ferry_planner_clock_s, when timing ends; 0: it may take what it takes
     bool warm[FERRY_PLAN_MAX_DEVICES]; // the device has worked long enough for its clocks to be up
+    ferry_status drop_status;          // why the first candidate was dropped that could not be made ready
+    ferry_error drop_reason;
     ferry_report *report;
 } ferry_planner;
 

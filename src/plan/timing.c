@@ -46,7 +46,12 @@ static ferry_status time_node(ferry_planner *p, ferry_candidate_list *list, ferr
         }
         ferry_error why = {.text = ""};
         keys[set.count] = key;
-        if (ferry_bench_set_add(&set, c, &why) == FERRY_OK) continue;
+        const ferry_status ready = ferry_bench_set_add(&set, c, &why);
+        if (ready == FERRY_OK) continue;
+        if (p->drop_status == FERRY_OK) {
+            p->drop_status = ready;
+            p->drop_reason = why;
+        }
         ferry_log(p->options->logger, FERRY_SEVERITY_VERBOSE, "tactic %s left out: %s", c->tactic, why.text);
         c->dropped = true;
     }

@@ -74,6 +74,18 @@ static ferry_status choose_plan(ferry_engine *e, bool no_tuned, ferry_error *err
     return ferry_graph_users(&e->image.graph, &e->image.arena, &e->user_offsets, &e->users, err);
 }
 
+static bool leaves_open(const ferry_graph *graph)
+{
+    bool known = true;
+    for (size_t i = 0; i < graph->n_inputs; i++) known &= ferry_shape_is_known(&graph->values[graph->inputs[i]].shape);
+    return !known;
+}
+
+const ferry_graph *ferry_engine_plan_graph(const ferry_engine *engine)
+{
+    return engine->shaped.n_nodes ? &engine->shaped : &engine->image.graph;
+}
+
 ferry_status ferry_engine_make(ferry_runtime *runtime, ferry_engine_image *image, bool no_tuned, ferry_engine **out,
                                ferry_error *err)
 {
@@ -91,6 +103,7 @@ ferry_status ferry_engine_make(ferry_runtime *runtime, ferry_engine_image *image
     *image = (ferry_engine_image){0};
     ferry_status s = ferry_runtime_check_process(runtime, err);
     if (s == FERRY_OK) s = choose_plan(e, no_tuned, err);
+    if (s == FERRY_OK && leaves_open(&e->image.graph)) s = ferry_engine_shaped_graph(e, &e->shaped, err);
     if (s != FERRY_OK) {
         ferry_engine_release(e);
         return s;
@@ -204,6 +217,7 @@ void ferry_engine_release(ferry_engine *engine)
 {
     if (!engine || atomic_fetch_sub_explicit(&engine->references, 1, memory_order_acq_rel) != 1) return;
     ferry_runtime *runtime = engine->runtime;
+    ferry_graph_deinit(&engine->shaped);
     ferry_engine_image_deinit(&engine->image);
     ferry_delete(runtime->heap, engine);
     ferry_runtime_release(runtime);

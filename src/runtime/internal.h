@@ -37,6 +37,7 @@ struct ferry_engine {
     ferry_runtime *runtime; // retained
     ferry_engine_image image;
     ferry_plan *plan;      // one of image.tuned
+    ferry_graph shaped;    // the graph at the shapes that its plan is made for, where it leaves dimensions open
     int32_t *user_offsets; // see ferry_graph_users; in the image's arena
     ferry_node_id *users;
     bool replanned; // the file had no part for this device
@@ -59,6 +60,9 @@ ferry_status ferry_engine_check_plan(const ferry_engine *engine, const ferry_pla
 /// The graph with the shapes that the profiles optimise for. FERRY_ERR_BAD_ENGINE when it contradicts itself.
 /// `out` (zeroed before) is to be freed with ferry_graph_deinit in any case.
 ferry_status ferry_engine_shaped_graph(const ferry_engine *engine, ferry_graph *out, ferry_error *err);
+
+/// What kernels are prepared from: the graph as the plan's kernels were chosen and packed from it, with those shapes.
+const ferry_graph *ferry_engine_plan_graph(const ferry_engine *engine);
 
 /// Multiply-adds of a node at the given shapes of all values, counted as the plain algorithm does them; 0 for what is
 /// no convolution or matrix product.

@@ -129,8 +129,8 @@ static ferry_status prepare_region(ferry_context *c, size_t at, ferry_error *err
     ferry_tensor_desc *in = ferry_arena_alloc_array(&c->arena, (size_t)step->n_inputs, sizeof *in);
     ferry_tensor_desc *out = ferry_arena_alloc_array(&c->arena, (size_t)step->n_outputs, sizeof *out);
     if (!region || !in || !out) return ferry_fail_memory(err, "a context");
-    FERRY_TRY(ferry_region_make(&e->image.graph, e->user_offsets, e->users, step->nodes, step->n_nodes, &c->arena,
-                                region, err));
+    FERRY_TRY(ferry_region_make(ferry_engine_plan_graph(e), e->user_offsets, e->users, step->nodes, step->n_nodes,
+                                &c->arena, region, err));
     for (int32_t i = 0; i < step->n_inputs; i++) in[i] = c->descs[step->inputs[i]];
     for (int32_t i = 0; i < step->n_outputs; i++) out[i] = c->descs[step->outputs[i]];
     const ferry_status s = device->backend->prepare(device, region, step->tactic, in, out,

@@ -2,6 +2,14 @@
 // The convenience call: one inference on host memory, waited for.
 #include "runtime/stream_internal.h"
 
+// Or a device that does nothing any more: it says so when it is waited for.
+static ferry_status no_memory(const ferry_context *c, ferry_stream *stream, ferry_error *err)
+{
+    FERRY_TRY(ferry_stream_wait(stream, err));
+    FERRY_TRY(c->engine->runtime->devices[0]->backend->stream_wait(stream->device_streams[0], err));
+    return ferry_fail_memory(err, "inputs and outputs on the device");
+}
+
 // Copies host memory to and from the device around the run, on devices whose memory the host can't reach.
 static ferry_status run_staged(ferry_context *c, ferry_stream *stream, const void *const *inputs, void *const *outputs,
                                void **staged, size_t *bytes, ferry_error *err)
@@ -10,7 +18,7 @@ static ferry_status run_staged(ferry_context *c, ferry_stream *stream, const voi
     for (int32_t i = 0; i < n; i++) {
         FERRY_TRY(ferry_context_binding_bytes(c, i, &bytes[i], err));
         staged[i] = ferry_memory_alloc(c->engine->runtime, bytes[i]);
-        if (!staged[i]) return ferry_fail_memory(err, "inputs and outputs on the device");
+        if (!staged[i]) return no_memory(c, stream, err);
         if (i < n_in) FERRY_TRY(ferry_stream_copy(stream, FERRY_COPY_TO_DEVICE, staged[i], inputs[i], bytes[i], err));
         FERRY_TRY(ferry_context_bind(c, i, staged[i], err));
     }

@@ -10,12 +10,14 @@
 #include "backend/cuda/nvrtc.h"
 #include "backend/cuda/resident.h"
 #include "base/heap.h"
+#include "base/log.h"
 
 ferry_status ferry_cuda_enter(const ferry_cuda_device *device, ferry_error *err)
 {
     if (!device->driver)
         return ferry_fail(err, FERRY_ERR_UNAVAILABLE, "%s is built for only: there is no such GPU to run on",
                           device->name);
+    FERRY_TRY(ferry_cu_check_process(err));
     return ferry_cu_check(device->driver, device->driver->cuCtxPushCurrent_v2(device->context),
                           "entering the GPU's context", err);
 }
@@ -78,6 +80,7 @@ static ferry_status open_gpu(ferry_cuda_device *device, const char *selector, fe
         return ferry_fail(err, FERRY_ERR_INVALID_ARGUMENT,
                           "'%s' is neither a GPU's number nor a kind of GPU; known kinds: %s", selector,
                           ferry_cuda_target_names());
+    if (ferry_cu_check_process(err) != FERRY_OK) return FERRY_ERR_UNAVAILABLE; // whoever can falls back to the CPU
     FERRY_TRY(ferry_cu_driver_get(&device->driver, err));
     const ferry_cu_driver *d = device->driver;
     device->driver_version = d->version;
@@ -210,14 +213,25 @@ static ferry_status cuda_prepare(ferry_device *device, const ferry_region *regio
 
 // --- Memory ---------------------------------------------------------------------------------------------------------
 
+// Whoever asks learns only that there is no memory: what else was the matter is logged.
+static void tell_why(const ferry_cuda_device *d, ferry_status status, const ferry_error *why)
+{
+    if (status != FERRY_OK && status != FERRY_ERR_OUT_OF_MEMORY)
+        ferry_log(d->base.logger, FERRY_SEVERITY_ERROR, "%s", why->text);
+}
+
 static void *cuda_alloc(ferry_device *device, size_t bytes)
 {
     const ferry_cuda_device *d = (const ferry_cuda_device *)device;
     ferry_cu_pointer pointer = 0;
-    if (ferry_cuda_enter(d, NULL) != FERRY_OK) return NULL;
-    if (d->driver->cuMemAlloc_v2(&pointer, bytes ? bytes : 1) != 0) pointer = 0;
-    ferry_cuda_leave(d);
-    return (void *)(uintptr_t)pointer;
+    ferry_error why = {.text = ""};
+    ferry_status s = ferry_cuda_enter(d, &why);
+    if (s == FERRY_OK) {
+        s = ferry_cu_check(d->driver, d->driver->cuMemAlloc_v2(&pointer, bytes ? bytes : 1), "allocating", &why);
+        ferry_cuda_leave(d);
+    }
+    tell_why(d, s, &why);
+    return s == FERRY_OK ? (void *)(uintptr_t)pointer : NULL;
 }
 
 static void cuda_free(ferry_device *device, void *pointer, size_t bytes)
@@ -233,11 +247,16 @@ static void *cuda_alloc_pinned(ferry_device *device, size_t bytes)
 {
     const ferry_cuda_device *d = (const ferry_cuda_device *)device;
     void *pointer = NULL;
-    if (ferry_cuda_enter(d, NULL) != FERRY_OK) return NULL;
-    if (d->driver->cuMemHostAlloc(&pointer, bytes ? bytes : 1, FERRY_CU_HOST_PORTABLE | FERRY_CU_HOST_MAPPED) != 0)
-        pointer = NULL;
-    ferry_cuda_leave(d);
-    return pointer;
+    ferry_error why = {.text = ""};
+    ferry_status s = ferry_cuda_enter(d, &why);
+    if (s == FERRY_OK) {
+        const unsigned flags = FERRY_CU_HOST_PORTABLE | FERRY_CU_HOST_MAPPED;
+        s = ferry_cu_check(d->driver, d->driver->cuMemHostAlloc(&pointer, bytes ? bytes : 1, flags),
+                           "allocating pinned memory", &why);
+        ferry_cuda_leave(d);
+    }
+    tell_why(d, s, &why);
+    return s == FERRY_OK ? pointer : NULL;
 }
 
 static void cuda_free_pinned(ferry_device *device, void *pointer, size_t bytes)

@@ -35,7 +35,8 @@ struct ferry_device_stream {
     struct ferry_cuda_capture *capture; // not NULL: what is enqueued goes into a graph instead of being run
 };
 
-/// Makes the device's context this thread's current one until ferry_cuda_leave. FERRY_ERR_UNAVAILABLE for a target.
+/// Makes the device's context this thread's current one until ferry_cuda_leave. FERRY_ERR_UNAVAILABLE for a target,
+/// FERRY_ERR_DEVICE where the driver serves this process no more.
 ferry_status ferry_cuda_enter(const ferry_cuda_device *device, ferry_error *err);
 void ferry_cuda_leave(const ferry_cuda_device *device);
 

@@ -3,6 +3,7 @@
 
 #include <dlfcn.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,6 +12,37 @@
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static ferry_cu_driver driver;
 static bool opened;
+
+// What broke this process's work on the GPU: written once, before `broken` says so.
+static pthread_mutex_t breaking = PTHREAD_MUTEX_INITIALIZER;
+static ferry_error breakage;
+static atomic_bool broken;
+
+// Errors of kernels, of the chip, and of what they leave behind: NVIDIA's reference says of each that all further work
+// of the process fails with it.
+static bool breaks_the_process(ferry_cu_result result)
+{
+    return result == 214 || result == 700 || result == 702 || result == 710 || (result >= 714 && result <= 719);
+}
+
+static void remember(const ferry_error *what)
+{
+    pthread_mutex_lock(&breaking);
+    if (!atomic_load_explicit(&broken, memory_order_relaxed)) {
+        breakage = *what;
+        atomic_store_explicit(&broken, true, memory_order_release);
+    }
+    pthread_mutex_unlock(&breaking);
+}
+
+ferry_status ferry_cu_check_process(ferry_error *err)
+{
+    if (!atomic_load_explicit(&broken, memory_order_acquire)) return FERRY_OK;
+    return ferry_fail(err, FERRY_ERR_DEVICE,
+                      "the GPU serves this process no more since %s; start the process anew (other processes and the "
+                      "CPU are not concerned)",
+                      breakage.text);
+}
 
 ferry_status ferry_cu_check(const ferry_cu_driver *d, ferry_cu_result result, const char *doing, ferry_error *err)
 {
@@ -21,6 +53,12 @@ ferry_status ferry_cu_check(const ferry_cu_driver *d, ferry_cu_result result, co
     const ferry_status s = result == FERRY_CU_OUT_OF_MEMORY ? FERRY_ERR_OUT_OF_MEMORY
                            : result == FERRY_CU_NO_DEVICE   ? FERRY_ERR_UNAVAILABLE
                                                             : FERRY_ERR_DEVICE;
+    if (breaks_the_process(result)) {
+        ferry_error what;
+        (void)ferry_fail(&what, s, "%s failed with CUDA error %d, %s (%s)", doing, result, name, text);
+        remember(&what);
+        return ferry_cu_check_process(err);
+    }
     return ferry_fail(err, s, "%s: CUDA error %d, %s (%s)", doing, result, name, text);
 }
 

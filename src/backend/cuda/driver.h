@@ -143,7 +143,11 @@ typedef struct ferry_cu_driver {
 /// missing. Looked for as libcuda.so.1, or where FERRY_LIBCUDA says. Thread-safe.
 ferry_status ferry_cu_driver_get(const ferry_cu_driver **out, ferry_error *err);
 
-/// FERRY_OK, or a failure that names what was done and what the driver says of it.
+/// FERRY_OK, or a failure that names what was done and what the driver says of it. Failures after which the driver
+/// serves this process no more are remembered.
 ferry_status ferry_cu_check(const ferry_cu_driver *driver, ferry_cu_result result, const char *doing, ferry_error *err);
+
+/// FERRY_ERR_DEVICE, with what happened, once the driver serves this process no more. Cheap. Thread-safe.
+ferry_status ferry_cu_check_process(ferry_error *err);
 
 #endif // FERRY_SRC_BACKEND_CUDA_DRIVER_H_

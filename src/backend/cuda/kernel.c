@@ -152,9 +152,9 @@ void ferry_cuda_release(ferry_kernel *kernel)
     if (!kernel) return;
     ferry_cuda_device *device = (ferry_cuda_device *)kernel->device;
     ferry_cuda_kernel *k = (ferry_cuda_kernel *)kernel;
-    if (k->resident && ferry_cuda_enter(device, NULL) == FERRY_OK) {
-        ferry_cuda_resident_put(device, k->resident);
-        ferry_cuda_leave(device);
-    }
+    // Where the context can't be entered any more, the memory of the host is given back all the same.
+    const bool entered = ferry_cuda_enter(device, NULL) == FERRY_OK;
+    ferry_cuda_resident_put(device, k->resident);
+    if (entered) ferry_cuda_leave(device);
     ferry_delete(device->base.heap, k);
 }

@@ -18,11 +18,12 @@ static ferry_status copy_constants(ferry_cuda_device *device, const ferry_cuda_p
 {
     const ferry_cu_driver *d = device->driver;
     if (package->constant_bytes == 0) return FERRY_OK;
-    if (d->cuMemAlloc_v2(&r->constants, package->constant_bytes) != 0) {
-        r->constants = 0;
-        return ferry_fail(err, FERRY_ERR_OUT_OF_MEMORY, "the GPU has no %zu bytes for weights",
+    const ferry_cu_result allocated = d->cuMemAlloc_v2(&r->constants, package->constant_bytes);
+    if (allocated != 0) r->constants = 0;
+    if (allocated == FERRY_CU_OUT_OF_MEMORY)
+        return ferry_fail(err, FERRY_ERR_OUT_OF_MEMORY, "the GPU has no %zu bytes left for weights",
                           package->constant_bytes);
-    }
+    FERRY_TRY(ferry_cu_check(d, allocated, "allocating memory for weights", err));
     r->constant_bytes = package->constant_bytes;
     ferry_cu_stream stream = NULL;
     FERRY_TRY(ferry_cu_check(d, d->cuStreamCreate(&stream, FERRY_CU_STREAM_NON_BLOCKING), "making a stream", err));
@@ -44,8 +45,9 @@ static ferry_status load(ferry_cuda_device *device, const void *data, size_t byt
             FERRY_TRY(ferry_cuda_compile_carried(device, code, code_bytes, &code, &code_bytes, err));
         const ferry_cu_result result = device->driver->cuModuleLoadData(&r->modules[i], code);
         if (result != 0) {
-            (void)ferry_cu_check(device->driver, result, "loading a compiled kernel", err);
-            return result == FERRY_CU_OUT_OF_MEMORY ? FERRY_ERR_OUT_OF_MEMORY : FERRY_ERR_BAD_ENGINE;
+            const ferry_status s = ferry_cu_check(device->driver, result, "loading a compiled kernel", err);
+            const bool sound = s == FERRY_ERR_OUT_OF_MEMORY || ferry_cu_check_process(NULL) != FERRY_OK;
+            return sound ? s : FERRY_ERR_BAD_ENGINE; // the image's fault
         }
         r->n_modules = i + 1;
     }

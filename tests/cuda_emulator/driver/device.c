@@ -27,7 +27,8 @@ int emulated_chip(void)
 
 size_t emulated_memory_bytes(void)
 {
-    return (size_t)8 << 30;
+    const char *const text = getenv("FERRY_EMULATED_MEMORY");
+    return text ? (size_t)atoi(text) << 10 : (size_t)8 << 30;
 }
 
 size_t emulated_shared_limit(void)
