@@ -80,6 +80,16 @@ FERRY_API void ferry_memory_free(ferry_runtime *runtime, void *pointer, size_t b
 FERRY_API void *ferry_pinned_alloc(ferry_runtime *runtime, size_t bytes);
 FERRY_API void ferry_pinned_free(ferry_runtime *runtime, void *pointer, size_t bytes);
 
+/// The memory of a runtime's device apart, and what the prepared contexts of its engines hold of it beside activations
+/// and scratch (ferry_context_memory_bytes). Contexts of one engine share it.
+typedef struct ferry_memory_info {
+    uint64_t free_bytes, total_bytes; ///< as the driver sees it: other processes count too
+    uint64_t weight_bytes;            ///< packed for the tactics that run them
+    uint64_t kernel_bytes;            ///< compiled code, as it was loaded
+} ferry_memory_info;
+/// FERRY_ERR_UNSUPPORTED where the device's memory is the host's.
+FERRY_API ferry_status ferry_runtime_memory(const ferry_runtime *runtime, ferry_memory_info *out, ferry_error *error);
+
 typedef enum ferry_copy { FERRY_COPY_TO_DEVICE = 0, FERRY_COPY_FROM_DEVICE = 1, FERRY_COPY_ON_DEVICE = 2 } ferry_copy;
 
 // --- Engine --------------------------------------------------------------------------------------------------------

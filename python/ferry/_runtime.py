@@ -65,6 +65,17 @@ class Runtime(RuntimeHandle):
             found.append(_device(item))
 
     @property
+    def memory(self) -> Dict[str, int]:
+        """Bytes of the device's memory that are free and in all, and of weights and kernels that prepared contexts
+        hold of it. Empty where the device's memory is the host's."""
+        info = _structs.MemoryInfo()
+        if self.host_memory:
+            return {}
+        lib.runtime_memory(self._use(), ctypes.byref(info))
+        return {"free": info.free_bytes, "total": info.total_bytes, "weights": info.weight_bytes,
+                "kernels": info.kernel_bytes}
+
+    @property
     def fast_precisions(self) -> Precision:
         """What the device computes faster in than in FP32."""
         return Precision(lib.runtime_fast_precisions(self._use()) & 7)

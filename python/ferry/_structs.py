@@ -125,6 +125,8 @@ HistogramInfo = struct("HistogramInfo", ("name", c_char_p), ("min", c_float), ("
 
 RuntimeOptions = struct("RuntimeOptions", ("size", c_size_t), ("device", c_char_p), ("fallback", c_bool),
                         ("heap", ctypes.POINTER(Heap)), ("logger", ctypes.POINTER(Logger)))
+MemoryInfo = struct("MemoryInfo", ("free_bytes", c_uint64), ("total_bytes", c_uint64), ("weight_bytes", c_uint64),
+                    ("kernel_bytes", c_uint64))
 DeviceDescription = struct("DeviceDescription", ("name", c_char * 32), ("description", c_char * 256),
                            ("fingerprint", c_char * 128), ("memory_bytes", c_uint64), ("available", c_bool))
 EngineLoadOptions = struct("EngineLoadOptions", ("size", c_size_t), ("verify", c_bool), ("no_tuned", c_bool))

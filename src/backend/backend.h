@@ -131,6 +131,12 @@ typedef struct ferry_device_info {
 
 struct ferry_preprocess_work; // vision/preprocess_work.h
 
+/// A device's memory, and what its prepared kernels hold of it beside their workspace.
+typedef struct ferry_device_memory {
+    uint64_t free_bytes, total_bytes;
+    uint64_t constant_bytes, code_bytes;
+} ferry_device_memory;
+
 typedef enum ferry_copy_kind {
     FERRY_COPY_HOST_TO_DEVICE = 0,
     FERRY_COPY_DEVICE_TO_HOST = 1,
@@ -226,6 +232,9 @@ typedef struct ferry_backend {
     ferry_status (*capture_rebind)(void *graph, const void *from, void *to, ferry_error *err);
     ferry_status (*capture_launch)(void *graph, ferry_device_stream *stream, ferry_error *err);
     void (*capture_destroy)(void *graph);
+
+    /// Optional: NULL where the memory is the host's.
+    ferry_status (*measure_memory)(ferry_device *device, ferry_device_memory *out, ferry_error *err);
 } ferry_backend;
 
 /// The backends of this build, best first; the CPU is always the last. NULL beyond the end.

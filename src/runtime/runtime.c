@@ -235,6 +235,19 @@ size_t ferry_devices(ferry_device_description *out, size_t capacity)
     return FERRY_COUNT_OF(names);
 }
 
+ferry_status ferry_runtime_memory(const ferry_runtime *runtime, ferry_memory_info *out, ferry_error *error)
+{
+    *out = (ferry_memory_info){0};
+    FERRY_TRY(ferry_runtime_check_process(runtime, error));
+    ferry_device *device = runtime->devices[0];
+    ferry_device_memory memory = {0};
+    if (!device->backend->measure_memory)
+        return ferry_fail(error, FERRY_ERR_UNSUPPORTED, "the memory of device %s is the host's", runtime->names[0]);
+    FERRY_TRY(device->backend->measure_memory(device, &memory, error));
+    *out = (ferry_memory_info){memory.free_bytes, memory.total_bytes, memory.constant_bytes, memory.code_bytes};
+    return FERRY_OK;
+}
+
 void *ferry_memory_alloc(ferry_runtime *runtime, size_t bytes)
 {
     if (ferry_runtime_check_process(runtime, NULL) != FERRY_OK) return NULL;

@@ -7,25 +7,8 @@ import unittest
 import numpy
 
 from cli_case import CliCase
+from emulated_gpu import DRIVER, NVRTC, Environment
 from support.ferry_python import call, call_json
-
-EMULATOR = os.path.join(os.environ["FERRY_BUILD_DIR"], "cuda_emulator")
-NVRTC, DRIVER = os.path.join(EMULATOR, "libnvrtc.so.12"), os.path.join(EMULATOR, "libcuda.so.1")
-if not os.path.exists(NVRTC):
-    raise unittest.SkipTest("the emulated GPU was not built: there is no g++")
-
-
-class Environment:
-    def __init__(self, **values):
-        self.values = values
-
-    def __enter__(self):
-        self.before = dict(os.environ)
-        os.environ.update(self.values)
-
-    def __exit__(self, *why):
-        os.environ.clear()
-        os.environ.update(self.before)
 
 
 class Target(CliCase):

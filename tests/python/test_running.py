@@ -307,6 +307,7 @@ class Devices(unittest.TestCase):
         self.assertEqual(runtime.device, "cpu")
         self.assertTrue(runtime.host_memory)
         self.assertIsInstance(runtime.fast_precisions, ferry.Precision)
+        self.assertEqual(runtime.memory, {})
 
     def test_a_device_that_is_not_there_is_an_ordinary_answer(self):
         missing = [d.name for d in ferry.devices() if not d.available]

@@ -61,6 +61,20 @@ int cli_bench_preprocess(const cli_session *session, cli_bench_lane *lane, cli_b
 void cli_bench_device_times_free(cli_bench_device_times *times);
 /// False where there is no such GPU, or nothing to ask.
 bool cli_bench_read_sensors(unsigned gpu, cli_bench_sensors *out);
+/// The same from a board's own files.
+bool cli_bench_read_board(cli_bench_sensors *out);
+
+/// What the device's memory went to between two looks at it, in bytes.
+typedef struct cli_bench_device_memory {
+    bool known;                                       // false where the device is the host
+    uint64_t taken;                                   // by all, as the driver sees it
+    uint64_t weights, kernels, activations, bindings; // as ferry counts them
+} cli_bench_device_memory;
+/// Bytes of the device that are free now; 0 where the device is the host.
+uint64_t cli_bench_free_memory(const cli_session *session);
+/// What the lanes and their engine hold, after `free_before`.
+void cli_bench_count_memory(const cli_session *session, const cli_bench_lane *lanes, int n, uint64_t free_before,
+                            cli_bench_device_memory *out);
 
 /// Most memory of this process that was ever resident, or what is now, in MB; 0 where the system doesn't tell.
 double cli_bench_peak_memory_mb(void);

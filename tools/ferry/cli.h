@@ -164,6 +164,9 @@ typedef struct cli_session {
 
 /// CLI_OK, or the exit status after having said why. cli_session_close in any case.
 int cli_session_open(cli_session *session, const cli_settings *settings, const char *path);
+/// The same in two steps: the runtime, then the engine and its context.
+int cli_session_begin(cli_session *session, const cli_settings *settings, const char *path);
+int cli_session_load(cli_session *session, const cli_settings *settings, const char *path);
 void cli_session_close(cli_session *session);
 int cli_runtime_open(const cli_settings *settings, ferry_runtime **out);
 /// Stream and context for an engine that the session has got already.

@@ -14,6 +14,8 @@ enum { MOST_STREAMS = 64 };
 typedef struct start_costs {
     double load_ms, first_ms, base_mb, peak_mb;
     bool loaded; // from an engine file: building is no loading
+    cli_bench_device_memory device;
+    cli_bench_sensors sensors; // right after the run on the device; zeros where they can't be read
 } start_costs;
 
 static int ascending(const void *a, const void *b)
@@ -75,14 +77,18 @@ static unsigned gpu_number(const cli_settings *settings)
     return colon ? (unsigned)strtoul(colon + 1, NULL, 10) : 0;
 }
 
-static void print_device(const cli_settings *settings, cli_bench_device_times *t)
+static void sort_device(cli_bench_device_times *t)
 {
-    cli_bench_sensors sensors;
-    if (!t->compute.count) return;
     sort(&t->h2d);
     sort(&t->compute);
     sort(&t->d2h);
     sort(&t->preprocess);
+}
+
+static void print_device(const start_costs *costs, const cli_bench_device_times *t)
+{
+    const cli_bench_sensors *s = &costs->sensors;
+    if (!t->compute.count) return;
     print_times("H2D Latency", &t->h2d);
     print_times("GPU Compute Time", &t->compute);
     print_times("D2H Latency", &t->d2h);
@@ -92,9 +98,55 @@ static void print_device(const cli_settings *settings, cli_bench_device_times *t
         print_times(what, &t->preprocess);
     }
     printf("Total GPU Compute Time: %g s\n", mean(&t->compute) * (double)t->compute.count / 1e3);
-    if (cli_bench_read_sensors(gpu_number(settings), &sensors))
-        printf("GPU right after: %u MHz, memory %u MHz, %.1f W, %u degrees Celsius\n", sensors.sm_mhz,
-               sensors.memory_mhz, sensors.milliwatts / 1e3, sensors.celsius);
+    const char *between = "GPU right after: ";
+    const struct {
+        const char *format;
+        double value;
+    } rows[] = {{"%.0f MHz", s->sm_mhz},
+                {"memory %.0f MHz", s->memory_mhz},
+                {"%.1f W", s->milliwatts / 1e3},
+                {"%.0f degrees Celsius", s->celsius}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        if (rows[i].value <= 0) continue;
+        printf("%s", between);
+        printf(rows[i].format, rows[i].value);
+        between = ", ";
+    }
+    if (between[0] == ',') printf("\n");
+}
+
+static double mb(uint64_t bytes)
+{
+    return (double)bytes / 1e6;
+}
+
+static void print_device_memory(const cli_bench_device_memory *m)
+{
+    const uint64_t counted = m->weights + m->kernels + m->activations + m->bindings;
+    if (!m->known) return;
+    printf("GPU Memory: %.1f MB beyond the device's context: weights %.1f MB, activations and scratch %.1f MB, kernels "
+           "%.1f MB, inputs and outputs %.1f MB, other %.1f MB\n",
+           mb(m->taken), mb(m->weights), mb(m->activations), mb(m->kernels), mb(m->bindings),
+           mb(m->taken > counted ? m->taken - counted : 0));
+}
+
+static void print_json_device(const start_costs *costs, const cli_bench_device_times *t)
+{
+    const cli_bench_device_memory *m = &costs->device;
+    const cli_bench_sensors *s = &costs->sensors;
+    if (t->compute.count)
+        printf(",\"gpu_compute_median_ms\":%.6g,\"gpu_compute_min_ms\":%.6g,\"h2d_median_ms\":%.6g,"
+               "\"d2h_median_ms\":%.6g",
+               percentile(&t->compute, 50), t->compute.ms[0], percentile(&t->h2d, 50), percentile(&t->d2h, 50));
+    if (t->preprocess.count) printf(",\"gpu_preprocess_median_ms\":%.6g", percentile(&t->preprocess, 50));
+    if (m->known)
+        printf(",\"gpu_memory\":{\"taken\":%llu,\"weights\":%llu,\"activations\":%llu,\"kernels\":%llu,"
+               "\"bindings\":%llu}",
+               (unsigned long long)m->taken, (unsigned long long)m->weights, (unsigned long long)m->activations,
+               (unsigned long long)m->kernels, (unsigned long long)m->bindings);
+    if (s->sm_mhz || s->milliwatts || s->celsius)
+        printf(",\"gpu_mhz\":%u,\"gpu_memory_mhz\":%u,\"gpu_w\":%.6g,\"gpu_celsius\":%u", s->sm_mhz, s->memory_mhz,
+               s->milliwatts / 1e3, s->celsius);
 }
 
 static void summarise(const cli_settings *settings, const start_costs *costs, cli_bench_times *latencies,
@@ -107,10 +159,12 @@ static void summarise(const cli_settings *settings, const start_costs *costs, cl
     printf("Throughput: %g qps\n", throughput);
     print_times("Latency", latencies);
     print_times("Enqueue Time", enqueues);
-    print_device(settings, device);
+    sort_device(device);
+    print_device(costs, device);
     printf("Total Host Walltime: %g s\n", wall_s);
     if (costs->loaded) printf("Load: %g ms, first inference: %g ms\n", costs->load_ms, costs->first_ms);
     printf("Memory: %.1f MB at most, %.1f MB before loading\n", costs->peak_mb, costs->base_mb);
+    print_device_memory(&costs->device);
     if (!settings->json) return;
     printf("{\"median_ms\":%.6g,\"mean_ms\":%.6g,\"min_ms\":%.6g,\"max_ms\":%.6g,\"p90_ms\":%.6g,\"p95_ms\":%.6g,"
            "\"p99_ms\":%.6g,\"throughput\":%.6g,\"enqueue_median_ms\":%.6g,\"iterations\":%zu,\"wall_s\":%.6g,"
@@ -118,12 +172,7 @@ static void summarise(const cli_settings *settings, const start_costs *costs, cl
            percentile(latencies, 50), mean(latencies), latencies->ms[0], latencies->ms[latencies->count - 1],
            percentile(latencies, 90), percentile(latencies, 95), percentile(latencies, 99), throughput,
            percentile(enqueues, 50), latencies->count, wall_s, costs->first_ms, costs->base_mb, costs->peak_mb);
-    if (device->compute.count)
-        printf(",\"gpu_compute_median_ms\":%.6g,\"gpu_compute_min_ms\":%.6g,\"h2d_median_ms\":%.6g,"
-               "\"d2h_median_ms\":%.6g",
-               percentile(&device->compute, 50), device->compute.ms[0], percentile(&device->h2d, 50),
-               percentile(&device->d2h, 50));
-    if (device->preprocess.count) printf(",\"gpu_preprocess_median_ms\":%.6g", percentile(&device->preprocess, 50));
+    print_json_device(costs, device);
     if (costs->loaded) printf(",\"load_ms\":%.6g", costs->load_ms);
     printf("}\n");
 }
@@ -135,7 +184,9 @@ static int open_all(const cli_settings *settings, const char *path, cli_session 
     double first_s = 0;
     out->base_mb = cli_bench_memory_mb();
     const double begin = cli_now_s();
-    int status = cli_session_open(session, settings, path);
+    int status = cli_session_begin(session, settings, path);
+    const uint64_t free_before = status == CLI_OK ? cli_bench_free_memory(session) : 0;
+    if (status == CLI_OK) status = cli_session_load(session, settings, path);
     if (status == CLI_OK) status = cli_bench_lane_open(settings, session, &lanes[0]);
     out->load_ms = (cli_now_s() - begin) * 1e3;
     out->loaded = !session->built;
@@ -143,6 +194,7 @@ static int open_all(const cli_settings *settings, const char *path, cli_session 
     for (int i = 0; status == CLI_OK && i < n; i++) status = cli_bench_lane_fill(session, &lanes[i]);
     if (status == CLI_OK) status = cli_bench_measure(lanes, n, 0, 1, NULL, NULL, &first_s);
     out->first_ms = first_s * 1e3;
+    if (status == CLI_OK) cli_bench_count_memory(session, lanes, n, free_before, &out->device);
     return status;
 }
 
@@ -164,6 +216,7 @@ int cli_bench(const cli_settings *settings, int argc, char **argv)
         status = cli_bench_measure(lanes, n, duration_s, settings->iterations ? (size_t)settings->iterations : 10,
                                    &latencies, &enqueues, &wall_s);
     if (status == CLI_OK) status = cli_bench_on_device(&session, &lanes[0], duration_s / 3, &device);
+    if (device.compute.count) (void)cli_bench_read_sensors(gpu_number(settings), &costs.sensors);
     if (status == CLI_OK) status = cli_bench_preprocess(&session, &lanes[0], &device);
     costs.peak_mb = cli_bench_peak_memory_mb();
     if (status == CLI_OK && settings->dump_profile) status = profile(&lanes[0]);

@@ -69,16 +69,25 @@ static int choose_shapes(cli_session *session, const cli_settings *settings)
     return CLI_OK;
 }
 
-int cli_session_open(cli_session *session, const cli_settings *settings, const char *path)
+int cli_session_begin(cli_session *session, const cli_settings *settings, const char *path)
 {
     *session = (cli_session){0};
-    int status = cli_refuse_empty(path);
-    if (status == CLI_OK) status = cli_runtime_open(settings, &session->runtime);
-    if (status != CLI_OK) return status;
+    const int status = cli_refuse_empty(path);
+    return status == CLI_OK ? cli_runtime_open(settings, &session->runtime) : status;
+}
+
+int cli_session_load(cli_session *session, const cli_settings *settings, const char *path)
+{
     session->built = !cli_is_engine(path);
-    status = session->built ? cli_build_engine(settings, session->runtime, path, &session->engine)
-                            : load_engine(session, settings, path);
+    const int status = session->built ? cli_build_engine(settings, session->runtime, path, &session->engine)
+                                      : load_engine(session, settings, path);
     return status == CLI_OK ? cli_session_start(session, settings) : status;
+}
+
+int cli_session_open(cli_session *session, const cli_settings *settings, const char *path)
+{
+    const int status = cli_session_begin(session, settings, path);
+    return status == CLI_OK ? cli_session_load(session, settings, path) : status;
 }
 
 int cli_session_start(cli_session *session, const cli_settings *settings)

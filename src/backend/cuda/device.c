@@ -268,6 +268,18 @@ static void cuda_free_pinned(ferry_device *device, void *pointer, size_t bytes)
     ferry_cuda_leave(d);
 }
 
+static ferry_status cuda_measure_memory(ferry_device *device, ferry_device_memory *out, ferry_error *err)
+{
+    ferry_cuda_device *d = (ferry_cuda_device *)device;
+    size_t free_bytes = 0, total_bytes = 0;
+    FERRY_TRY(ferry_cuda_enter(d, err));
+    const ferry_cu_result result = d->driver->cuMemGetInfo_v2(&free_bytes, &total_bytes);
+    ferry_cuda_leave(d);
+    *out = (ferry_device_memory){.free_bytes = free_bytes, .total_bytes = total_bytes};
+    ferry_cuda_resident_count(d, &out->constant_bytes, &out->code_bytes);
+    return ferry_cu_check(d->driver, result, "asking for the GPU's free memory", err);
+}
+
 const ferry_backend ferry_backend_cuda = {
     .abi = FERRY_BACKEND_ABI,
     .name = "cuda",
@@ -301,4 +313,5 @@ const ferry_backend ferry_backend_cuda = {
     .capture_rebind = ferry_cuda_capture_rebind,
     .capture_launch = ferry_cuda_capture_launch,
     .capture_destroy = ferry_cuda_capture_destroy,
+    .measure_memory = cuda_measure_memory,
 };

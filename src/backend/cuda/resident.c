@@ -50,6 +50,7 @@ static ferry_status load(ferry_cuda_device *device, const void *data, size_t byt
             return sound ? s : FERRY_ERR_BAD_ENGINE; // the image's fault
         }
         r->n_modules = i + 1;
+        r->code_bytes += code_bytes;
     }
     return copy_constants(device, &package, r, err);
 }
@@ -98,6 +99,17 @@ void ferry_cuda_resident_put(ferry_cuda_device *device, ferry_cuda_resident *res
         while (*link != resident) link = &(*link)->next;
         *link = resident->next;
         unload(device, resident);
+    }
+    pthread_mutex_unlock(&device->loading);
+}
+
+void ferry_cuda_resident_count(ferry_cuda_device *device, uint64_t *out_constants, uint64_t *out_code)
+{
+    *out_constants = *out_code = 0;
+    pthread_mutex_lock(&device->loading);
+    for (const ferry_cuda_resident *r = device->resident; r; r = r->next) {
+        *out_constants += r->constant_bytes;
+        *out_code += r->code_bytes;
     }
     pthread_mutex_unlock(&device->loading);
 }

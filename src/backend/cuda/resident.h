@@ -11,7 +11,7 @@ typedef struct ferry_cuda_resident {
     int32_t users, n_modules;
     ferry_cu_module modules[FERRY_CUDA_MOST_CUBINS];
     ferry_cu_pointer constants; // 0: none
-    size_t constant_bytes;
+    size_t constant_bytes, code_bytes;
     struct ferry_cuda_resident *next;
 } ferry_cuda_resident;
 
@@ -21,5 +21,8 @@ ferry_status ferry_cuda_resident_get(ferry_cuda_device *device, const void *data
                                      ferry_cuda_resident **out, ferry_error *err);
 /// Gives one use back; the last one unloads it. The device's context is current.
 void ferry_cuda_resident_put(ferry_cuda_device *device, ferry_cuda_resident *resident);
+
+/// Bytes of all that is loaded. Thread-safe.
+void ferry_cuda_resident_count(ferry_cuda_device *device, uint64_t *out_constants, uint64_t *out_code);
 
 #endif // FERRY_SRC_BACKEND_CUDA_RESIDENT_H_
