@@ -110,11 +110,18 @@ static void report_missing(ferry_planner *planner, ferry_node_id id)
                          : "");
 }
 
+// TopK of a constant count has a size like any other.
+static bool has_data_shape(const ferry_graph *graph, const ferry_node *node)
+{
+    if (!(node->op->flags & FERRY_OP_DATA_SHAPE)) return false;
+    return !ferry_node_is(node, "TopK") || !ferry_value_is_constant(&graph->values[node->inputs[1]]);
+}
+
 void ferry_plan_find_bounded(const ferry_graph *graph, bool *out)
 {
     for (size_t i = 0; i < graph->n_nodes; i++) {
         const ferry_node *node = &graph->nodes[i];
-        bool bounded = (node->op->flags & FERRY_OP_DATA_SHAPE) != 0;
+        bool bounded = has_data_shape(graph, node);
         for (int32_t k = 0; k < node->n_inputs; k++)
             bounded |= node->inputs[k] != FERRY_NO_VALUE && out[node->inputs[k]];
         for (int32_t k = 0; k < node->n_outputs; k++)

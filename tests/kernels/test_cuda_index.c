@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "support/engine_case.h"
 #include "support/kernel_case.h"
 
 #define INDEX .domain = "", .tactics = "index"
@@ -103,6 +104,28 @@ static void top_k__is_sorted_and_prefers_the_first(void **unused)
     KERNEL_CASES_RUN_CUDA(cases);
 }
 
+// What follows it has a size that is known, too: nothing of it is the host's.
+static void top_k__of_a_constant_count_runs_on_the_device(void **unused)
+{
+    (void)unused;
+    if (!kernel_case_has_cuda()) skip();
+    graph_builder b;
+    build_begin(&b, 3);
+    const int64_t count = 5;
+    const ferry_value_id x = build_input(&b, "x", FERRY_F32, "2x40"), k = build_ints(&b, "k", 1, &count);
+    const ferry_value_id best = BUILD_NODE(&b, "TopK", "best", "axis=1", x, k);
+    const ferry_value_id places = build_second_output(&b, best, "places");
+    build_output(&b, BUILD_NODE(&b, "GatherElements", "again", "axis=1", x, places));
+    build_output(&b, BUILD_NODE(&b, "Relu", "relu", "", best));
+    build_finish(&b);
+    ferry_runtime *runtime = test_runtime(NULL, "cuda", false, NULL);
+    ferry_engine *engine = test_engine(runtime, &b.graph, NULL);
+    test_expect_reference(engine, &b.graph, 1, 0);
+    ferry_engine_release(engine);
+    ferry_runtime_release(runtime);
+    build_end(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -111,6 +134,7 @@ int main(void)
         cmocka_unit_test(arg__finds_the_first_or_last_of_equal_ones),
         cmocka_unit_test(cum_sum__adds_up),
         cmocka_unit_test(top_k__is_sorted_and_prefers_the_first),
+        cmocka_unit_test(top_k__of_a_constant_count_runs_on_the_device),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
