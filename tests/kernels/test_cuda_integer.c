@@ -56,12 +56,29 @@ static void conversions(void **state)
     KERNEL_CASES_RUN_CUDA(cases);
 }
 
+static void resizing(void **state)
+{
+    (void)state;
+    static const kernel_case cases[] = {
+        {OWN("QResize"), .inputs = "s8:1x19x9x7 - =s64:4[1,19,33,20]",
+         .attrs = "coordinate_transformation_mode=align_corners mult=0.9"},
+        {OWN("QResize"), .inputs = "s8:2x48x9x7 =f32:4[1,1,2,2]", .attrs = "mult=1.3 shift=38.5"},
+        {OWN("QResize"), .inputs = "s8:2x40x9x7 =f32:4[1,1,2,2]", .attrs = "mult=0.9 shift=-12.75 to=1"},
+        {OWN("QResize"), .inputs = "s8:2x8x9x7 =f32:4[1,1,0.6,1.7]",
+         .attrs = "coordinate_transformation_mode=asymmetric mult=1 to=2"},
+        {OWN("QResize"), .inputs = "s8:1x5x1x1 - =s64:4[1,5,6,7]",
+         .attrs = "coordinate_transformation_mode=pytorch_half_pixel mult=1"},
+    };
+    KERNEL_CASES_RUN_CUDA(cases);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(sums_and_products),
         cmocka_unit_test(tables),
         cmocka_unit_test(conversions),
+        cmocka_unit_test(resizing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

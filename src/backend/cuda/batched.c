@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// MatMul of two computed tensors, batch by batch.
+// MatMul and QMatMul of two computed tensors, batch by batch.
 #include <string.h>
 
 #include "backend/cpu/conv_node.h"
 #include "backend/cpu/matmul_shape.h"
 #include "backend/cuda/node.h"
+#include "ops/integer.h"
 
 static const char tactic_name[] = "batched_product";
 
@@ -16,20 +17,30 @@ static bool owns(const char *tactic)
     return strcmp(tactic, tactic_name) == 0;
 }
 
+static bool has_known_types(ferry_dtype a, ferry_dtype b, ferry_dtype y)
+{
+    if (a == FERRY_S8) return b == FERRY_S8 && (y == FERRY_S8 || ferry_cpu_is_float(y));
+    return ferry_cpu_is_float(a) && a == b && a == y;
+}
+
 static bool read_shape(const ferry_tensor_desc *a, const ferry_tensor_desc *b, const ferry_tensor_desc *y,
                        ferry_matmul_shape *out)
 {
     int64_t elements = 0;
-    return ferry_cpu_is_float(a->dtype) && a->dtype == b->dtype && a->dtype == y->dtype &&
-           ferry_cuda_elements(a, &elements) && ferry_cuda_elements(b, &elements) &&
-           ferry_cuda_elements(y, &elements) && ferry_matmul_shape_read(a, b, y, out) && out->rank <= BATCH_DIMS &&
-           out->batches <= UINT16_MAX && out->m / TILE < UINT16_MAX;
+    return has_known_types(a->dtype, b->dtype, y->dtype) && ferry_cuda_elements(a, &elements) &&
+           ferry_cuda_elements(b, &elements) && ferry_cuda_elements(y, &elements) &&
+           ferry_matmul_shape_read(a, b, y, out) && out->rank <= BATCH_DIMS && out->batches <= UINT16_MAX &&
+           out->m / TILE < UINT16_MAX && (a->dtype != FERRY_S8 || out->k <= FERRY_INT8_MAX_SUM);
 }
 
 static bool is_known(const ferry_graph *g, const ferry_node *node)
 {
-    return ferry_node_is(node, "MatMul") && node->n_inputs == 2 && ferry_cpu_value(g, node, 0) &&
-           ferry_cpu_value(g, node, 1) && !ferry_cpu_is_constant(g, node, 0) && !ferry_cpu_is_constant(g, node, 1);
+    return (ferry_node_is(node, "MatMul") || ferry_node_is(node, "QMatMul")) && node->n_inputs == 2 &&
+           ferry_cpu_value(g, node, 0) && ferry_cpu_value(g, node, 1) && !ferry_cpu_is_constant(g, node, 0) &&
+           !ferry_cpu_is_constant(g, node, 1) &&
+           ferry_node_is(node, "QMatMul") == (ferry_cpu_value(g, node, 0)->dtype == FERRY_S8) &&
+           has_known_types(ferry_cpu_value(g, node, 0)->dtype, ferry_cpu_value(g, node, 1)->dtype,
+                           ferry_cpu_result(g, node)->dtype);
 }
 
 static ferry_status pack(ferry_cuda_device *device, const ferry_region *region, const char *tactic,
@@ -37,10 +48,14 @@ static ferry_status pack(ferry_cuda_device *device, const ferry_region *region, 
 {
     const ferry_graph *g = region->graph;
     const ferry_node *node = &g->nodes[region->nodes[0]];
-    const char *type = is_known(g, node) ? ferry_cuda_type_name(ferry_cpu_result(g, node)->dtype) : NULL;
-    if (region->n_nodes != 1 || !type) return ferry_cuda_misfit(tactic, "a node that it does not know", err);
+    if (region->n_nodes != 1 || !is_known(g, node))
+        return ferry_cuda_misfit(tactic, "a node that it does not know", err);
+    const ferry_dtype x = ferry_cpu_value(g, node, 0)->dtype;
     ferry_cuda_source s = {.heap = device->base.heap};
-    ferry_cuda_source_add(&s, "#include \"types.cuh\"\n#define TYPE %s\n#include \"batched.cuh\"\n", type);
+    ferry_cuda_source_add(&s, "#include \"types.cuh\"\n#define TYPE %s\n#define Y_TYPE %s\n", ferry_cuda_type_name(x),
+                          ferry_cuda_type_name(ferry_cpu_result(g, node)->dtype));
+    ferry_cuda_source_define(&s, "INTEGER", x == FERRY_S8);
+    ferry_cuda_source_add(&s, "#include \"batched.cuh\"\n");
     return ferry_cuda_source_compile(&s, package, err);
 }
 
@@ -56,7 +71,7 @@ static ferry_status prepare(ferry_cuda_device *device, const ferry_region *regio
     if (!is_known(g, node)) return ferry_cuda_misfit(tactic, "a node that it does not know", err);
     const ferry_cpu_operand a = ferry_cpu_input(region, in, 0), b = ferry_cpu_input(region, in, 1);
     if (a.at < 0 || b.at < 0 || out[0].dtype != ferry_cpu_result(g, node)->dtype ||
-        !read_shape(&a.desc, &b.desc, &out[0], &s))
+        a.desc.dtype != ferry_cpu_value(g, node, 0)->dtype || !read_shape(&a.desc, &b.desc, &out[0], &s))
         return ferry_cuda_misfit(tactic, "shapes that do not fit together", err);
     ferry_cuda_launch *launch = NULL;
     FERRY_TRY(ferry_cuda_kernel_launch(kernel, 0, "ferry_batched",
@@ -68,6 +83,7 @@ static ferry_status prepare(ferry_cuda_device *device, const ferry_region *regio
     ferry_cuda_pass_int(launch, (int64_t)s.m);
     ferry_cuda_pass_int(launch, (int64_t)s.n);
     ferry_cuda_pass_int(launch, (int64_t)s.k);
+    ferry_cuda_pass_float(launch, ferry_node_float(node, "mult", 1.0f));
     const int32_t skip = BATCH_DIMS - s.rank;
     for (int32_t d = 1; d < BATCH_DIMS; d++) ferry_cuda_pass_int(launch, d >= skip ? s.dims[d - skip] : 1);
     for (int32_t d = 0; d < BATCH_DIMS; d++) ferry_cuda_pass_long(launch, d >= skip ? s.a_steps[d - skip] : 0);

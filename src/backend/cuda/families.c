@@ -19,6 +19,7 @@
     ROW(integer_pointwise)  \
     ROW(integer_window)     \
     ROW(integer_pool)       \
+    ROW(integer_resize)     \
     ROW(rows)               \
     ROW(batched)            \
     ROW(broadcast)          \
