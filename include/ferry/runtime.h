@@ -193,6 +193,8 @@ FERRY_API size_t ferry_context_memory_bytes(const ferry_context *context);
 
 /// Sets the address of a binding: memory of the runtime's device, dense row-major in the model's order, as many bytes
 /// as its shape says (the upper bound for data-dependent sizes). Borrowed until the stream has passed the run.
+/// FERRY_ERR_INVALID_ARGUMENT when it does not begin where the device's kernels need it: on a CUDA device at a multiple
+/// of 16 bytes.
 FERRY_API ferry_status ferry_context_bind(ferry_context *context, int32_t index, void *address, ferry_error *error);
 
 /// Queues one inference and returns at once (it waits while 16 runs of the context, or 256 commands of the stream, are

@@ -19,6 +19,8 @@ typedef enum ferry_tensor_layout {
     FERRY_LAYOUT_COUNT = 2
 } ferry_tensor_layout;
 const char *ferry_tensor_layout_name(ferry_tensor_layout layout);
+/// Whether a dense tensor of such dims is the same bytes in every layout: one position, or one channel.
+bool ferry_tensor_layouts_coincide(int32_t rank, const int64_t *dims);
 
 /// A tensor as a kernel is prepared for it.
 typedef struct ferry_tensor_desc {
@@ -124,8 +126,8 @@ typedef struct ferry_device_info {
     bool synchronous;      // enqueue returns when the work is done
     bool build_only;       // a kind of device that plans are made for; nothing can be prepared or run
     bool survives_fork;    // its memory and kernels serve a child of the process that opened it, too
-    size_t slice_align;    // bytes that the beginning of a slice, and the way from position to position, are multiples
-                           // of; 0: any number will do
+    size_t slice_align;    // bytes that the beginnings of the caller's tensors and of slices, and the way from position
+                           // to position, are multiples of; 0: any number will do
     uint32_t fast_dtypes;  // bit (1 << ferry_dtype): faster than f32 here
 } ferry_device_info;
 

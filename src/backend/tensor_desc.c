@@ -15,6 +15,14 @@ const char *ferry_tensor_layout_name(ferry_tensor_layout layout)
     return "unknown";
 }
 
+bool ferry_tensor_layouts_coincide(int32_t rank, const int64_t *dims)
+{
+    if (rank < 3 || dims[1] == 1) return true;
+    for (int32_t d = 2; d < rank; d++)
+        if (dims[d] != 1) return false;
+    return true;
+}
+
 // Saturates: dimensions out of a damaged file give strides that ferry_tensor_desc_bytes then refuses.
 static int64_t times(int64_t stride, int64_t dim)
 {

@@ -77,7 +77,8 @@ ferry_status ferry_assembler_convert(ferry_assembler *a, ferry_step_kind kind, i
                                   .n_inputs = 1,
                                   .n_outputs = 1,
                                   .measured_us = -1};
-    return add_step(a, step, 0, err);
+    // Where both layouts are the same bytes, the step has nothing to do.
+    return add_step(a, step, kind == FERRY_STEP_REFORMAT ? 1 : 0, err);
 }
 
 // A buffer of `value` on `device` in `layout`, converted from one that exists when there is none yet. slices: it may be
@@ -280,8 +281,8 @@ static ferry_status assemble_steps(ferry_assembler *a, ferry_error *err)
     return FERRY_OK;
 }
 
-// Whether step `at`, which may compute in place, finds `to` room in `from`: nothing else reads that memory later, and
-// it isn't the caller's.
+// Whether step `at`, which may compute in place or changes a layout, finds `to` room in `from`: nothing else reads that
+// memory later, and what is computed does not go to the caller's.
 static bool fits_over(const ferry_assembler *a, size_t at, ferry_buffer_id from, ferry_buffer_id to,
                       const int32_t *last)
 {
@@ -289,9 +290,11 @@ static bool fits_over(const ferry_assembler *a, size_t at, ferry_buffer_id from,
     const ferry_buffer_id root = ferry_plan_root(a->plan, from);
     const ferry_value *v_from = &a->p->graph->values[buffers[from].value];
     const ferry_value *v_to = &a->p->graph->values[buffers[to].value];
-    if (buffers[root].binding >= 0 || buffers[to].binding >= 0 || last[root] != (int32_t)at) return false;
-    if (buffers[from].layout != buffers[to].layout || from >= to) return false;
-    if (buffers[from].slice || buffers[to].slice) return false;
+    if (buffers[to].binding >= 0 || last[root] != (int32_t)at) return false;
+    if (from >= to || buffers[from].slice || buffers[to].slice) return false;
+    if (a->plan->steps[at].kind == FERRY_STEP_REFORMAT)
+        return ferry_tensor_layouts_coincide(v_to->shape.rank, v_to->shape.dims);
+    if (buffers[root].binding >= 0 || buffers[from].layout != buffers[to].layout) return false;
     return ferry_dtype_bytes(v_from->dtype) == ferry_dtype_bytes(v_to->dtype) &&
            ferry_shape_equal(&v_from->shape, &v_to->shape) && ferry_shape_is_known(&v_from->shape);
 }

@@ -11,7 +11,8 @@ double ferry_reformat_cost_us(const ferry_graph *graph, ferry_value_id value)
 {
     ferry_tensor_desc desc;
     size_t bytes = 0;
-    if (graph->values[value].shape.rank < 3) return 0;
+    const ferry_shape *shape = &graph->values[value].shape;
+    if (shape->rank < 3 || ferry_tensor_layouts_coincide(shape->rank, shape->dims)) return 0;
     if (!ferry_value_desc(graph, value, FERRY_LAYOUT_PLAIN, &desc) || !ferry_tensor_desc_bytes(&desc, &bytes))
         return 10;
     // Read and written once at a few GB/s: transposing runs well under the memory's speed.

@@ -188,6 +188,14 @@ ferry_status ferry_context_bind(ferry_context *context, int32_t index, void *add
 {
     FERRY_TRY(check_index(context, index, error));
     FERRY_TRY(ferry_check_process(context->process, "context", error));
+    const ferry_engine *e = context->engine;
+    const size_t align = e->runtime->infos[0].slice_align;
+    if (align && (uintptr_t)address % align != 0)
+        return ferry_fail(error, FERRY_ERR_INVALID_ARGUMENT,
+                          "binding %d, '%s': address %p is not a multiple of %zu bytes, where kernels of device %s "
+                          "need tensors to begin",
+                          index, e->image.graph.values[ferry_engine_binding_value(e, index)].name, address, align,
+                          e->runtime->devices[0]->backend->name);
     context->addresses[index] = address;
     return FERRY_OK;
 }

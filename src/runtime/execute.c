@@ -59,6 +59,7 @@ ferry_status ferry_context_enqueue_step(ferry_context *c, size_t at, ferry_devic
 {
     const ferry_plan *plan = c->engine->plan;
     const ferry_plan_step *step = &plan->steps[at];
+    if (!c->kernels[at]) return FERRY_OK; // a change of layout that changes nothing
     for (int32_t i = 0; i < step->n_inputs; i++)
         c->step_in[i] = (ferry_binding){c->data[step->inputs[i]], c->dims[plan->buffers[step->inputs[i]].value]};
     for (int32_t i = 0; i < step->n_outputs; i++)

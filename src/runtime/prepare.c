@@ -99,7 +99,8 @@ static ferry_status describe_buffers(ferry_context *c, uint64_t *bytes, ferry_er
 }
 
 // Whether to compute in place was decided at the shapes that the plan was made for. Where broadcasting makes an output
-// larger than its input now, it gets memory of its own. A view has its source's bytes whatever the shapes are.
+// larger than its input now, or layouts differ that were the same, it gets memory of its own. A view has its source's
+// bytes whatever the shapes are.
 static ferry_status settle_aliases(ferry_context *c, const uint64_t *bytes, ferry_error *err)
 {
     c->plan = *c->engine->plan;
@@ -114,7 +115,9 @@ static ferry_status settle_aliases(ferry_context *c, const uint64_t *bytes, ferr
         if (buffer->view && bytes[b] > bytes[buffer->alias_of])
             return ferry_fail(err, FERRY_ERR_BAD_ENGINE, "tensor '%s' is larger than the memory it is to lie in",
                               c->engine->image.graph.values[buffer->value].name);
-        if (!buffer->view && (bytes[b] != bytes[buffer->alias_of] || !ferry_shape_equal(&shape, &source_shape)))
+        if (buffer->view) continue;
+        if (bytes[b] != bytes[buffer->alias_of] || !ferry_shape_equal(&shape, &source_shape) ||
+            (own->layout != source->layout && !ferry_tensor_layouts_coincide(own->rank, own->dims)))
             buffer->alias_of = FERRY_NO_BUFFER;
     }
     return FERRY_OK;
@@ -145,6 +148,8 @@ static ferry_status prepare_reformat(ferry_context *c, size_t at, ferry_error *e
     const ferry_plan_step *step = &plan->steps[at];
     ferry_device *device = c->engine->runtime->devices[step->device];
     const ferry_tensor_desc in = c->descs[step->inputs[0]], out = c->descs[step->outputs[0]];
+    const ferry_plan_buffer *made = &c->plan.buffers[step->outputs[0]];
+    if (made->alias_of == step->inputs[0] && !made->slice) return FERRY_OK; // it is there already
     const ferry_status s = device->backend->prepare_reformat(
         device, &in, &out, step->packed_bytes ? plan->packed + step->packed_offset : NULL, (size_t)step->packed_bytes,
         &c->kernels[at], err);

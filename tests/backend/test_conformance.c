@@ -202,6 +202,32 @@ static void every_device__keeps_the_contract(void **state)
     }
 }
 
+static void bindings__begin_where_kernels_need_them(void **state)
+{
+    (void)state;
+    for (size_t d = 0; d < DEVICES; d++) {
+        ferry_runtime *runtime = open_runtime(devices[d]);
+        if (!runtime) continue;
+        graph_builder b;
+        build_conv_net(&b, "1");
+        ferry_engine *engine = test_engine(runtime, &b.graph, NULL);
+        ferry_context *context = NULL;
+        MUST(ferry_context_create(engine, NULL, &context, err));
+        ferry_error why = {.text = ""};
+        const size_t align = runtime->infos[0].slice_align;
+        const ferry_status s = ferry_context_bind(context, 0, (void *)(uintptr_t)0x7004, &why);
+        assert_int_equal(s, align > 4 ? FERRY_ERR_INVALID_ARGUMENT : FERRY_OK);
+        if (strcmp(devices[d], "cuda") == 0)
+            assert_string_equal(why.text, "binding 0, 'x': address 0x7004 is not a multiple of 16 bytes, where kernels "
+                                          "of device cuda need tensors to begin");
+        MUST(ferry_context_bind(context, 0, (void *)(uintptr_t)0x7010, err));
+        ferry_context_release(context);
+        ferry_engine_release(engine);
+        build_end(&b);
+        ferry_runtime_release(runtime);
+    }
+}
+
 static void unknown_tactics__are_refused(void **state)
 {
     (void)state;
@@ -250,9 +276,8 @@ static void devices__are_listed_with_what_is_missing(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_device__agrees_with_the_reference),
-        cmocka_unit_test(every_device__keeps_the_contract),
-        cmocka_unit_test(unknown_tactics__are_refused),
+        cmocka_unit_test(every_device__agrees_with_the_reference),  cmocka_unit_test(every_device__keeps_the_contract),
+        cmocka_unit_test(bindings__begin_where_kernels_need_them),  cmocka_unit_test(unknown_tactics__are_refused),
         cmocka_unit_test(devices__are_listed_with_what_is_missing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

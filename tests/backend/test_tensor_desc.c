@@ -58,12 +58,23 @@ static void row__is_that_of_evenly_lying_positions_only(void **state)
     assert_int_equal(ferry_tensor_desc_row(&d), 0);
 }
 
+static void layouts__coincide_for_one_position_or_one_channel(void **state)
+{
+    (void)state;
+    assert_true(ferry_tensor_layouts_coincide(2, (const int64_t[]){3, 5}));
+    assert_true(ferry_tensor_layouts_coincide(4, (const int64_t[]){3, 5, 1, 1}));
+    assert_true(ferry_tensor_layouts_coincide(4, (const int64_t[]){3, 1, 5, 7}));
+    assert_false(ferry_tensor_layouts_coincide(4, (const int64_t[]){1, 5, 1, 2}));
+    assert_false(ferry_tensor_layouts_coincide(3, (const int64_t[]){1, 2, 2}));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(strides__of_impossible_dims_saturate_and_have_no_size),
         cmocka_unit_test(strides__put_channels_last),
         cmocka_unit_test(row__is_that_of_evenly_lying_positions_only),
+        cmocka_unit_test(layouts__coincide_for_one_position_or_one_channel),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

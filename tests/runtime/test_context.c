@@ -283,6 +283,49 @@ static void in_place__ends_where_broadcasting_begins(void **state)
     build_end(&b);
 }
 
+// With one position both layouts are the same bytes, and changing from one to the other is nothing; with more it is
+// not.
+static void a_change_of_layout__is_left_out_where_layouts_coincide(void **state)
+{
+    (void)state;
+    const int64_t flat[2] = {1, -1};
+    graph_builder b;
+    build_begin(&b, 3);
+    const ferry_value_id x = build_input(&b, "x", FERRY_F32, "1x64x?x1");
+    const ferry_value_id conv =
+        BUILD_NODE(&b, "Conv", "conv", "kernel_shape=1,1", x, build_constant(&b, "w", "64x64x1x1", 0.3f));
+    const ferry_value_id view = BUILD_NODE(&b, "Reshape", "view", "", conv, build_ints(&b, "flat", 2, flat));
+    build_output(&b, BUILD_NODE(&b, "Tanh", "out", "", view));
+    build_finish(&b);
+    ferry_runtime *runtime = test_runtime(NULL, "cpu", false, NULL);
+    ferry_engine *engine = build_dynamic(runtime, &b, "x", 1, 1, 4);
+    size_t left_out = 0;
+    for (size_t i = 0; i < engine->plan->n_steps; i++) {
+        const ferry_plan_step *step = &engine->plan->steps[i];
+        left_out +=
+            step->kind == FERRY_STEP_REFORMAT && engine->plan->buffers[step->outputs[0]].alias_of == step->inputs[0];
+    }
+    assert_true(left_out >= 1);
+    for (int64_t height = 1; height <= 4; height += 3) {
+        ferry_context *context = NULL;
+        ferry_stream *stream = NULL;
+        test_io io;
+        const int64_t dims[4] = {1, 64, height, 1};
+        MUST(ferry_context_create(engine, NULL, &context, err));
+        MUST(ferry_stream_create(runtime, NULL, &stream, err));
+        MUST(ferry_context_set_input_shape(context, "x", 4, dims, err));
+        test_io_open(&io, context, 8);
+        MUST(test_io_run(&io, stream, err));
+        test_io_expect(&io, &b.graph, 1e-5);
+        test_io_close(&io);
+        ferry_stream_release(stream);
+        ferry_context_release(context);
+    }
+    ferry_engine_release(engine);
+    ferry_runtime_release(runtime);
+    build_end(&b);
+}
+
 static void data_shapes__are_known_after_the_run(void **state)
 {
     (void)state;
@@ -434,6 +477,7 @@ int main(void)
         cmocka_unit_test(bindings__are_checked),
         cmocka_unit_test(shapes__stay_within_the_profile),
         cmocka_unit_test(in_place__ends_where_broadcasting_begins),
+        cmocka_unit_test(a_change_of_layout__is_left_out_where_layouts_coincide),
         cmocka_unit_test(data_shapes__are_known_after_the_run),
         cmocka_unit_test(contexts__run_in_parallel_threads),
         cmocka_unit_test(outputs__do_not_depend_on_the_threads),

@@ -13,8 +13,9 @@ typedef struct device_tensor {
     ferry_binding *binding;
 } device_tensor;
 
-/// Enqueues the kernel and waits. Bindings that point to the same memory do so on the device too. *out_whole is false
-/// when guard bytes on the device changed. The workspace is filled with garbage before.
+/// Enqueues the kernel and waits; where the device captures graphs, in one behind a kernel that makes what it reads, so
+/// that it shows whether it waits for that. Bindings that point to the same memory do so on the device too. *out_whole
+/// is false when guard bytes on the device changed. The workspace is filled with garbage before.
 ferry_status device_run(ferry_device_stream *stream, const ferry_kernel *kernel, const device_tensor *in, int32_t n_in,
                         const device_tensor *out, int32_t n_out, void *workspace, bool *out_whole, ferry_error *err);
 

@@ -672,6 +672,14 @@ static void time_offer(state *s, const ferry_offer *o, const ferry_kernel *kerne
 }
 
 // The same with tensors that are slices of wider ones.
+// A GPU makes nothing of the number of threads.
+static int32_t most_threads(const ferry_device *device)
+{
+    ferry_device_info info;
+    device->backend->describe(device, &info);
+    return info.synchronous ? 3 : 1;
+}
+
 static void try_slices(state *s, ferry_device *device, const ferry_offer *o, const void *packed, size_t packed_bytes)
 {
     if (!(o->flags & (FERRY_OFFER_READS_SLICES | FERRY_OFFER_WRITES_SLICES))) return;
@@ -684,7 +692,7 @@ static void try_slices(state *s, ferry_device *device, const ferry_offer *o, con
         FERRY_OK)
         fail_msg("%s '%s' '%s': tactic %s, %s: prepare for slices: %s", s->test->op, s->test->inputs,
                  s->test->attrs ? s->test->attrs : "", o->tactic, s->isa, err.text);
-    for (int32_t threads = 1; threads <= 3; threads += 2) {
+    for (int32_t threads = 1; threads <= most_threads(device); threads += 2) {
         ferry_device_stream *stream = NULL;
         assert_int_equal(device->backend->stream_create(device, threads, &stream, NULL), FERRY_OK);
         run_once(s, o, kernel, stream, -1, threads == 1 ? "slices, 1 thread" : "slices, 3 threads");
@@ -725,7 +733,7 @@ static void try_offer(state *s, ferry_device *device, const ferry_offer *o)
         fail_msg("%s '%s' '%s': tactic %s, %s: prepare: %s", s->test->op, s->test->inputs,
                  s->test->attrs ? s->test->attrs : "", o->tactic, s->isa, err.text);
     if (s->fill == 0 && !s->bench) try_mutations(s, device, o, packed_bytes ? exact.data : NULL, packed_bytes);
-    for (int32_t threads = 1; threads <= 3; threads += 2) {
+    for (int32_t threads = 1; threads <= most_threads(device); threads += 2) {
         ferry_device_stream *stream = NULL;
         assert_int_equal(backend->stream_create(device, threads, &stream, NULL), FERRY_OK);
         if (s->bench) {

@@ -77,6 +77,7 @@ static ferry_status prepare(ferry_cuda_device *device, const ferry_region *regio
     FERRY_TRY(ferry_cuda_kernel_launch(kernel, 0, "ferry_batched",
                                        (const uint64_t[3]){(s.n + TILE - 1) / TILE, (s.m + TILE - 1) / TILE, s.batches},
                                        (const unsigned[3]){256, 1, 1}, 0, &launch, err));
+    launch->waits = true;
     ferry_cuda_pass_in(launch, a.at);
     ferry_cuda_pass_in(launch, b.at);
     ferry_cuda_pass_out(launch, 0);

@@ -99,6 +99,7 @@ static ferry_status launch_walk(const ferry_region *region, ferry_cuda_kernel *k
     FERRY_TRY(ferry_cuda_kernel_launch(kernel, 0, "ferry_broadcast",
                                        (const uint64_t[3]){blocks > MOST_BLOCKS ? MOST_BLOCKS : blocks, 1, 1},
                                        (const unsigned[3]){256, 1, 1}, 0, &launch, err));
+    launch->waits = true;
     ferry_cuda_pass_out(launch, 0);
     ferry_cuda_pass_int(launch, (int64_t)elements);
     for (int32_t d = 0; d < DIMS; d++) ferry_cuda_pass_int(launch, d >= skip ? nd->dims[d - skip] : 1);

@@ -77,6 +77,7 @@ static ferry_status prepare(ferry_cuda_device *device, const ferry_region *regio
     FERRY_TRY(ferry_cuda_kernel_launch(
         kernel, 0, indices.desc.dtype == FERRY_S32 ? "ferry_gather_s32" : "ferry_gather_s64",
         (const uint64_t[3]){words > 0 ? blocks : 0, 1, 1}, (const unsigned[3]){256, 1, 1}, 0, &launch, err));
+    launch->waits = true;
     for (int32_t i = 0; i < 2; i++) ferry_cuda_pass_input(launch, kernel, region, i);
     ferry_cuda_pass_out(launch, 0);
     ferry_cuda_pass_int(launch, shape.outer);

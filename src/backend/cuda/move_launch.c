@@ -155,6 +155,8 @@ static ferry_status launch_rows(const launcher *l, int32_t *at, ferry_error *err
     FERRY_TRY(ferry_cuda_kernel_launch(l->kernel, 0, "ferry_copy_rows",
                                        (const uint64_t[3]){blocks_for(most), (uint64_t)n, 1},
                                        (const unsigned[3]){256, 1, 1}, 0, &launch, err));
+    launch->waits = true;
+    launch->waits = true;
     for (int32_t i = 0; i < PARTS; i++) {
         const ferry_strided_copy *c = &parts[i < n ? i : 0]->copy;
         const ends e = find_ends(l, parts[i < n ? i : 0]);
@@ -182,6 +184,7 @@ static ferry_status launch_planes(const launcher *l, const ferry_move *move, fer
     FERRY_TRY(ferry_cuda_kernel_launch(l->kernel, 0, "ferry_copy_planes",
                                        (const uint64_t[3]){blocks_for((double)w->runs * (double)width / 16), 1, 1},
                                        (const unsigned[3]){256, 1, 1}, 0, &launch, err));
+    launch->waits = true;
     pass_input(l, launch, &e);
     ferry_cuda_pass_out(launch, e.out);
     ferry_cuda_pass_long(launch, move->copy.in_first * bytes);
@@ -241,6 +244,7 @@ static ferry_status launch_strided(const launcher *l, const ferry_move *move, fe
     FERRY_TRY(ferry_cuda_kernel_launch(l->kernel, 0, "ferry_copy_strided",
                                        (const uint64_t[3]){blocks_for(elements), 1, 1}, (const unsigned[3]){256, 1, 1},
                                        0, &launch, err));
+    launch->waits = true;
     pass_input(l, launch, &e);
     ferry_cuda_pass_out(launch, e.out);
     ferry_cuda_pass_int(launch, (int64_t)elements);
@@ -261,6 +265,7 @@ static ferry_status launch_fill(const launcher *l, ferry_error *err)
     FERRY_TRY(ferry_cuda_kernel_launch(l->kernel, 0, "ferry_fill",
                                        (const uint64_t[3]){blocks_for((double)elements), 1, 1},
                                        (const unsigned[3]){256, 1, 1}, 0, &launch, err));
+    launch->waits = true;
     ferry_cuda_pass_out(launch, ferry_cuda_output_at(l->region, l->m->node->outputs[0]));
     ferry_cuda_pass_long(launch, elements);
     ferry_cuda_pass_long(launch, (int64_t)l->m->value);

@@ -58,6 +58,7 @@ static ferry_status prepare(ferry_cuda_device *device, const ferry_region *regio
     FERRY_TRY(ferry_cuda_kernel_launch(kernel, 0, "ferry_channel_shuffle",
                                        (const uint64_t[3]){(uint64_t)(elements + 255) / 256, 1, 1},
                                        (const unsigned[3]){256, 1, 1}, 0, &launch, err));
+    launch->waits = true;
     for (int32_t i = 0; i < s.parts; i++) {
         const int32_t at = ferry_cpu_input(region, in, i).at;
         if (at < 0) return ferry_cuda_misfit(tactic, "an input is not bound", err);

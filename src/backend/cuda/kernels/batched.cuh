@@ -53,6 +53,8 @@ extern "C" __global__ void __launch_bounds__(256)
     const int row0 = (int)blockIdx.y * TILE, column0 = (int)blockIdx.x * TILE;
     const int down = (int)threadIdx.x / 16 * 4, across = (int)threadIdx.x % 16 * 4;
     number sums[4][4] = {};
+    grid_dependency_launch();
+    grid_dependency_wait();
     for (int k0 = 0; k0 < k; k0 += STEP) {
 #pragma unroll
         for (int i = (int)threadIdx.x; i < TILE * STEP; i += 256) {

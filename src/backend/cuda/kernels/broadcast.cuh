@@ -31,6 +31,8 @@ extern "C" __global__ void __launch_bounds__(256)
     ferry_broadcast(Y_TYPE *y, unsigned elements, unsigned d0, unsigned d1, unsigned d2, unsigned d3, unsigned d4,
                     unsigned d5 OPERAND(a, A_TYPE) OPERAND_B(B_TYPE) OPERAND_C(C_TYPE))
 {
+    grid_dependency_launch();
+    grid_dependency_wait();
     for (unsigned i = blockIdx.x * 256u + threadIdx.x; i < elements; i += gridDim.x * 256u) {
         unsigned rest = i;
         int from_a = 0, from_b = 0, from_c = 0;

@@ -21,13 +21,12 @@ FERRY_INLINE int source_of(int o, int tap, int stride, int dilation, int pad, in
 
 // Threads [x] are runs of output channels, [y] tiles.
 extern "C" __global__ void __launch_bounds__(128)
-    ferry_conv_simt(const X_TYPE *__restrict__ x, const W_TYPE *__restrict__ w, const float *__restrict__ bias,
-                    Y_TYPE *__restrict__ y, int tiles, int tiles_w, int c_each, int m_each, int m_all, int in_d,
+    ferry_conv_simt(const X_TYPE *x, const W_TYPE *w, const float *bias,
+                    Y_TYPE *y, int tiles, int tiles_w, int c_each, int m_each, int m_all, int in_d,
                     int in_h, int in_w, int out_d, int out_h, int out_w, int pad_d, int pad_h, int pad_w, int x_row,
                     int y_row OPERAND_PARAMETERS)
 {
     grid_dependency_launch();
-    grid_dependency_wait();
     const int tile = blockIdx.x * blockDim.y + threadIdx.y;
     const int channel = (blockIdx.y * blockDim.x + threadIdx.x) * M_WIDTH;
     if (tile >= tiles || channel >= m_all) return;
@@ -41,6 +40,7 @@ extern "C" __global__ void __launch_bounds__(128)
     for (int t = 1; t < TILE; t++)
 #pragma unroll
         for (int m = 0; m < M_WIDTH; m++) sum[t][m] = sum[0][m];
+    grid_dependency_wait();
     const W_TYPE *filter =
         w + (long long)group * KD * KH * KW * c_each * m_each + (channel - group * m_each);
     const X_TYPE *from = x + (long long)group * c_each;

@@ -20,12 +20,11 @@ template <int W> FERRY_INLINE void load_or_zero(const X_TYPE *from, bool inside,
 
 // threadIdx.x counts runs of channels, threadIdx.y tiles; tiles lie row by row, picture by picture.
 extern "C" __global__ void __launch_bounds__(128)
-    ferry_depthwise(const X_TYPE *__restrict__ x, const W_TYPE *__restrict__ w, const float *__restrict__ bias,
-                    Y_TYPE *__restrict__ y, int in_h, int in_w, int out_h, int out_w, int channels, int pad_h, int pad_w,
+    ferry_depthwise(const X_TYPE *x, const W_TYPE *w, const float *bias,
+                    Y_TYPE *y, int in_h, int in_w, int out_h, int out_w, int channels, int pad_h, int pad_w,
                     int x_row, int y_row, int tiles, int tiles_h, int tiles_w OPERAND_PARAMETERS)
 {
     grid_dependency_launch();
-    grid_dependency_wait();
     const int tile = blockIdx.x * blockDim.y + threadIdx.y;
     const int channel = (blockIdx.y * blockDim.x + threadIdx.x) * WIDTH;
     if (tile >= tiles || channel >= channels) return;
@@ -37,6 +36,8 @@ extern "C" __global__ void __launch_bounds__(128)
     for (int i = 1; i < TILE_H * TILE_W; i++)
 #pragma unroll
         for (int e = 0; e < WIDTH; e++) sum[i / TILE_W][i % TILE_W][e] = sum[0][0][e];
+    for (int tap = threadIdx.y; tap < KH * KW; tap += blockDim.y) prefetch_l2(w + tap * channels + channel);
+    grid_dependency_wait();
     const int top = first_h * SH - pad_h, left = first_w * SW - pad_w;
 #if KH * KW <= 9 // more would keep more rows in registers than there are
 #pragma unroll

@@ -35,14 +35,13 @@ FERRY_INLINE void take(int &to, int v)
 }
 
 extern "C" __global__ void __launch_bounds__(32 * PARTS)
-    ferry_integer_pool(const s8 *__restrict__ x, Y_TYPE *y, int channels, float mult, float shift, int x_row, int y_row,
+    ferry_integer_pool(const s8 *x, Y_TYPE *y, int channels, float mult, float shift, int x_row, int y_row,
                        int in_d, int out_d, int kernel_d, int stride_d, int dilation_d, int pad_d, int end_d, int in_h,
                        int out_h, int kernel_h, int stride_h, int dilation_h, int pad_h, int end_h, int in_w, int out_w,
                        int kernel_w, int stride_w, int dilation_w, int pad_w, int end_w)
 {
     __shared__ int sums[PARTS][32][V];
     grid_dependency_launch();
-    grid_dependency_wait();
     const axis d = {in_d, out_d, kernel_d, stride_d, dilation_d, pad_d, end_d};
     const axis h = {in_h, out_h, kernel_h, stride_h, dilation_h, pad_h, end_h};
     const axis w = {in_w, out_w, kernel_w, stride_w, dilation_w, pad_w, end_w};
@@ -54,6 +53,7 @@ extern "C" __global__ void __launch_bounds__(32 * PARTS)
     int sum[V];
 #pragma unroll
     for (int e = 0; e < V; e++) sum[e] = MAXIMUM ? -128 : 0;
+    grid_dependency_wait();
     if (channel < channels)
         for (int t = part; t < kernel_d * kernel_h * kernel_w; t += PARTS) {
             const int row = t / kernel_w, iw = ow * stride_w - pad_w + (t - row * kernel_w) * dilation_w;

@@ -10,7 +10,7 @@
 #define UNROLL_W (KW <= 7 ? KW : 1)
 
 #ifdef RESIDUAL_TYPE
-#define RESIDUAL , const RESIDUAL_TYPE *__restrict__ residual, int residual_row
+#define RESIDUAL , const RESIDUAL_TYPE *residual, int residual_row
 #else
 #define RESIDUAL
 #endif
@@ -58,12 +58,11 @@ FERRY_INLINE Y_TYPE finished(float t, const void *table)
 }
 
 extern "C" __global__ void __launch_bounds__(128)
-    ferry_integer_window(const s8 *__restrict__ x, const s8 *__restrict__ w, const float *__restrict__ bias, Y_TYPE *y,
+    ferry_integer_window(const s8 *x, const s8 *w, const float *bias, Y_TYPE *y,
                          int positions, int channels, int c_each, int m_each, int in_d, int in_h, int in_w, int out_d,
                          int out_h, int out_w, int pad_d, int pad_h, int pad_w, int x_row, int y_row RESIDUAL)
 {
     grid_dependency_launch();
-    grid_dependency_wait();
     const int runs = channels / V, i = blockIdx.x * 128 + threadIdx.x, position = i / runs;
     const int channel = (i - position * runs) * V;
     if (position >= positions) return;
@@ -75,6 +74,7 @@ extern "C" __global__ void __launch_bounds__(128)
     int sum[V];
 #pragma unroll
     for (int e = 0; e < V; e++) sum[e] = 0;
+    grid_dependency_wait();
 #pragma unroll 1
     for (int kd = 0; kd < KD; kd++)
 #pragma unroll 1

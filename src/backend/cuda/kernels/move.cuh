@@ -45,6 +45,8 @@ FERRY_INLINE void copy_part(const char *from, char *to, unsigned rows, unsigned 
 
 extern "C" __global__ void __launch_bounds__(256) ferry_copy_rows(PART(0), PART(1), PART(2))
 {
+    grid_dependency_launch();
+    grid_dependency_wait();
     COPY(0);
     COPY(1);
     COPY(2);
@@ -80,6 +82,8 @@ extern "C" __global__ void __launch_bounds__(256)
     const planes p = {d1, d2, from0, from1, from2, to0, to1, to2};
     const unsigned bits = (unsigned)((size_t)from | (size_t)to) | width |
                           (unsigned)(from0 | from1 | from2 | to0 | to1 | to2);
+    grid_dependency_launch();
+    grid_dependency_wait();
     if ((bits & 15u) == 0)
         copy_planes<uint4>(from, to, rows, width, p);
     else if ((bits & 3u) == 0)
@@ -90,6 +94,8 @@ extern "C" __global__ void __launch_bounds__(256)
 
 extern "C" __global__ void __launch_bounds__(256) ferry_fill(ELEMENT *y, long long elements, unsigned long long value)
 {
+    grid_dependency_launch();
+    grid_dependency_wait();
     for (long long i = blockIdx.x * 256ll + threadIdx.x; i < elements; i += gridDim.x * 256ll) y[i] = (ELEMENT)value;
 }
 
@@ -100,6 +106,8 @@ extern "C" __global__ void __launch_bounds__(256)
     ferry_copy_strided(const ELEMENT *x, ELEMENT *y, unsigned elements, unsigned d1, unsigned d2, unsigned d3,
                        unsigned d4, unsigned d5, STEPS(x), STEPS(y))
 {
+    grid_dependency_launch();
+    grid_dependency_wait();
     for (unsigned i = blockIdx.x * 256u + threadIdx.x; i < elements; i += gridDim.x * 256u) {
         unsigned rest = i;
         long long from = x_first, to = y_first;
@@ -136,6 +144,8 @@ extern "C" __global__ void __launch_bounds__(256)
     y += y_first + i0 * y0 + i1 * y1 + i2 * y2;
     const unsigned across = threadIdx.x % TILE, down = threadIdx.x / TILE;
     const unsigned row0 = blockIdx.y * TILE, column0 = blockIdx.x * TILE;
+    grid_dependency_launch();
+    grid_dependency_wait();
 #pragma unroll
     for (unsigned k = down; k < TILE; k += 8)
         if (row0 + k < rows && column0 + across < columns) tile[k][across] = x[(row0 + k) * x_row + column0 + across];
@@ -168,6 +178,8 @@ FERRY_INLINE void gather(const char *x, char *y, const INDEX *indices, unsigned 
         name(const char *x, const INDEX *indices, char *y, unsigned outer, unsigned length, unsigned picked,           \
              unsigned width)                                                                                           \
     {                                                                                                                  \
+        grid_dependency_launch();                                                                                      \
+        grid_dependency_wait();                                                                                        \
         if ((width & 15u) == 0)                                                                                        \
             gather<uint4>(x, y, indices, outer, length, picked, width);                                                \
         else                                                                                                           \

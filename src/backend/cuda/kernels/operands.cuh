@@ -7,7 +7,10 @@
 #include "types.cuh"
 
 #define OPERAND_PARAMETERS FERRY_EACH_OPERAND(OPERAND_PARAMETER)
-#define OPERAND_PARAMETER(n, kind, type) , const type *__restrict__ o##n, int o##n##_row
+#define OPERAND_PARAMETER(n, kind, type) , const type *OPERAND_QUALIFIER_##kind o##n, int o##n##_row
+#define OPERAND_QUALIFIER_0
+#define OPERAND_QUALIFIER_1 __restrict__ // constants stay what they are
+#define OPERAND_QUALIFIER_2
 #define OPERANDS FERRY_EACH_OPERAND(OPERAND_ARGUMENT)
 #define OPERAND_ARGUMENT(n, kind, type) , o##n, o##n##_row
 #define OPERAND_LOAD(n, kind, type)                                                                                    \

@@ -32,7 +32,7 @@ FERRY_INLINE void load_operand(const T *o, unsigned i, unsigned channels, unsign
     }
 }
 
-#define PARAMETER(n, kind, type) , const type *__restrict__ o##n
+#define PARAMETER(n, kind, type) , const type *o##n
 #define LOAD(n, kind, type)                                                                                            \
     float v##n[w];                                                                                                     \
     load_operand<kind>(o##n, i, channels, plane, v##n);

@@ -24,13 +24,12 @@ FERRY_INLINE void take(float &v, float x)
 }
 
 extern "C" __global__ void __launch_bounds__(128, 8)
-    ferry_pool(const X_TYPE *__restrict__ x, X_TYPE *__restrict__ y, int positions, int channels, int in_d, int in_h,
+    ferry_pool(const X_TYPE *x, X_TYPE *y, int positions, int channels, int in_d, int in_h,
                int in_w, int out_d, int out_h, int out_w, int kernel_d, int stride_d, int stride_h, int stride_w,
                int dilation_d, int dilation_h, int dilation_w, int pad_d, int pad_h, int pad_w, int end_d, int end_h,
                int end_w, int x_row, int y_row)
 {
     grid_dependency_launch();
-    grid_dependency_wait();
     const int position = blockIdx.x * blockDim.y + threadIdx.y;
     const int channel = (blockIdx.y * blockDim.x + threadIdx.x) * WIDTH;
     if (position >= positions || channel >= channels) return;
@@ -43,6 +42,7 @@ extern "C" __global__ void __launch_bounds__(128, 8)
     int count = 0;
 #pragma unroll
     for (int e = 0; e < WIDTH; e++) v[e] = NOTHING;
+    grid_dependency_wait();
     for (int d = 0; d < kernel_d; d++) {
         const int depth = front + d * dilation_d;
         if ((unsigned)depth >= (unsigned)in_d) continue;

@@ -25,7 +25,7 @@ FERRY_INLINE float finished(float v, int plane)
 // Threads [x] are runs of channels, [y] positions; a block's shared memory has WIDTH floats for each thread.
 // Without y, partial[picture][part][channel] is written.
 extern "C" __global__ void __launch_bounds__(256)
-    ferry_pool_parts(const X_TYPE *__restrict__ x, X_TYPE *__restrict__ y, float *__restrict__ partial, int channels,
+    ferry_pool_parts(const X_TYPE *x, X_TYPE *y, float *partial, int channels,
                      int plane, int parts, int each, int x_row, int y_row)
 {
     grid_dependency_launch();
@@ -72,7 +72,7 @@ extern "C" __global__ void __launch_bounds__(256)
 
 // Threads [x] are 32 channels, [y] 8 of their parts.
 extern "C" __global__ void __launch_bounds__(256)
-    ferry_pool_whole(const float *__restrict__ partial, X_TYPE *__restrict__ y, int channels, int plane, int parts,
+    ferry_pool_whole(const float *partial, X_TYPE *y, int channels, int plane, int parts,
                      int y_row)
 {
     grid_dependency_launch();
@@ -96,7 +96,7 @@ extern "C" __global__ void __launch_bounds__(256)
 #else
 // A warp a plane.
 extern "C" __global__ void __launch_bounds__(128)
-    ferry_pool_planes(const X_TYPE *__restrict__ x, X_TYPE *__restrict__ y, int planes, int plane)
+    ferry_pool_planes(const X_TYPE *x, X_TYPE *y, int planes, int plane)
 {
     grid_dependency_launch();
     grid_dependency_wait();

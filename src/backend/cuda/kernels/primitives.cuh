@@ -279,6 +279,11 @@ FERRY_INLINE float tanh_fast(float x)
 
 // --- A kernel and the one behind it may overlap where the chip can (sm_90) ------------------------------------------
 
+// Nothing that another kernel makes may be read before grid_dependency_wait, and nothing be written, as it may still be
+// read. Behind it, such memory is not to be read through a pointer to const that is __restrict__: those loads may be
+// moved to either side of the wait, and come from a cache that does not see what was written since the kernel began.
+// For the same reason constants that are to be read ahead of the wait are no such pointers either.
+
 FERRY_INLINE void grid_dependency_wait()
 {
 #if __CUDA_ARCH__ >= 900

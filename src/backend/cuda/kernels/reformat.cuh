@@ -6,13 +6,12 @@
 // Any strides, at most 6 dimensions; the innermost of `dims` is the last. An output is written in its own order where
 // its innermost stride is 1.
 extern "C" __global__ void __launch_bounds__(256)
-    ferry_strided_copy(const ELEMENT *__restrict__ x, ELEMENT *__restrict__ y, long long elements, int d1, int d2,
+    ferry_strided_copy(const ELEMENT *x, ELEMENT *y, long long elements, int d1, int d2,
                        int d3, int d4, int d5, long long x0, long long x1, long long x2, long long x3, long long x4,
                        long long x5, long long y0, long long y1, long long y2, long long y3, long long y4,
                        long long y5)
 {
     grid_dependency_launch();
-    grid_dependency_wait();
     const long long i = blockIdx.x * 256ll + threadIdx.x;
     if (i >= elements) return;
     long long rest = i;
@@ -25,6 +24,7 @@ extern "C" __global__ void __launch_bounds__(256)
     const long long i2 = rest % d2;
     rest /= d2;
     const long long i1 = rest % d1, i0 = rest / d1;
+    grid_dependency_wait();
     y[i0 * y0 + i1 * y1 + i2 * y2 + i3 * y3 + i4 * y4 + i5 * y5] =
         x[i0 * x0 + i1 * x1 + i2 * x2 + i3 * x3 + i4 * x4 + i5 * x5];
 }
@@ -32,7 +32,7 @@ extern "C" __global__ void __launch_bounds__(256)
 // Transposes `rows` x `columns` matrices, `batches` of them, through shared memory, so that both sides are read and
 // written along their rows. Rows of x lie `x_row` elements apart and of y `y_row`; batches `x_batch` and `y_batch`.
 extern "C" __global__ void __launch_bounds__(256)
-    ferry_transpose(const ELEMENT *__restrict__ x, ELEMENT *__restrict__ y, int rows, int columns, long long x_row,
+    ferry_transpose(const ELEMENT *x, ELEMENT *y, int rows, int columns, long long x_row,
                     long long y_row, long long x_batch, long long y_batch)
 {
     grid_dependency_launch();

@@ -60,12 +60,11 @@ FERRY_INLINE axis_taps find_taps(int o, double step, double offset, int size)
 
 // Threads [x] are runs of channels, [y] positions.
 extern "C" __global__ void __launch_bounds__(128)
-    ferry_resize(const X_TYPE *__restrict__ x, X_TYPE *__restrict__ y, int positions, int channels, int in_d, int in_h,
+    ferry_resize(const X_TYPE *x, X_TYPE *y, int positions, int channels, int in_d, int in_h,
                  int in_w, int out_d, int out_h, int out_w, double step_d, double step_h, double step_w, double offset_d,
                  double offset_h, double offset_w, int x_row, int y_row)
 {
     grid_dependency_launch();
-    grid_dependency_wait();
     const int position = blockIdx.x * blockDim.y + threadIdx.y;
     const int channel = (blockIdx.y * blockDim.x + threadIdx.x) * WIDTH;
     if (position >= positions || channel >= channels) return;
@@ -73,6 +72,7 @@ extern "C" __global__ void __launch_bounds__(128)
     const axis_taps d = find_taps(slice - picture * out_d, step_d, offset_d, in_d);
     const axis_taps h = find_taps(row - slice * out_h, step_h, offset_h, in_h);
     const axis_taps w = find_taps(position - row * out_w, step_w, offset_w, in_w);
+    grid_dependency_wait();
     const X_TYPE *from = x + channel;
     X_TYPE *to = y + (long long)position * y_row + channel;
 #if TAPS == 1

@@ -41,29 +41,61 @@ template <int W, int HELD> struct near_line {
     Y_TYPE *y;
     int length, thread;
     float held[HELD ? HELD : 1][W];
+#if KIND == 2
+    float held_scale[HELD ? HELD : 1][W], held_bias[HELD ? HELD : 1][W];
 
-    __device__ __forceinline__ void begin(const X_TYPE *from, Y_TYPE *to, int n)
+    // May come before the line itself is there.
+    __device__ __forceinline__ void read_factors(const float *scale, const float *bias)
+    {
+#pragma unroll
+        for (int c = 0; c < HELD; c++)
+            if ((c * GROUP + thread) * W < length) {
+                load<W>(scale + (c * GROUP + thread) * W, held_scale[c]);
+                load<W>(bias + (c * GROUP + thread) * W, held_bias[c]);
+            }
+    }
+    __device__ __forceinline__ void factors(int c, int at, const float *scale, const float *bias, float (&s)[W],
+                                            float (&b)[W])
+    {
+        if (HELD == 0) {
+            load<W>(scale + at, s);
+            load<W>(bias + at, b);
+            return;
+        }
+#pragma unroll
+        for (int e = 0; e < W; e++) {
+            s[e] = held_scale[c][e];
+            b[e] = held_bias[c][e];
+        }
+    }
+#endif
+
+    __device__ __forceinline__ void place(const X_TYPE *from, Y_TYPE *to, int n)
     {
         x = from;
         y = to;
         length = n;
         thread = (int)(threadIdx.x % GROUP);
+    }
+    __device__ __forceinline__ void read()
+    {
 #pragma unroll
         for (int c = 0; c < HELD; c++)
             if ((c * GROUP + thread) * W < length) load<W>(x + (c * GROUP + thread) * W, held[c]);
     }
+    // f(which of the held ones it is, where it begins, the elements)
     template <class F> __device__ __forceinline__ void each(F f)
     {
         if (HELD) {
 #pragma unroll
             for (int c = 0; c < HELD; c++)
-                if ((c * GROUP + thread) * W < length) f((c * GROUP + thread) * W, held[c]);
+                if ((c * GROUP + thread) * W < length) f(c, (c * GROUP + thread) * W, held[c]);
             return;
         }
         for (int at = thread * W; at < length; at += GROUP * W) {
             float v[W];
             load<W>(x + at, v);
-            f(at, v);
+            f(0, at, v);
         }
     }
     __device__ __forceinline__ void put(int at, const float (&v)[W])
@@ -104,7 +136,7 @@ struct far_line {
     {
         for (int at = threadIdx.y; there && at < length; at += (int)blockDim.y) {
             float v[1] = {to_float(x[at * step])};
-            f(at, v);
+            f(0, at, v);
         }
     }
     __device__ __forceinline__ void put(int at, const float (&v)[1])
@@ -133,19 +165,19 @@ struct far_line {
 template <int W, class LINE> FERRY_INLINE void run(LINE &line)
 {
     float most = __int_as_float((int)0xff800000u);
-    line.each([&](int, float(&v)[W]) {
+    line.each([&](int, int, float(&v)[W]) {
 #pragma unroll
         for (int e = 0; e < W; e++) most = fmaxf(most, v[e]);
     });
     most = line.template over<largest>(most);
     float total = 0.0f;
-    line.each([&](int, float(&v)[W]) {
+    line.each([&](int, int, float(&v)[W]) {
 #pragma unroll
         for (int e = 0; e < W; e++) total += __expf(v[e] - most);
     });
     total = line.template over<sum>(total);
     const float factor = KIND == 0 ? 1.0f / total : logf(total);
-    line.each([&](int at, float(&v)[W]) {
+    line.each([&](int, int at, float(&v)[W]) {
         float r[W];
 #pragma unroll
         for (int e = 0; e < W; e++) r[e] = KIND == 0 ? __expf(v[e] - most) * factor : v[e] - most - factor;
@@ -160,29 +192,29 @@ FERRY_INLINE void run(LINE &line, const float *scale, const float *bias, int pla
 {
     float mean = 0.0f, spread = 0.0f;
     if (CENTRED) {
-        line.each([&](int, float(&v)[W]) {
+        line.each([&](int, int, float(&v)[W]) {
 #pragma unroll
             for (int e = 0; e < W; e++) mean += v[e];
         });
         mean = line.template over<sum>(mean) / (float)line.length;
     }
-    line.each([&](int, float(&v)[W]) {
+    line.each([&](int, int, float(&v)[W]) {
 #pragma unroll
         for (int e = 0; e < W; e++) spread += (v[e] - mean) * (v[e] - mean);
     });
     const float factor = 1.0f / sqrtf(line.template over<sum>(spread) / (float)line.length + epsilon);
-    line.each([&](int at, float(&v)[W]) {
+    line.each([&](int c, int at, float(&v)[W]) {
         float r[W];
 #if PLANE
+        (void)c;
 #pragma unroll
         for (int e = 0; e < W; e++) {
-            const int c = (at + e) / plane;
-            r[e] = fmaf((v[e] - mean) * factor, scale[c], bias[c]);
+            const int k = (at + e) / plane;
+            r[e] = fmaf((v[e] - mean) * factor, scale[k], bias[k]);
         }
 #else
         float s[W], b[W];
-        load<W>(scale + at, s);
-        load<W>(bias + at, b);
+        line.factors(c, at, scale, bias, s, b);
 #pragma unroll
         for (int e = 0; e < W; e++) r[e] = fmaf((v[e] - mean) * factor, s[e], b[e]);
 #endif
@@ -190,16 +222,15 @@ FERRY_INLINE void run(LINE &line, const float *scale, const float *bias, int pla
     });
 }
 #define EXTRA , const float *scale, const float *bias, int groups, int plane, float epsilon
-#define RUN(W, line)                                                                                                   \
-    {                                                                                                                  \
-        const int first = row % groups * (length / plane);                                                             \
-        run<W>(line, scale + first, bias + first, plane, epsilon);                                                     \
-    }
+#define AHEAD(line)                                                                                                    \
+    const int first = row % groups * (length / plane);                                                                 \
+    if (!PLANE) line.read_factors(scale + first, bias + first);
+#define RUN(W, line) run<W>(line, scale + first, bias + first, plane, epsilon);
 #else
 template <int W, class LINE> FERRY_INLINE void run(LINE &line)
 {
     float a = FIRST;
-    line.each([&](int, float(&v)[W]) {
+    line.each([&](int, int, float(&v)[W]) {
 #pragma unroll
         for (int e = 0; e < W; e++) a = JOIN(a, TAKE(v[e]));
     });
@@ -210,6 +241,9 @@ template <int W, class LINE> FERRY_INLINE void run(LINE &line)
 #define RUN(W, line) run<W>(line);
 #endif
 
+#ifndef AHEAD
+#define AHEAD(line)
+#endif
 #define Y_ROW (KIND == 3 ? 1 : length)
 
 #define NEAR(name, W, HELD)                                                                                            \
@@ -217,8 +251,12 @@ template <int W, class LINE> FERRY_INLINE void run(LINE &line)
     {                                                                                                                  \
         const int row = (int)(blockIdx.x * (blockDim.x / GROUP) + threadIdx.x / GROUP);                                \
         if (row >= rows) return;                                                                                       \
+        grid_dependency_launch();                                                                                      \
         near_line<W, HELD> line;                                                                                       \
-        line.begin(x + (size_t)row * length, y + (size_t)row * Y_ROW, length);                                         \
+        line.place(x + (size_t)row * length, y + (size_t)row * Y_ROW, length);                                         \
+        AHEAD(line)                                                                                                    \
+        grid_dependency_wait();                                                                                        \
+        line.read();                                                                                                   \
         RUN(W, line)                                                                                                   \
     }
 #if FAR
@@ -233,6 +271,8 @@ extern "C" __global__ void __launch_bounds__(COLUMNS *ACROSS)
     line.y = y + (size_t)outer * Y_ROW * inner + column;
     line.length = length;
     line.step = inner;
+    grid_dependency_launch();
+    grid_dependency_wait();
     RUN(1, line)
 }
 #else

@@ -15,6 +15,8 @@
 extern "C" __global__ void __launch_bounds__(256)
     ferry_channel_shuffle(EACH_PART(PART) unsigned positions, unsigned each EACH_OUTPUT(OUTPUT))
 {
+    grid_dependency_launch();
+    grid_dependency_wait();
     const unsigned whole = each * PARTS, total = positions * whole;
     for (unsigned i = blockIdx.x * 256u + threadIdx.x; i < total; i += gridDim.x * 256u) {
         const unsigned position = i / whole, channel = i - position * whole;

@@ -14,8 +14,8 @@ constexpr int columns_each = (HIDDEN + WARPS - 1) / WARPS;           // of the f
 constexpr int vectors_each = (CHANNELS + 32 * WIDTH - 1) / (32 * WIDTH); // of a column, for a lane
 
 extern "C" __global__ void __launch_bounds__(THREADS, 1)
-    ferry_squeeze(const float *__restrict__ partial, const W_TYPE *__restrict__ w, const float *__restrict__ w_bias,
-                  const V_TYPE *__restrict__ v, const float *__restrict__ v_bias, Y_TYPE *__restrict__ y, int parts,
+    ferry_squeeze(const float *partial, const W_TYPE *w, const float *w_bias,
+                  const V_TYPE *v, const float *v_bias, Y_TYPE *y, int parts,
                   int plane, int columns, int y_row)
 {
     __shared__ __align__(16) float mean[CHANNELS];

@@ -1,37 +1,57 @@
 // SPDX-License-Identifier: Apache-2.0
 // Products of a few rows with a matrix of constant weights: GROUP threads share an output column, each with a part of
-// its sum, so that one row fills the GPU and weights are read once, in whole vectors. Weights lie [column][K].
+// its sum, so that one row fills the GPU and weights are read once, in whole vectors, the first of them before the
+// kernel in front ends. Weights lie [column][K].
 // Set before: X_TYPE, W_TYPE, Y_TYPE, K, WIDTH (elements read at once; divides K), GROUP (a power of two, at most 128),
 // ROWS (that a thread sums side by side), the chain.
 #pragma once
 #include "operands.cuh"
 
+FERRY_INLINE void add_run(const W_TYPE (&f)[WIDTH], const X_TYPE *from, int x_row, int first, int rows,
+                          float (&sum)[ROWS])
+{
+#pragma unroll
+    for (int r = 0; r < ROWS; r++) {
+        if (first + r >= rows) continue;
+        float in[WIDTH];
+        load<WIDTH>(from + (long long)r * x_row, in);
+#pragma unroll
+        for (int e = 0; e < WIDTH; e++) sum[r] = fmaf(in[e], to_float(f[e]), sum[r]);
+    }
+}
+
 extern "C" __global__ void __launch_bounds__(128)
-    ferry_vector_product(const X_TYPE *__restrict__ x, const W_TYPE *__restrict__ w, const float *__restrict__ bias,
-                         Y_TYPE *__restrict__ y, int rows, int columns, int x_row, int y_row OPERAND_PARAMETERS)
+    ferry_vector_product(const X_TYPE *x, const W_TYPE *w, const float *bias,
+                         Y_TYPE *y, int rows, int columns, int x_row, int y_row OPERAND_PARAMETERS)
 {
     grid_dependency_launch();
-    grid_dependency_wait();
+    constexpr int vectors = (K / WIDTH + GROUP - 1) / GROUP, ahead = vectors < 4 ? vectors : 4; // of a thread
     constexpr int lanes = GROUP < 32 ? GROUP : 32, warps = GROUP / lanes;
     const int column = blockIdx.x * (128 / GROUP) + threadIdx.x / GROUP, part = threadIdx.x % GROUP;
     const int first = blockIdx.y * ROWS, last = columns - 1;
     const W_TYPE *filter = w + (long long)(column < last ? column : last) * K;
     const X_TYPE *from = x + (long long)first * x_row;
+    W_TYPE early[ahead][WIDTH];
+#pragma unroll
+    for (int i = 0; i < ahead; i++) {
+        const int k = (part + i * GROUP) * WIDTH;
+        if (k < K) load_raw<WIDTH>(filter + k, early[i]);
+    }
+    const float b = bias[column < last ? column : last];
+    grid_dependency_wait();
     float sum[ROWS];
 #pragma unroll
     for (int r = 0; r < ROWS; r++) sum[r] = 0.0f;
+#pragma unroll
+    for (int i = 0; i < ahead; i++) {
+        const int k = (part + i * GROUP) * WIDTH;
+        if (k < K) add_run(early[i], from + k, x_row, first, rows, sum);
+    }
 #pragma unroll 4
-    for (int k = part * WIDTH; k < K; k += GROUP * WIDTH) {
-        float f[WIDTH];
-        load<WIDTH>(filter + k, f);
-#pragma unroll
-        for (int r = 0; r < ROWS; r++) {
-            if (first + r >= rows) continue;
-            float in[WIDTH];
-            load<WIDTH>(from + (long long)r * x_row + k, in);
-#pragma unroll
-            for (int e = 0; e < WIDTH; e++) sum[r] = fmaf(in[e], f[e], sum[r]);
-        }
+    for (int k = (part + ahead * GROUP) * WIDTH; k < K; k += GROUP * WIDTH) {
+        W_TYPE f[WIDTH];
+        load_raw<WIDTH>(filter + k, f);
+        add_run(f, from + k, x_row, first, rows, sum);
     }
 #pragma unroll
     for (int r = 0; r < ROWS; r++)
@@ -51,7 +71,6 @@ extern "C" __global__ void __launch_bounds__(128)
         }
     }
     if (part != 0 || column >= columns) return;
-    const float b = bias[column];
 #pragma unroll
     for (int r = 0; r < ROWS; r++) {
         if (first + r >= rows) continue;
