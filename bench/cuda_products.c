@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Times every tile of the CUDA backend's products on layers of real networks, beside what the price model says, each as
-// a graph of many launches in a row: tiles and prices are chosen by these figures.
+// Times tiles of the CUDA backend's products on layers of real networks, beside what the price model says, each as a
+// graph of many launches in a row: tiles and prices are chosen by these figures.
+//   bench_cuda_products [DEVICE [BATCHES [TEXT...]]]     batches: 1,64; only tactics named so
 #include <math.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -52,7 +53,7 @@ typedef struct job {
     uint16_t *expected; // what the first tactic made of it
 } job;
 
-enum { MOST_JOBS = 2 * sizeof layers / sizeof *layers, LAUNCHES = 20, ROUNDS = 7 };
+enum { MOST_JOBS = 3 * sizeof layers / sizeof *layers, LAUNCHES = 20, ROUNDS = 7 };
 static job jobs[MOST_JOBS];
 static int n_jobs, next_job;
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
@@ -84,11 +85,21 @@ static ferry_value_id add_value(job *j, ferry_dtype dtype, int32_t rank, const i
     return id;
 }
 
+static char **texts; // ends in NULL
+
+static bool is_wanted(const char *name)
+{
+    for (char **text = texts; *text; text++)
+        if (strstr(name, *text)) return true;
+    return !*texts;
+}
+
 static ferry_status take(void *user, const ferry_offer *offer, ferry_error *err)
 {
     (void)err;
     job *j = user;
-    if (offer->in_layout == (j->what->channels < 4 ? FERRY_LAYOUT_PLAIN : FERRY_LAYOUT_CHANNELS_LAST) && j->count < 64)
+    if (is_wanted(offer->tactic) &&
+        offer->in_layout == (j->what->channels < 4 ? FERRY_LAYOUT_PLAIN : FERRY_LAYOUT_CHANNELS_LAST) && j->count < 64)
         j->tactics[j->count++] = (tactic){.name = offer->tactic, .price = offer->cost_us};
     return FERRY_OK;
 }
@@ -257,13 +268,12 @@ int main(int argc, char **argv)
     ferry_device *device = NULL;
     const ferry_backend *b = &ferry_backend_cuda;
     check(b->open(argc > 1 ? argv[1] : "", ferry_heap_default(), NULL, &device, &err), &err);
-    const int batches[] = {1, 64};
-    const int only = argc > 2 ? atoi(argv[2]) : -1; // a layer's number: that one, and a batch of 1
-    for (int batch = 0; batch < (only < 0 ? 2 : 1); batch++)
-        for (size_t i = 0; i < sizeof layers / sizeof *layers; i++) {
-            if (only >= 0 && (int)i != only) continue;
+    texts = argv + (argc < 3 ? argc : 3);
+    for (const char *batch = argc > 2 ? argv[2] : "1,64"; batch;
+         batch = strchr(batch, ',') ? strchr(batch, ',') + 1 : NULL)
+        for (size_t i = 0; i < sizeof layers / sizeof *layers && n_jobs < MOST_JOBS; i++) {
             job *j = &jobs[n_jobs++];
-            *j = (job){.device = device, .what = &layers[i], .batch = batches[batch]};
+            *j = (job){.device = device, .what = &layers[i], .batch = atoi(batch)};
             build(j);
         }
     pthread_t threads[16];

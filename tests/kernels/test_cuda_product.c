@@ -72,6 +72,20 @@ static void conv__with_what_follows(void **state)
     KERNEL_CASES_RUN_CUDA(cases);
 }
 
+// Enough rows and columns for all tiles, steps to go round the rings, and none.
+static void conv__of_large_tiles(void **state)
+{
+    (void)state;
+    static const kernel_case cases[] = {
+        {FUSED_CONV, .inputs = "f16:2x72x9x9 =f16:136x72x3x3 =f32:136 f16:2x136x9x9", .attrs = "pads=1,1,1,1 act=relu",
+         HALVES},
+        {CONV, .inputs = "bf16:3x24x7x9 =bf16:137x24x1x1 =bf16:137", BRAINS},
+        {CONV, .inputs = "f16:2x3x19x21 =f16:65x3x7x7", .attrs = "pads=3,3,3,3 strides=2,2", HALVES,
+         .then = "Mul =f16:1x65x1x1"},
+    };
+    KERNEL_CASES_RUN_CUDA(cases);
+}
+
 static void matrix__products(void **state)
 {
     (void)state;
@@ -93,6 +107,7 @@ int main(void)
         cmocka_unit_test(conv__of_evenly_lying_rows),
         cmocka_unit_test(conv__of_windows),
         cmocka_unit_test(conv__with_what_follows),
+        cmocka_unit_test(conv__of_large_tiles),
         cmocka_unit_test(matrix__products),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

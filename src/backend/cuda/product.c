@@ -12,6 +12,14 @@
 // clang-format off
 // Kind, rows, columns, warps along both, slices, stages, split.
 #define TILES(ROW) \
+    ROW(wgmma, 128, 256, 8, 1, 1, 4, 1) \
+    ROW(wgmma, 256, 128, 8, 1, 1, 4, 1) \
+    ROW(wgmma, 128, 128, 8, 1, 1, 3, 1) \
+    ROW(wgmma, 256, 64, 8, 1, 1, 4, 1) \
+    ROW(wgmma, 128, 64, 8, 1, 1, 4, 1) \
+    ROW(wgmma, 64, 256, 4, 1, 1, 4, 1) \
+    ROW(wgmma, 64, 128, 4, 1, 1, 4, 1) \
+    ROW(wgmma, 64, 64, 4, 1, 1, 6, 1) \
     ROW(mma, 128, 256, 2, 4, 1, 3, 1) \
     ROW(mma, 128, 128, 2, 2, 1, 3, 1) \
     ROW(mma, 64, 128, 2, 2, 1, 3, 1) \
@@ -41,13 +49,11 @@
     ROW(simt, 32, 32, 1, 1, 4, 3, 4)
 // clang-format on
 
-enum { KIND_simt = 0, KIND_mma = 1 };
-
 static const ferry_cuda_tile tiles[] = {
 #define ENTER(kind, m, n, warps_m, warps_n, slices, stages, split)                                                     \
     {"conv_" #kind "_" #m "x" #n "_k" #split,                                                                          \
      "matrix_" #kind "_" #m "x" #n "_k" #split,                                                                        \
-     KIND_##kind,                                                                                                      \
+     FERRY_CUDA_TILE_##kind,                                                                                           \
      m,                                                                                                                \
      n,                                                                                                                \
      warps_m,                                                                                                          \
@@ -106,7 +112,10 @@ void ferry_cuda_product_form(ferry_cuda_product *p)
     p->form_channels = p->channels;
     p->form_width = width;
     p->form_stride = p->window.stride[2];
-    p->channels = 4 * width;
+    // Whole chunks of 16 bytes, where windows begin at such, are read in one copy: weights of nothing meet the position
+    // behind the window.
+    const bool even = ferry_dtype_bytes(p->x_type) == 2 && p->form_stride % 2 == 0;
+    p->channels = even ? (width + 1) / 2 * 8 : 4 * width;
     p->taps = p->window.kernel[1];
     p->tap_stride = width;
     p->window.kernel[2] = p->window.stride[2] = 1;
@@ -137,11 +146,16 @@ bool ferry_cuda_tile_fits(const ferry_cuda_target *t, const ferry_cuda_tile *til
     const bool mma = (p->x_type == FERRY_F16 && ferry_cuda_has_mma_f16(t)) ||
                      (p->x_type == FERRY_BF16 && ferry_cuda_has_mma_bf16(t)) ||
                      (p->x_type == FERRY_S8 && ferry_cuda_has_mma_s8(t));
+    const bool wgmma = mma && tile->kind == FERRY_CUDA_TILE_wgmma && ferry_cuda_has_wgmma(t);
     ferry_cuda_product_size size;
-    if (tile->mma != mma || !ferry_cuda_product_sizes(t, p, tile, &size) || size.shared_bytes > t->shared_bytes)
+    if ((tile->kind == FERRY_CUDA_TILE_simt  ? mma
+         : tile->kind == FERRY_CUDA_TILE_mma ? !mma
+                                             : !wgmma) ||
+        !ferry_cuda_product_sizes(t, p, tile, &size) || size.shared_bytes > t->shared_bytes)
         return false;
     // Where copies pass through registers, more sums than that leave none for them.
-    if (!ferry_cuda_has_cp_async(t) && tile->mma && tile->m * tile->n > 32 * size.threads) return false;
+    if (!ferry_cuda_has_cp_async(t) && tile->kind == FERRY_CUDA_TILE_mma && tile->m * tile->n > 32 * size.threads)
+        return false;
     // Half of the tile or more would be padding, and there are smaller ones.
     if ((tile->n > 32 && p->columns <= tile->n / 2) || (tile->m > 32 && rows <= tile->m / 2)) return false;
     return tile->split == 1 ||

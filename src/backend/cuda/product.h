@@ -10,10 +10,16 @@
 /// Windows of fewer channels than that are read element by element: plain tensors too.
 #define FERRY_CUDA_FEW_CHANNELS 8
 
-/// How a kernel cuts a product: see kernels/product.cuh.
+typedef enum ferry_cuda_tile_kind {
+    FERRY_CUDA_TILE_simt, // multiply-adds
+    FERRY_CUDA_TILE_mma,  // matrix instructions of a warp
+    FERRY_CUDA_TILE_wgmma // of a warpgroup
+} ferry_cuda_tile_kind;
+
+/// How a kernel cuts a product: see kernels/product.cuh and product_wgmma.cuh.
 typedef struct ferry_cuda_tile {
     const char *conv, *matrix; // names of the tactics
-    bool mma;
+    ferry_cuda_tile_kind kind;
     int m, n, warps_m, warps_n, slices, stages, split;
 } ferry_cuda_tile;
 

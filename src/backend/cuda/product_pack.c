@@ -38,8 +38,15 @@ bool ferry_cuda_product_sizes(const ferry_cuda_target *target, const ferry_cuda_
     if (out->stages > steps) out->stages = steps < 2 ? 2 : (int)steps;
     out->cluster = tile->split > 1 && ferry_cuda_has_clusters(target);
     const size_t stage = (size_t)(tile->m + tile->n) * 128;
-    const size_t sums = (size_t)tile->slices * (size_t)tile->m * (size_t)(tile->n + 8) * sizeof(float);
-    const size_t ring = stage * (size_t)out->stages;
+    size_t sums = (size_t)tile->slices * (size_t)tile->m * (size_t)(tile->n + 8) * sizeof(float);
+    size_t ring = stage * (size_t)out->stages;
+    if (tile->kind == FERRY_CUDA_TILE_wgmma) {
+        // Two of its stages are in use while others are filled; those that no step fills need not be there. A warp's
+        // sums leave by 16 rows of 64 columns.
+        out->stages = tile->stages;
+        ring = stage * (size_t)(steps < out->stages ? steps : out->stages);
+        sums = (size_t)(out->threads / 32) * 16 * (64 + 8) * sizeof(float);
+    }
     out->shared_bytes = ring > sums ? ring : sums;
     return true;
 }
@@ -125,18 +132,25 @@ static ferry_status write_text(const ferry_graph *g, const ferry_cuda_product *p
         const struct {
             const char *name;
             int value;
-        } defines[] = {{"MMA", tile->mma},          {"TILE_M", tile->m},
-                       {"TILE_N", tile->n},         {"WARPS_M", tile->warps_m},
-                       {"WARPS_N", tile->warps_n},  {"SLICES", tile->slices},
-                       {"STAGES", size->stages},    {"SPLIT", tile->split},
-                       {"CLUSTER", size->cluster},  {"VECTOR", ferry_cuda_product_vector(p)},
-                       {"WINDOW", p->windowed},     {"X_ZERO", p->x_zero},
+        } defines[] = {{"MMA", tile->kind == FERRY_CUDA_TILE_mma},
+                       {"TILE_M", tile->m},
+                       {"TILE_N", tile->n},
+                       {"WARPS_M", tile->warps_m},
+                       {"WARPS_N", tile->warps_n},
+                       {"SLICES", tile->slices},
+                       {"STAGES", size->stages},
+                       {"SPLIT", tile->split},
+                       {"CLUSTER", size->cluster},
+                       {"VECTOR", ferry_cuda_product_vector(p)},
+                       {"WINDOW", p->windowed},
+                       {"X_ZERO", p->x_zero},
                        {"INTEGER", p->mult != NULL}};
         for (size_t i = 0; i < FERRY_COUNT_OF(defines); i++)
             ferry_cuda_source_define(s, defines[i].name, defines[i].value);
         if (p->windowed) write_window(&p->window, s);
         ferry_cuda_chain_write(g, &p->chain, before.text, s);
-        ferry_cuda_source_add(s, "#include \"product.cuh\"\n");
+        ferry_cuda_source_add(s, "#include \"%s\"\n",
+                              tile->kind == FERRY_CUDA_TILE_wgmma ? "product_wgmma.cuh" : "product.cuh");
         if (p->form_channels > 0) {
             ferry_cuda_source_define(s, "FORM_CHANNELS", p->form_channels);
             ferry_cuda_source_add(s, "#include \"product_form.cuh\"\n");

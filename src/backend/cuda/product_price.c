@@ -16,6 +16,7 @@
 // Bytes a clock that a multiprocessor gets from the second-level cache, and from its shared memory.
 #define L2_BYTES 36.0
 #define SHARED_BYTES 86.0
+#define WGMMA_SHARED_BYTES 110.0
 #define OVERLAP_US 0.5 // of a launch, where it begins before the one ahead has ended
 #define FORM_US 0.5    // of a launch that forms the input
 #define FINISH_US 2.0  // of one that adds up what was split; or of blocks that add up each other's
@@ -50,14 +51,18 @@ typedef struct step {
 
 static step step_clocks(const ferry_cuda_target *t, const ferry_cuda_product *p, const ferry_cuda_tile *tile)
 {
-    const double peak = ferry_cuda_peak_macs(t, tile->mma || p->mult ? (int)p->x_type : FERRY_F32);
+    const double peak =
+        ferry_cuda_peak_macs(t, tile->kind != FERRY_CUDA_TILE_simt || p->mult ? (int)p->x_type : FERRY_F32);
     // On sm_90 and newer mma.sync does not reach the rate of those chips' own instructions, which the peak is of.
-    const double reached = tile->mma && t->chip >= 90 ? 0.29 : 0.6;
+    const bool wgmma = tile->kind == FERRY_CUDA_TILE_wgmma;
+    const double reached = wgmma ? 0.8 : tile->kind == FERRY_CUDA_TILE_mma && t->chip >= 90 ? 0.29 : 0.6;
     const double macs_a_clock = reached * peak / (t->processors * t->clock_ghz * 1e9);
     const double clocks = (double)tile->m * tile->n * 128.0 / (double)ferry_dtype_bytes(p->x_type) / macs_a_clock;
-    const double warp_bytes = ((double)tile->m / tile->warps_m + (double)tile->n / tile->warps_n) * 128.0;
     const double copied = (double)(tile->m + tile->n) * 128.0;
-    const double shared = (tile->warps_m * tile->warps_n * warp_bytes + copied) / SHARED_BYTES;
+    // A warp reads its rows and columns; a warpgroup its columns for every 64 rows.
+    const double read = wgmma ? (double)tile->m / 64 * (64.0 + (double)tile->n / tile->warps_n) * tile->warps_n
+                              : (double)tile->m * tile->warps_n + (double)tile->n * tile->warps_m;
+    const double shared = (read * 128.0 + copied) / (wgmma ? WGMMA_SHARED_BYTES : SHARED_BYTES);
     return (step){.alone = STEP_CLOCKS + 0.8 * clocks + LEFT_CLOCKS * tile->m + RIGHT_CLOCKS * tile->n,
                   .full = larger(clocks, larger(shared, copied / L2_BYTES))};
 }

@@ -50,6 +50,11 @@ static inline bool ferry_cuda_has_mma_bf16(const ferry_cuda_target *t)
 {
     return t->chip >= 80;
 }
+/// Products of warpgroups, which later chips do not have.
+static inline bool ferry_cuda_has_wgmma(const ferry_cuda_target *t)
+{
+    return t->chip == 90;
+}
 /// Blocks of a cluster run at the same time and read each other's shared memory.
 static inline bool ferry_cuda_has_clusters(const ferry_cuda_target *t)
 {

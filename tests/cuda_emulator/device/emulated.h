@@ -11,6 +11,7 @@
 #include "device/warp.h"
 #include "device/half.h"
 #include "device/tensor_core.h"
+#include "device/warpgroup.h"
 #include "device/image.h"
 
 #endif // FERRY_TESTS_CUDA_EMULATOR_DEVICE_EMULATED_H_

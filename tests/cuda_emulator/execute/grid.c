@@ -11,7 +11,7 @@
 #include "execute/fiber.h"
 #include "execute/run.h"
 
-enum { SHARED_ALIGNMENT = 128, SHARED_GUARD = 1024, MOST_RUNS = 2 };
+enum { SHARED_ALIGNMENT = 1024, SHARED_GUARD = 1024, MOST_RUNS = 2 };
 
 static grid_run runs[MOST_RUNS]; // the second one is of a grid inside the first
 grid_run *emulated_now;

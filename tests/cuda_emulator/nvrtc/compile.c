@@ -111,7 +111,15 @@ static bool write_inputs(const emulated_program *p, const char *folder)
     if (!f) return false;
     fprintf(f, "#line 1 \"%s\"\n%s\n", p->name, p->text);
     bool good = fclose(f) == 0;
-    char *const ours = emulated_read_file(EMULATED_INCLUDE "/device/primitives.cuh", NULL);
+    // What holds inline PTX.
+    static const char *const replaced[] = {"primitives.cuh", "warpgroup.cuh"};
+    enum { REPLACED = sizeof replaced / sizeof *replaced };
+    char *ours[REPLACED];
+    for (int i = 0; i < REPLACED; i++) {
+        snprintf(path, sizeof path, EMULATED_INCLUDE "/device/%s", replaced[i]);
+        ours[i] = emulated_read_file(path, NULL);
+        good = good && ours[i];
+    }
     for (int i = 0; i < p->n_headers && good; i++) {
         const char *const name = p->headers[i].name, *const slash = strrchr(name, '/');
         if (slash) {
@@ -119,10 +127,12 @@ static bool write_inputs(const emulated_program *p, const char *folder)
             mkdir(path, 0777);
         }
         snprintf(path, sizeof path, "%s/%s", folder, name);
-        const bool substitute = ours && strcmp(slash ? slash + 1 : name, "primitives.cuh") == 0;
-        good = write_file(path, substitute ? ours : p->headers[i].text);
+        const char *text = p->headers[i].text;
+        for (int r = 0; r < REPLACED; r++)
+            if (strcmp(slash ? slash + 1 : name, replaced[r]) == 0) text = ours[r];
+        good = write_file(path, text);
     }
-    free(ours);
+    for (int i = 0; i < REPLACED; i++) free(ours[i]);
     return good;
 }
 

@@ -6,9 +6,9 @@
 
 #define FERRY_INLINE static __device__ __forceinline__
 
-// Dynamic shared memory as an array of `type`, 128-byte aligned.
+// Dynamic shared memory as an array of `type`, aligned as tiles of warpgroups want it.
 #define FERRY_DYNAMIC_SHARED(type, name)                                                                               \
-    extern __shared__ __align__(128) unsigned char ferry_dynamic_shared[];                                             \
+    extern __shared__ __align__(1024) unsigned char ferry_dynamic_shared[];                                             \
     type *name = reinterpret_cast<type *>(ferry_dynamic_shared)
 
 // --- Halves: bits in an unsigned short, pairs in an unsigned with the first one low ---------------------------------
