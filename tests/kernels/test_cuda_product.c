@@ -82,6 +82,8 @@ static void conv__of_large_tiles(void **state)
         {CONV, .inputs = "bf16:3x24x7x9 =bf16:137x24x1x1 =bf16:137", BRAINS},
         {CONV, .inputs = "f16:2x3x19x21 =f16:65x3x7x7", .attrs = "pads=3,3,3,3 strides=2,2", HALVES,
          .then = "Mul =f16:1x65x1x1"},
+        {CONV, .inputs = "f16:2x16x20x20 =f16:130x16x1x1 =f16:130", .plus = "f16:2x130x20x20", HALVES},
+        {CONV, .inputs = "f16:1x136x27x31 =f16:72x136x1x1", HALVES},
     };
     KERNEL_CASES_RUN_CUDA(cases);
 }
@@ -104,10 +106,8 @@ static void matrix__products(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(conv__of_evenly_lying_rows),
-        cmocka_unit_test(conv__of_windows),
-        cmocka_unit_test(conv__with_what_follows),
-        cmocka_unit_test(conv__of_large_tiles),
+        cmocka_unit_test(conv__of_evenly_lying_rows), cmocka_unit_test(conv__of_windows),
+        cmocka_unit_test(conv__with_what_follows),    cmocka_unit_test(conv__of_large_tiles),
         cmocka_unit_test(matrix__products),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -13,13 +13,15 @@
 // Kind, rows, columns, warps along both, slices, stages, split.
 #define TILES(ROW) \
     ROW(wgmma, 128, 256, 8, 1, 1, 4, 1) \
-    ROW(wgmma, 256, 128, 8, 1, 1, 4, 1) \
     ROW(wgmma, 128, 128, 8, 1, 1, 3, 1) \
     ROW(wgmma, 256, 64, 8, 1, 1, 4, 1) \
     ROW(wgmma, 128, 64, 8, 1, 1, 4, 1) \
-    ROW(wgmma, 64, 256, 4, 1, 1, 4, 1) \
     ROW(wgmma, 64, 128, 4, 1, 1, 4, 1) \
     ROW(wgmma, 64, 64, 4, 1, 1, 6, 1) \
+    ROW(stream, 128, 256, 8, 1, 1, 4, 1) \
+    ROW(stream, 256, 128, 8, 1, 1, 4, 1) \
+    ROW(stream, 128, 128, 8, 1, 1, 5, 1) \
+    ROW(stream, 64, 64, 4, 1, 1, 3, 1) \
     ROW(mma, 128, 256, 2, 4, 1, 3, 1) \
     ROW(mma, 128, 128, 2, 2, 1, 3, 1) \
     ROW(mma, 64, 128, 2, 2, 1, 3, 1) \
@@ -146,7 +148,7 @@ bool ferry_cuda_tile_fits(const ferry_cuda_target *t, const ferry_cuda_tile *til
     const bool mma = (p->x_type == FERRY_F16 && ferry_cuda_has_mma_f16(t)) ||
                      (p->x_type == FERRY_BF16 && ferry_cuda_has_mma_bf16(t)) ||
                      (p->x_type == FERRY_S8 && ferry_cuda_has_mma_s8(t));
-    const bool wgmma = mma && tile->kind == FERRY_CUDA_TILE_wgmma && ferry_cuda_has_wgmma(t);
+    const bool wgmma = mma && ferry_cuda_tile_is_wgmma(tile) && ferry_cuda_has_wgmma(t);
     ferry_cuda_product_size size;
     if ((tile->kind == FERRY_CUDA_TILE_simt  ? mma
          : tile->kind == FERRY_CUDA_TILE_mma ? !mma

@@ -11,9 +11,10 @@
 #define FERRY_CUDA_FEW_CHANNELS 8
 
 typedef enum ferry_cuda_tile_kind {
-    FERRY_CUDA_TILE_simt, // multiply-adds
-    FERRY_CUDA_TILE_mma,  // matrix instructions of a warp
-    FERRY_CUDA_TILE_wgmma // of a warpgroup
+    FERRY_CUDA_TILE_simt,  // multiply-adds
+    FERRY_CUDA_TILE_mma,   // matrix instructions of a warp
+    FERRY_CUDA_TILE_wgmma, // of a warpgroup
+    FERRY_CUDA_TILE_stream // the same, for one tile after another
 } ferry_cuda_tile_kind;
 
 /// How a kernel cuts a product: see kernels/product.cuh and product_wgmma.cuh.
@@ -22,6 +23,11 @@ typedef struct ferry_cuda_tile {
     ferry_cuda_tile_kind kind;
     int m, n, warps_m, warps_n, slices, stages, split;
 } ferry_cuda_tile;
+
+static inline bool ferry_cuda_tile_is_wgmma(const ferry_cuda_tile *tile)
+{
+    return tile->kind == FERRY_CUDA_TILE_wgmma || tile->kind == FERRY_CUDA_TILE_stream;
+}
 
 /// NULL beyond the end.
 const ferry_cuda_tile *ferry_cuda_tile_at(size_t index);

@@ -12,6 +12,23 @@ static int64_t round_up(int64_t n, int64_t to)
     return (n + to - 1) / to * to;
 }
 
+// Two stages are in use while others are filled. A warp's sums leave by 16 rows of 64 columns.
+static void wgmma_sizes(const ferry_cuda_target *target, const ferry_cuda_tile *tile, size_t stage, int64_t steps,
+                        ferry_cuda_product_size *out)
+{
+    const size_t sums = (size_t)(out->threads / 32) * 16 * 64 * sizeof(float);
+    const bool streams = tile->kind == FERRY_CUDA_TILE_stream;
+    out->stages = tile->stages;
+    // Stages that no step fills need not be there.
+    const size_t ring = stage * (size_t)(!streams && steps < out->stages ? steps : out->stages);
+    out->shared_bytes = streams ? ring + sums : ring > sums ? ring : sums;
+    // Blocks of a multiprocessor, by its shared memory and registers; what is no sum takes some 56 of them.
+    const int by_shared = (int)((target->shared_bytes + 1024) / (out->shared_bytes + 1024));
+    const int by_registers = 65536 / (out->threads * (tile->m * tile->n / out->threads + 56));
+    out->resident = by_shared < by_registers ? by_shared : by_registers;
+    if (out->resident < 1) out->resident = 1;
+}
+
 bool ferry_cuda_product_sizes(const ferry_cuda_target *target, const ferry_cuda_product *p, const ferry_cuda_tile *tile,
                               ferry_cuda_product_size *out)
 {
@@ -38,15 +55,12 @@ bool ferry_cuda_product_sizes(const ferry_cuda_target *target, const ferry_cuda_
     if (out->stages > steps) out->stages = steps < 2 ? 2 : (int)steps;
     out->cluster = tile->split > 1 && ferry_cuda_has_clusters(target);
     const size_t stage = (size_t)(tile->m + tile->n) * 128;
-    size_t sums = (size_t)tile->slices * (size_t)tile->m * (size_t)(tile->n + 8) * sizeof(float);
-    size_t ring = stage * (size_t)out->stages;
-    if (tile->kind == FERRY_CUDA_TILE_wgmma) {
-        // Two of its stages are in use while others are filled; those that no step fills need not be there. A warp's
-        // sums leave by 16 rows of 64 columns.
-        out->stages = tile->stages;
-        ring = stage * (size_t)(steps < out->stages ? steps : out->stages);
-        sums = (size_t)(out->threads / 32) * 16 * (64 + 8) * sizeof(float);
+    if (ferry_cuda_tile_is_wgmma(tile)) {
+        wgmma_sizes(target, tile, stage, steps, out);
+        return true;
     }
+    const size_t sums = (size_t)tile->slices * (size_t)tile->m * (size_t)(tile->n + 8) * sizeof(float);
+    const size_t ring = stage * (size_t)out->stages;
     out->shared_bytes = ring > sums ? ring : sums;
     return true;
 }
@@ -144,13 +158,15 @@ static ferry_status write_text(const ferry_graph *g, const ferry_cuda_product *p
                        {"VECTOR", ferry_cuda_product_vector(p)},
                        {"WINDOW", p->windowed},
                        {"X_ZERO", p->x_zero},
-                       {"INTEGER", p->mult != NULL}};
+                       {"INTEGER", p->mult != NULL},
+                       {"STREAM", tile->kind == FERRY_CUDA_TILE_stream},
+                       {"RESIDENT", size->resident}};
         for (size_t i = 0; i < FERRY_COUNT_OF(defines); i++)
             ferry_cuda_source_define(s, defines[i].name, defines[i].value);
         if (p->windowed) write_window(&p->window, s);
         ferry_cuda_chain_write(g, &p->chain, before.text, s);
         ferry_cuda_source_add(s, "#include \"%s\"\n",
-                              tile->kind == FERRY_CUDA_TILE_wgmma ? "product_wgmma.cuh" : "product.cuh");
+                              ferry_cuda_tile_is_wgmma(tile) ? "product_wgmma.cuh" : "product.cuh");
         if (p->form_channels > 0) {
             ferry_cuda_source_define(s, "FORM_CHANNELS", p->form_channels);
             ferry_cuda_source_add(s, "#include \"product_form.cuh\"\n");

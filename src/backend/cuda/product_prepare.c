@@ -106,7 +106,10 @@ ferry_status ferry_cuda_product_prepare(ferry_cuda_device *device, const ferry_r
     const size_t partial_at = ferry_align_size(formed, 256);
     kernel->base.workspace_bytes = partial_at;
     const int64_t tiles_m = (place->rows + tile->m - 1) / tile->m, tiles_n = size.width / tile->n;
-    const uint64_t grid[3] = {(uint64_t)(tiles_m * tiles_n), 1, (uint64_t)tile->split};
+    int64_t blocks = tiles_m * tiles_n;
+    const int64_t at_a_time = (int64_t)size.resident * device->target.processors;
+    if (tile->kind == FERRY_CUDA_TILE_stream && blocks > at_a_time) blocks = at_a_time;
+    const uint64_t grid[3] = {(uint64_t)blocks, 1, (uint64_t)tile->split};
     const unsigned block[3] = {(unsigned)size.threads, 1, 1};
     ferry_cuda_launch *launch = NULL;
     FERRY_TRY(ferry_cuda_kernel_launch(kernel, 0, "ferry_product", grid, block, size.shared_bytes, &launch, err));

@@ -37,6 +37,7 @@ static double larger(double a, double b)
 static double resident_blocks(const ferry_cuda_target *t, const ferry_cuda_tile *tile,
                               const ferry_cuda_product_size *size)
 {
+    if (size->resident > 0) return size->resident;
     const double sums = (double)tile->m * tile->n * tile->slices / size->threads;
     const double registers = smaller(255, sums * 1.25 + 56);
     const double by_shared = (double)t->shared_bytes / ((double)size->shared_bytes + 1024);
@@ -54,7 +55,7 @@ static step step_clocks(const ferry_cuda_target *t, const ferry_cuda_product *p,
     const double peak =
         ferry_cuda_peak_macs(t, tile->kind != FERRY_CUDA_TILE_simt || p->mult ? (int)p->x_type : FERRY_F32);
     // On sm_90 and newer mma.sync does not reach the rate of those chips' own instructions, which the peak is of.
-    const bool wgmma = tile->kind == FERRY_CUDA_TILE_wgmma;
+    const bool wgmma = ferry_cuda_tile_is_wgmma(tile);
     const double reached = wgmma ? 0.8 : tile->kind == FERRY_CUDA_TILE_mma && t->chip >= 90 ? 0.29 : 0.6;
     const double macs_a_clock = reached * peak / (t->processors * t->clock_ghz * 1e9);
     const double clocks = (double)tile->m * tile->n * 128.0 / (double)ferry_dtype_bytes(p->x_type) / macs_a_clock;

@@ -14,6 +14,7 @@ typedef struct ferry_cuda_product_size {
     int stages, threads;      // as used on that chip
     bool cluster;             // the blocks that share a tile are one
     size_t shared_bytes;      // of a block
+    int resident;             // blocks that a multiprocessor is to hold, of tiles of warpgroups; 0: as many as it can
 } ferry_cuda_product_size;
 
 /// False when they are beyond what kernels count in.
