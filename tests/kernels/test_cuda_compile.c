@@ -12,13 +12,13 @@
 #include "support/kernel_case.h"
 
 static const kernel_case cases[] = {
-    {"ferry", "FusedConv", "f16:1x64x7x7 =f16:128x64x3x3 =f32:128 f16:1x128x7x7", "pads=1,1,1,1 act=relu",
+    {"ferry", "FusedConv", "f16:8x64x9x9 =f16:256x64x3x3 =f32:256 f16:8x256x9x9", "pads=1,1,1,1 act=relu",
      .outputs = 1},
     {"", "Conv", "f32:2x3x15x17 =f32:33x3x7x7", "pads=3,3,3,3 strides=2,2", .outputs = 1},
     {"ferry", "Silu", "f16:1x8x4x4", .outputs = 1},
     {"ferry", "QMul", "s8:2x16x5x7 s8:2x16x1x1", .attrs = "mult=0.01 b_zero=-128 shift=-7"},
     {"ferry", "QTable", "s8:1x24x7x5 =s8:256", .outputs = 1},
-    {"ferry", "QConv", "s8:1x64x7x7 =s8:128x64x3x3 =f32:128@0.01 =f32:128 s8:1x128x7x7",
+    {"ferry", "QConv", "s8:8x64x9x9 =s8:256x64x3x3 =f32:256@0.01 =f32:256 s8:8x256x9x9",
      "pads=1,1,1,1 act=relu x_zero=-128", .outputs = 1},
     {"ferry", "QConv", "s8:1x96x9x9 =s8:96x1x3x3 =f32:96@0.01 =f32:96", "group=96 pads=1,1,1,1 x_zero=-128",
      .outputs = 1},

@@ -13,7 +13,6 @@
 // Kind, rows, columns, warps along both, slices, stages, split.
 #define TILES(ROW) \
     ROW(wgmma, 128, 256, 8, 1, 1, 4, 1) \
-    ROW(wgmma, 128, 128, 8, 1, 1, 3, 1) \
     ROW(wgmma, 256, 64, 8, 1, 1, 4, 1) \
     ROW(wgmma, 128, 64, 8, 1, 1, 4, 1) \
     ROW(wgmma, 64, 128, 4, 1, 1, 4, 1) \

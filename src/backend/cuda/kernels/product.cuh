@@ -159,7 +159,10 @@ extern "C" __global__ void __launch_bounds__(threads) SHARE_A_TILE
     constexpr int group = stores >= 4 * threads * blocks ? 4 : stores >= 2 * threads * blocks ? 2 : 1;
     constexpr bool chains = SPLIT == 1 || CLUSTER;
     const int first = (CLUSTER ? blockIdx.z * threads : 0) + threadIdx.x;
+    static_assert(threads % (TILE_N / 8) == 0, "a thread's stores are of the same columns");
+    factors by;
     operands with[group];
+    if (chains) to.fetch(n + column_of(first), by);
 #pragma unroll
     for (int g = 0; g < group; g++)
         if (chains) to.fetch(m + row_of(first + g * threads * blocks), n + column_of(first + g * threads * blocks), with[g]);
@@ -179,7 +182,7 @@ extern "C" __global__ void __launch_bounds__(threads) SHARE_A_TILE
             sum_type v[8] = {};
             add_blocks(tile + row * sum_pitch + column, v);
             if (chains)
-                to.finish(m + row, n + column, v, with[g]);
+                to.finish(m + row, n + column, v, by, with[g]);
             else
                 store_raw<8>(partial + ((long long)blockIdx.z * rows + m + row) * (tiles_n * TILE_N) + n + column, v);
         }
@@ -210,11 +213,13 @@ extern "C" __global__ void __launch_bounds__(128)
     to.y = y, to.bias = bias, to.rows = rows, to.columns = columns, to.pitch = y_pitch, to.plane = plane;
     FERRY_EACH_OPERAND(GIVE)
     to.begin();
+    factors by;
     operands with;
+    to.fetch(column, by);
     to.fetch(row, column, with);
     sum_type v[8] = {};
 #pragma unroll
     for (int s = 0; s < SPLIT; s++) add_eight(partial + ((long long)s * rows + row) * width + column, v);
-    to.finish(row, column, v, with);
+    to.finish(row, column, v, by, with);
 }
 #endif

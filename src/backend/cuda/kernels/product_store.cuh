@@ -45,11 +45,15 @@ template <class T> struct eight {
     }
 };
 
-struct operands {
+// What every row has.
+struct factors {
     eight<float> bias;
 #if INTEGER
     eight<float> mult;
 #endif
+};
+
+struct operands {
     FERRY_EACH_OPERAND(EIGHT)
 };
 
@@ -64,26 +68,31 @@ struct store_to {
     __device__ __forceinline__ int width() const { return (columns + TILE_N - 1) / TILE_N * TILE_N; }
     __device__ __forceinline__ bool has(int row, int column) const { return row < rows && column < columns; }
 
+    __device__ __forceinline__ void fetch(int column, factors &to) const
+    {
+        if (column >= columns) return;
+        to.bias.load(bias + column, true, 8);
+#if INTEGER
+        to.mult.load(bias + width() + column, true, 8);
+#endif
+    }
     // What the chain reads for eight columns of a row, if there are such.
     __device__ __forceinline__ void fetch(int row, int column, operands &to) const
     {
         const int left = columns - column;
         const bool whole = even && left >= 8;
         if (!has(row, column)) return;
-        to.bias.load(bias + column, true, 8);
-#if INTEGER
-        to.mult.load(bias + width() + column, true, 8);
-#endif
         FERRY_EACH_OPERAND(FETCH)
     }
-    __device__ __forceinline__ void finish(int row, int column, const sum_type (&v)[8], const operands &with) const
+    __device__ __forceinline__ void finish(int row, int column, const sum_type (&v)[8], const factors &by,
+                                           const operands &with) const
     {
         const int left = columns - column;
         Y_TYPE made[8];
 #pragma unroll
         for (int e = 0; e < 8; e++) {
 #if INTEGER
-            const float t = ferry_chain(fmaf((float)v[e], with.mult.elements[e], with.bias.elements[e])
+            const float t = ferry_chain(fmaf((float)v[e], by.mult.elements[e], by.bias.elements[e])
                                             FERRY_EACH_OPERAND(PASS));
 #ifdef TABLE_TYPE
             made[e] = reinterpret_cast<const TABLE_TYPE *>(bias + 2 * width())[round_s8(t) + 128];
@@ -91,7 +100,7 @@ struct store_to {
             made[e] = stored<Y_TYPE>::of(t);
 #endif
 #else
-            made[e] = element<Y_TYPE>::of(ferry_chain(v[e] + with.bias.elements[e] FERRY_EACH_OPERAND(PASS)));
+            made[e] = element<Y_TYPE>::of(ferry_chain(v[e] + by.bias.elements[e] FERRY_EACH_OPERAND(PASS)));
 #endif
         }
         Y_TYPE *at = y + (long long)row * pitch + column;

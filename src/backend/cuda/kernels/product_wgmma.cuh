@@ -89,7 +89,7 @@ struct source {
 
 constexpr int run = 64; // columns that a warp stores at a time
 // Rows whose operands are on their way at a time, of the four that a lane stores.
-constexpr int group = TILE_M * TILE_N / threads * RESIDENT >= 128 ? 2 : 4;
+constexpr int group = TILE_M * TILE_N / threads * RESIDENT < 128 ? 4 : 2;
 
 // Of a warp's 16 rows of sums: turned, so that those written or read at a time meet all banks.
 FERRY_INLINE int sum_at(int row, int column)
@@ -171,7 +171,9 @@ extern "C" __global__ void __launch_bounds__(threads, RESIDENT)
 #pragma unroll
             for (int j = 0; j < sums::width / run; j++) {
                 const int row = m + 64 * i, column = n + run * j;
+                factors by;
                 operands with[group];
+                to.fetch(column, by);
 #pragma unroll
                 for (int r = 0; r < group; r++) to.fetch(row + 4 * r, column, with[r]);
                 __syncwarp();
@@ -185,7 +187,7 @@ extern "C" __global__ void __launch_bounds__(threads, RESIDENT)
                 for (int r = 0; r < 4; r++) {
                     sum_type v[8];
                     load_raw<8>(own + sum_at(4 * r + lane / 8, lane % 8 * 8), v);
-                    if (to.has(row + 4 * r, column)) to.finish(row + 4 * r, column, v, with[r % group]);
+                    if (to.has(row + 4 * r, column)) to.finish(row + 4 * r, column, v, by, with[r % group]);
                     if (r + group < 4) to.fetch(row + 4 * (r + group), column, with[r % group]);
                 }
             }
