@@ -70,6 +70,12 @@ FERRY_API ferry_status ferry_runtime_device(const ferry_runtime *runtime, int32_
 /// Fills in up to `capacity` entries and returns how many there are. Opens each device briefly. Thread-safe.
 FERRY_API size_t ferry_devices(ferry_device_description *out, size_t capacity);
 
+/// What works on this machine, what is missing and how to get it, as one JSON object (see `ferry doctor`): "works" is
+/// false when something that is there does not do its work; "findings" has for each part its "state" ("works",
+/// "absent", "broken"), a "text", and what to do about it as "remedy", or null.
+/// Freed with ferry_bytes_free(text, strlen(text) + 1).
+FERRY_API ferry_status ferry_diagnose(char **out_text, ferry_error *error);
+
 // --- Memory --------------------------------------------------------------------------------------------------------
 
 /// Memory of the runtime's device (ordinary memory on the CPU), at least 64-byte aligned. NULL when there is none left.

@@ -51,7 +51,7 @@ from ferry._pictures import (SampleList, color_of_class, encode_picture, pixels_
 from ferry._preprocess import Geometry, Preprocess
 from ferry._progress import ProgressReport
 from ferry._results import Class, Detection, Result
-from ferry._runtime import Runtime, default_runtime, devices
+from ferry._runtime import Runtime, default_runtime, devices, diagnose
 from ferry._stream import Event, Stream
 from ferry._types import Binding, DataType, Device, Precision, Severity
 
@@ -65,7 +65,8 @@ __all__ = [
     "FileError", "Geometry", "HistogramInfo", "Histograms", "InternalError", "InvalidArgumentError", "IoU", "Labels",
     "LayerTime", "Logger", "Model", "Network", "Node", "NotReadyError", "OutOfMemoryError", "Precision", "Preprocess",
     "ProgressReport", "Result", "Runtime", "SampleList", "Severity", "Stream", "Tensor", "TopK", "TrueBox",
-    "UnavailableError", "UnsupportedError", "build", "color_of_class", "default_runtime", "devices", "encode_picture",
+    "UnavailableError", "UnsupportedError", "build", "color_of_class", "default_runtime", "devices", "diagnose",
+    "encode_picture",
     "from_dlpack", "load", "passes", "pixels_of", "read_picture", "resize", "supports_operator", "write_picture",
 ]
 

@@ -150,6 +150,7 @@ FUNCTIONS = {
     "ferry_runtime_host_memory": (B, [P]),
     "ferry_runtime_device": (S, [P, I, R(s.DeviceDescription)]),
     "ferry_runtime_memory": (S, [P, R(s.MemoryInfo)]),
+    "ferry_diagnose": (S, [R(P)]),
     "ferry_devices": (Z, [R(s.DeviceDescription), Z]),
     "ferry_memory_alloc": (P, [P, Z]),
     "ferry_memory_free": (None, [P, P, Z]),

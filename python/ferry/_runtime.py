@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A Runtime is an opened device. Engines are loaded into it, memory and streams come from it."""
 import ctypes
+import json
 import os
 from typing import Any, Dict, List, Optional, Tuple
 
@@ -11,7 +12,7 @@ from ferry._callbacks import guarded
 from ferry._engine import Engine
 from ferry._errors import ClosedError, InvalidArgumentError
 from ferry._handles import RuntimeHandle
-from ferry._library import encode_optional, lib
+from ferry._library import encode_optional, lib, take_bytes_text
 from ferry._logger import CLogger, logger_of
 from ferry._memory import DeviceArray, DeviceMemory, device_array_of, from_dlpack, pinned_empty
 from ferry._stream import Event, Stream
@@ -24,6 +25,13 @@ def devices() -> List[Device]:
     found = (_structs.DeviceDescription * count)()
     lib.devices(found, count)
     return [_device(d) for d in found]
+
+
+def diagnose() -> Dict[str, Any]:
+    """What works on this machine and what is missing, as `ferry doctor --json` has it but for its trial runs."""
+    text = ctypes.c_void_p()
+    lib.diagnose(ctypes.byref(text))
+    return json.loads(take_bytes_text(text))
 
 
 def _device(struct: Any) -> Device:

@@ -131,6 +131,7 @@ typedef struct ferry_device_info {
     uint32_t fast_dtypes;  // bit (1 << ferry_dtype): faster than f32 here
 } ferry_device_info;
 
+struct ferry_diagnosis;       // base/diagnosis.h
 struct ferry_preprocess_work; // vision/preprocess_work.h
 
 /// A device's memory, and what its prepared kernels hold of it beside their workspace.
@@ -235,6 +236,8 @@ typedef struct ferry_backend {
     ferry_status (*capture_launch)(void *graph, ferry_device_stream *stream, ferry_error *err);
     void (*capture_destroy)(void *graph);
 
+    /// What of the backend's needs is on this machine, in words; no device need be there. Optional.
+    void (*diagnose)(struct ferry_diagnosis *out);
     /// Optional: NULL where the memory is the host's.
     ferry_status (*measure_memory)(ferry_device *device, ferry_device_memory *out, ferry_error *err);
 } ferry_backend;

@@ -308,6 +308,10 @@ class Devices(unittest.TestCase):
         self.assertTrue(runtime.host_memory)
         self.assertIsInstance(runtime.fast_precisions, ferry.Precision)
         self.assertEqual(runtime.memory, {})
+        found = ferry.diagnose()
+        self.assertIn({"part": "PNG", "state": "works", "text": "pictures are read and written", "remedy": None},
+                      found["findings"])
+        self.assertIsInstance(found["works"], bool)
 
     def test_a_device_that_is_not_there_is_an_ordinary_answer(self):
         missing = [d.name for d in ferry.devices() if not d.available]

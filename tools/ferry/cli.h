@@ -278,6 +278,7 @@ int cli_inspect(const cli_settings *settings, int argc, char **argv);
 int cli_compare(const cli_settings *settings, int argc, char **argv);
 int cli_eval(const cli_settings *settings, int argc, char **argv);
 int cli_check(const cli_settings *settings, int argc, char **argv);
+int cli_doctor(const cli_settings *settings, int argc, char **argv);
 int cli_devices(const cli_settings *settings, int argc, char **argv);
 
 #endif // FERRY_TOOLS_CLI_H_

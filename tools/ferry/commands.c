@@ -140,6 +140,20 @@ static const cli_command commands[] = {
         .run = cli_check,
     },
     {
+        .name = "doctor",
+        .arguments = "",
+        .summary = "say what works on this machine, and what is missing",
+        .description =
+            "Looks at the processor, the GPU's driver, its compiler and libraries, the cache of compiled kernels, "
+            "pictures and the board, then builds and runs a small network on each device. Each line begins with "
+            "'works', "
+            "'absent' (no fault: not everything need be there) or 'BROKEN', and says how to get what is missing.\n\n"
+            "The exit status is 1 when something is broken.",
+        .groups = devices_groups,
+        .most_arguments = 0,
+        .run = cli_doctor,
+    },
+    {
         .name = "devices",
         .arguments = "",
         .summary = "list what this machine has",

@@ -313,5 +313,6 @@ const ferry_backend ferry_backend_cuda = {
     .capture_rebind = ferry_cuda_capture_rebind,
     .capture_launch = ferry_cuda_capture_launch,
     .capture_destroy = ferry_cuda_capture_destroy,
+    .diagnose = ferry_cuda_diagnose,
     .measure_memory = cuda_measure_memory,
 };

@@ -35,6 +35,9 @@ struct ferry_device_stream {
     struct ferry_cuda_capture *capture; // not NULL: what is enqueued goes into a graph instead of being run
 };
 
+/// diagnose.c
+void ferry_cuda_diagnose(struct ferry_diagnosis *out);
+
 /// Makes the device's context this thread's current one until ferry_cuda_leave. FERRY_ERR_UNAVAILABLE for a target,
 /// FERRY_ERR_DEVICE where the driver serves this process no more.
 ferry_status ferry_cuda_enter(const ferry_cuda_device *device, ferry_error *err);

@@ -4,6 +4,7 @@
 #include <dlfcn.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,6 +13,7 @@
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static ferry_cu_driver driver;
 static bool opened;
+static ferry_cu_problem problem; // of the last attempt
 
 // What broke this process's work on the GPU: written once, before `broken` says so.
 static pthread_mutex_t breaking = PTHREAD_MUTEX_INITIALIZER;
@@ -76,6 +78,8 @@ static ferry_status load(void *library, const char *path, ferry_error *err)
 #undef LOAD
     if (!missing && !driver.cuGraphInstantiateWithFlags && !driver.cuGraphInstantiate_v2)
         missing = "cuGraphInstantiateWithFlags";
+    problem = !driver.cuInit ? FERRY_CU_BAD_LIBRARY : missing ? FERRY_CU_TOO_OLD : FERRY_CU_NO_PROBLEM;
+    if (!driver.cuInit) return ferry_fail(err, FERRY_ERR_UNAVAILABLE, "%s is no NVIDIA driver: it has no cuInit", path);
     if (missing)
         return ferry_fail(err, FERRY_ERR_UNAVAILABLE,
                           "the NVIDIA driver (%s) has no %s: it is older than CUDA 10.2's; install a newer driver",
@@ -86,6 +90,7 @@ static ferry_status load(void *library, const char *path, ferry_error *err)
 static ferry_status start(ferry_error *err)
 {
     const ferry_cu_result r = driver.cuInit(0);
+    problem = r == FERRY_CU_NO_DEVICE ? FERRY_CU_NO_GPU : r != 0 ? FERRY_CU_NO_START : FERRY_CU_NO_PROBLEM;
     if (r == FERRY_CU_NO_DEVICE)
         return ferry_fail(err, FERRY_ERR_UNAVAILABLE, "the NVIDIA driver is there, but finds no GPU");
     if (r != 0) {
@@ -93,10 +98,10 @@ static ferry_status start(ferry_error *err)
         return FERRY_ERR_UNAVAILABLE;
     }
     FERRY_TRY(ferry_cu_check(&driver, driver.cuDriverGetVersion(&driver.version), "asking the driver's version", err));
-    if (driver.version < OLDEST_DRIVER)
-        return ferry_fail(err, FERRY_ERR_UNAVAILABLE, "the NVIDIA driver serves CUDA %d.%d; 10.2 or newer is needed",
-                          driver.version / 1000, driver.version % 1000 / 10);
-    return FERRY_OK;
+    if (driver.version >= OLDEST_DRIVER) return FERRY_OK;
+    problem = FERRY_CU_TOO_OLD;
+    return ferry_fail(err, FERRY_ERR_UNAVAILABLE, "the NVIDIA driver serves CUDA %d.%d; 10.2 or newer is needed",
+                      driver.version / 1000, driver.version % 1000 / 10);
 }
 
 static ferry_status open_once(ferry_error *err)
@@ -104,8 +109,11 @@ static ferry_status open_once(ferry_error *err)
     const char *path = getenv("FERRY_LIBCUDA");
     if (!path || !path[0]) path = "libcuda.so.1";
     void *library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
-    if (!library)
-        return ferry_fail(err, FERRY_ERR_UNAVAILABLE, "no NVIDIA driver: %s could not be opened (%s)", path, dlerror());
+    if (!library) {
+        const char *why = dlerror();
+        problem = strstr(why, "No such file") && strstr(why, path) ? FERRY_CU_NO_LIBRARY : FERRY_CU_BAD_LIBRARY;
+        return ferry_fail(err, FERRY_ERR_UNAVAILABLE, "no NVIDIA driver: %s could not be opened (%s)", path, why);
+    }
     ferry_status s = load(library, path, err);
     if (s == FERRY_OK) s = start(err);
     if (s != FERRY_OK) {
@@ -116,11 +124,27 @@ static ferry_status open_once(ferry_error *err)
     return FERRY_OK;
 }
 
-ferry_status ferry_cu_driver_get(const ferry_cu_driver **out, ferry_error *err)
+ferry_status ferry_cu_driver_find(const ferry_cu_driver **out, ferry_cu_problem *out_problem, ferry_error *err)
 {
     pthread_mutex_lock(&mutex);
     const ferry_status s = opened ? FERRY_OK : open_once(err);
+    *out_problem = s == FERRY_OK ? FERRY_CU_NO_PROBLEM : problem;
     pthread_mutex_unlock(&mutex);
     *out = s == FERRY_OK ? &driver : NULL;
     return s;
+}
+
+ferry_status ferry_cu_driver_get(const ferry_cu_driver **out, ferry_error *err)
+{
+    ferry_cu_problem ignored;
+    return ferry_cu_driver_find(out, &ignored, err);
+}
+
+void ferry_cu_driver_path(char *out, size_t bytes)
+{
+    void *symbol = NULL;
+    Dl_info at;
+    memcpy(&symbol, &driver.cuInit, sizeof symbol);
+    const bool found = symbol && dladdr(symbol, &at) && at.dli_fname;
+    snprintf(out, bytes, "%s", found ? at.dli_fname : "libcuda.so.1");
 }

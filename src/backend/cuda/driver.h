@@ -143,6 +143,20 @@ typedef struct ferry_cu_driver {
 /// missing. Looked for as libcuda.so.1, or where FERRY_LIBCUDA says. Thread-safe.
 ferry_status ferry_cu_driver_get(const ferry_cu_driver **out, ferry_error *err);
 
+/// Why there is none.
+typedef enum ferry_cu_problem {
+    FERRY_CU_NO_PROBLEM,
+    FERRY_CU_NO_LIBRARY,  // no such file
+    FERRY_CU_BAD_LIBRARY, // a file that is no library, or another one
+    FERRY_CU_TOO_OLD,
+    FERRY_CU_NO_GPU,
+    FERRY_CU_NO_START, // it fails to initialise
+} ferry_cu_problem;
+/// The same, with the kind of what is wrong.
+ferry_status ferry_cu_driver_find(const ferry_cu_driver **out, ferry_cu_problem *out_problem, ferry_error *err);
+/// The file that the driver was opened from.
+void ferry_cu_driver_path(char *out, size_t bytes);
+
 /// FERRY_OK, or a failure that names what was done and what the driver says of it. Failures after which the driver
 /// serves this process no more are remembered.
 ferry_status ferry_cu_check(const ferry_cu_driver *driver, ferry_cu_result result, const char *doing, ferry_error *err);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "backend/cuda/nvrtc.h"
+#include "backend/cuda/nvrtc_library.h"
 
 #include <dlfcn.h>
 #include <pthread.h>
@@ -7,34 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
+#include "base/diagnosis.h"
 #include "base/hash.h"
-
-#define MOST_HEADERS 64
-#define MOST_CHIPS 64
-
-typedef struct program_ *program;
-
-struct ferry_nvrtc {
-    void *library; // NULL: not there
-    char path[256];
-    int version;
-    uint64_t identity;
-    int chips[MOST_CHIPS], n_chips; // that it makes cubins for
-    int (*nvrtcVersion)(int *, int *);
-    int (*nvrtcGetNumSupportedArchs)(int *);
-    int (*nvrtcGetSupportedArchs)(int *);
-    int (*nvrtcCreateProgram)(program *, const char *, const char *, int, const char *const *, const char *const *);
-    int (*nvrtcDestroyProgram)(program *);
-    int (*nvrtcCompileProgram)(program, int, const char *const *);
-    int (*nvrtcGetPTXSize)(program, size_t *);
-    int (*nvrtcGetPTX)(program, char *);
-    int (*nvrtcGetCUBINSize)(program, size_t *); // from CUDA 11.1 on; NULL: it makes PTX only
-    int (*nvrtcGetCUBIN)(program, char *);
-    int (*nvrtcGetProgramLogSize)(program, size_t *);
-    int (*nvrtcGetProgramLog)(program, char *);
-    const char *(*nvrtcGetErrorString)(int);
-};
 
 // Names of the library by ABI, newest first; from CUDA 11.3 on a major version keeps one.
 static const char *const names[] = {"libnvrtc.so.13",   "libnvrtc.so.12",   "libnvrtc.so.11.2",
@@ -85,17 +61,9 @@ static bool list_chips(ferry_nvrtc *n)
         n->n_chips = (int)FERRY_COUNT_OF(old);
         return true;
     }
-    if (n->nvrtcGetNumSupportedArchs(&count) != 0 || count < 1 || count > MOST_CHIPS) return false;
+    if (n->nvrtcGetNumSupportedArchs(&count) != 0 || count < 1 || count > FERRY_NVRTC_MOST_CHIPS) return false;
     n->n_chips = count;
     return n->nvrtcGetSupportedArchs(n->chips) == 0;
-}
-
-// Options of every compilation. Without the words that few programs need (seen with 12.9 and 13), compiling is 5 %
-// quicker.
-static const char *const usual_options[] = {"--std=c++14", "--fmad=false", "--minimal"};
-static size_t count_usual_options(const ferry_nvrtc *n)
-{
-    return FERRY_COUNT_OF(usual_options) - (n->version < 12090);
 }
 
 static uint64_t identify(const ferry_nvrtc *n)
@@ -105,7 +73,9 @@ static uint64_t identify(const ferry_nvrtc *n)
     Dl_info at;
     ferry_hasher_init64(&hasher);
     ferry_hasher_update_u64(&hasher, (uint64_t)n->version);
-    for (size_t i = 0; i < count_usual_options(n); i++) ferry_hasher_update_text(&hasher, usual_options[i]);
+    size_t count = 0;
+    const char *const *options = ferry_nvrtc_usual_options(n, &count);
+    for (size_t i = 0; i < count; i++) ferry_hasher_update_text(&hasher, options[i]);
     // Its file tells apart what goes by the same version.
     void *symbol = dlsym(n->library, "nvrtcVersion");
     if (dladdr(symbol, &at) && at.dli_fname && stat(at.dli_fname, &st) == 0) {
@@ -132,27 +102,34 @@ static bool open_path(ferry_nvrtc *n, const char *path)
     return false;
 }
 
-// In the folders of a list in turn. An entry may be the library's own path.
-static void open_name(ferry_nvrtc *n, const char *name, const char *list)
+static const char *searched_folders(void)
 {
-    char path[sizeof n->path];
-    for (const char *at = list; !n->library; at++) {
-        const size_t length = strcspn(at, ":");
-        const bool own = length > strlen(name) && strncmp(at + length - strlen(name), name, strlen(name)) == 0;
-        snprintf(path, sizeof path, "%.*s%s%s", (int)length, at, length && !own ? "/" : "", own ? "" : name);
-        if (open_path(n, path)) return;
-        at += length;
-        if (!*at) return;
-    }
+    const char *own = getenv("FERRY_LIBNVRTC");
+    return own && own[0] ? own : usual_folders;
+}
+
+// The library's path by the list's next entry, which may be that path itself; false at the end of the list.
+static bool next_path(const char **list, const char *name, char *out, size_t bytes)
+{
+    const char *at = *list;
+    if (!at) return false;
+    const size_t length = strcspn(at, ":");
+    const bool own = length > strlen(name) && strncmp(at + length - strlen(name), name, strlen(name)) == 0;
+    snprintf(out, bytes, "%.*s%s%s", (int)length, at, length && !own ? "/" : "", own ? "" : name);
+    *list = at[length] ? at + length + 1 : NULL;
+    return true;
 }
 
 static void open_all(void)
 {
-    const char *own = getenv("FERRY_LIBNVRTC");
-    const char *folders = own && own[0] ? own : usual_folders;
     if (searched) return;
     searched = true;
-    for (size_t i = 0; i < NAMES; i++) open_name(&known[i], names[i], folders);
+    for (size_t i = 0; i < NAMES; i++) {
+        char path[sizeof known->path];
+        const char *list = searched_folders();
+        bool found = false;
+        while (!found && next_path(&list, names[i], path, sizeof path)) found = open_path(&known[i], path);
+    }
 }
 
 static bool serves(const ferry_nvrtc *n, int chip, int most_major)
@@ -187,6 +164,55 @@ ferry_status ferry_nvrtc_get(int chip, int most_major, const ferry_nvrtc **out, 
         which, chip);
 }
 
+// "sm_50 sm_52 ..."
+static void list_names(const ferry_nvrtc *n, char *out, size_t bytes)
+{
+    size_t used = 0;
+    out[0] = 0;
+    for (int i = 0; i < n->n_chips && used + 8 < bytes; i++)
+        used += (size_t)snprintf(out + used, bytes - used, " sm_%d", n->chips[i]);
+}
+
+// A file that is there and that the search passed over: damaged, or of another machine.
+static void diagnose_file(ferry_diagnosis *d, const char *path, bool *any)
+{
+    if (access(path, F_OK) != 0) return;
+    void *library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+    ferry_diagnosis_add(d, "NVRTC", FERRY_FOUND_BROKEN, "install nvidia-cuda-nvrtc-cu12 or the CUDA toolkit anew",
+                        "%s is there and can't be used (%s)", path, library ? "functions are missing" : dlerror());
+    if (library) dlclose(library);
+    *any = true;
+}
+
+void ferry_nvrtc_diagnose(ferry_diagnosis *d)
+{
+    bool any = false;
+    char text[512];
+    pthread_mutex_lock(&mutex);
+    open_all();
+    for (size_t i = 0; i < NAMES; i++) {
+        const ferry_nvrtc *n = &known[i];
+        if (!n->library) {
+            const char *list = searched_folders();
+            while (next_path(&list, names[i], text, sizeof text)) diagnose_file(d, text, &any);
+            continue;
+        }
+        list_names(n, text, sizeof text);
+        ferry_diagnosis_add(d, "NVRTC", FERRY_FOUND_WORKS, NULL, "%d.%d (%s), for%s", n->version / 1000,
+                            n->version % 1000 / 10, n->path, text);
+        any = true;
+    }
+    pthread_mutex_unlock(&mutex);
+    const char *own = searched_folders();
+    if (!any)
+        ferry_diagnosis_add(
+            d, "NVRTC", FERRY_FOUND_ABSENT,
+            "install the CUDA toolkit, or `pip install nvidia-cuda-nvrtc-cu12` and set FERRY_LIBNVRTC to "
+            "the folder of its libnvrtc.so.12",
+            "no compiler of CUDA kernels: engines for GPUs can be run, not built; looked for in %s%s",
+            own[0] == ':' ? "the linker's folders" : "", own);
+}
+
 void ferry_nvrtc_describe(char *out, size_t out_bytes)
 {
     bool any = false;
@@ -219,63 +245,4 @@ uint64_t ferry_nvrtc_identity(const ferry_nvrtc *nvrtc)
 const char *ferry_nvrtc_path(const ferry_nvrtc *nvrtc)
 {
     return nvrtc->path;
-}
-
-static ferry_status fail_with_log(const ferry_nvrtc *n, program p, int result, const char *arch, const ferry_heap *heap,
-                                  ferry_error *err)
-{
-    size_t bytes = 0;
-    char *log = NULL;
-    if (n->nvrtcGetProgramLogSize(p, &bytes) == 0 && bytes) log = ferry_heap_alloc(heap, bytes + 1);
-    if (log && n->nvrtcGetProgramLog(p, log) != 0) log[0] = 0;
-    ferry_fail(err, FERRY_ERR_INTERNAL, "NVRTC %d.%d, %s: %s\n%.3000s", n->version / 1000, n->version % 1000 / 10, arch,
-               n->nvrtcGetErrorString(result), log ? log : "");
-    ferry_heap_free(heap, log, bytes + 1);
-    return FERRY_ERR_INTERNAL;
-}
-
-// "sm_53" as the virtual chip that PTX is made for.
-static void virtual_arch(const char *arch, char *out, size_t bytes)
-{
-    snprintf(out, bytes, "compute_%s", strncmp(arch, "sm_", 3) == 0 ? arch + 3 : arch);
-}
-
-static ferry_status compile(const ferry_nvrtc *n, program p, const char *arch, const ferry_heap *heap, void **out_code,
-                            size_t *out_bytes, ferry_error *err)
-{
-    const bool ptx = !n->nvrtcGetCUBIN;
-    char option[64], chip[32];
-    virtual_arch(arch, chip, sizeof chip);
-    snprintf(option, sizeof option, "--gpu-architecture=%s", ptx ? chip : arch);
-    const char *options[1 + FERRY_COUNT_OF(usual_options)] = {option};
-    memcpy(&options[1], usual_options, sizeof usual_options);
-    int r = n->nvrtcCompileProgram(p, 1 + (int)count_usual_options(n), options);
-    if (r == 0) r = ptx ? n->nvrtcGetPTXSize(p, out_bytes) : n->nvrtcGetCUBINSize(p, out_bytes);
-    if (r != 0) return fail_with_log(n, p, r, arch, heap, err);
-    *out_code = ferry_heap_alloc_uninit(heap, *out_bytes);
-    if (!*out_code) return ferry_fail_memory(err, "a compiled kernel");
-    r = ptx ? n->nvrtcGetPTX(p, *out_code) : n->nvrtcGetCUBIN(p, *out_code);
-    if (r == 0) return FERRY_OK;
-    ferry_heap_free(heap, *out_code, *out_bytes);
-    *out_code = NULL;
-    return fail_with_log(n, p, r, arch, heap, err);
-}
-
-ferry_status ferry_nvrtc_compile(const ferry_nvrtc *n, const char *text, const ferry_nvrtc_header *headers,
-                                 size_t n_headers, const char *arch, const ferry_heap *heap, void **out_code,
-                                 size_t *out_bytes, ferry_error *err)
-{
-    *out_code = NULL;
-    const char *texts[MOST_HEADERS], *header_names[MOST_HEADERS];
-    if (n_headers > MOST_HEADERS) return ferry_fail(err, FERRY_ERR_INTERNAL, "%zu headers", n_headers);
-    for (size_t i = 0; i < n_headers; i++) {
-        texts[i] = headers[i].text;
-        header_names[i] = headers[i].name;
-    }
-    program p = NULL;
-    const int r = n->nvrtcCreateProgram(&p, text, "ferry.cu", (int)n_headers, texts, header_names);
-    if (r != 0) return ferry_fail(err, FERRY_ERR_INTERNAL, "NVRTC: %s", n->nvrtcGetErrorString(r));
-    const ferry_status s = compile(n, p, arch, heap, out_code, out_bytes, err);
-    n->nvrtcDestroyProgram(&p);
-    return s;
 }

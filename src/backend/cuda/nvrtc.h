@@ -3,6 +3,7 @@
 #ifndef FERRY_SRC_BACKEND_CUDA_NVRTC_H_
 #define FERRY_SRC_BACKEND_CUDA_NVRTC_H_
 
+#include "base/diagnosis.h"
 #include "base/heap.h"
 #include "base/status.h"
 
@@ -35,6 +36,8 @@ ferry_status ferry_nvrtc_compile(const ferry_nvrtc *nvrtc, const char *text, con
                                  size_t n_headers, const char *arch, const ferry_heap *heap, void **out_code,
                                  size_t *out_bytes, ferry_error *err);
 
+/// Each version that is here, or that is and can't be used.
+void ferry_nvrtc_diagnose(ferry_diagnosis *out);
 /// The versions that are here, in words.
 void ferry_nvrtc_describe(char *out, size_t out_bytes);
 

@@ -79,6 +79,7 @@ EXPORT(cuInit, (unsigned flags))
 {
     if (flags) return CUDA_ERROR_INVALID_VALUE;
     if (emulated_fails("nodevice")) return CUDA_ERROR_NO_DEVICE;
+    if (emulated_fails("init")) return CUDA_ERROR_SYSTEM_DRIVER_MISMATCH;
     initialised = true;
     return CUDA_SUCCESS;
 }
