@@ -144,7 +144,8 @@ FERRY_API int32_t ferry_engine_find_binding(const ferry_engine *engine, const ch
 
 /// A text stored in the engine: "preprocess", "decoder" (JSON each), "labels" (one a line), "task", "name",
 /// "numeric_plan", "build" (JSON), "winograd" ("off" when built with no_winograd), "low_memory"
-/// ("on" when built so), "tactics" ("own" when built so), "tf32" ("on" when allowed), or a metadata key as
+/// ("on" when built so), "tactics" ("own" when built so), "tf32" ("on" when allowed), "libraries" (of the
+/// device's vendor, which it can't run without), or a metadata key as
 /// "metadata:KEY". NULL when there is none. Owned by the engine.
 FERRY_API const char *ferry_engine_text(const ferry_engine *engine, const char *what);
 

@@ -70,11 +70,14 @@ enum {
     FERRY_OFFER_WRITES_SLICES = 1 << 4,
     /// out[0] may lie in the memory of any input that has its bytes, dims and layout.
     FERRY_OFFER_IN_PLACE_ANY = 1 << 5,
-    /// Runs a library of the device's vendor, which an engine that has chosen it needs. Offered on permission only.
+    /// Runs a library of the device's vendor, which an engine that has chosen it needs. Offered on permission only, and
+    /// chosen only where it was measured.
     FERRY_OFFER_LIBRARY = 1 << 6,
     /// Rounds the factors of f32 products to TF32's 10 bits. Offered on permission only.
     FERRY_OFFER_TF32 = 1 << 7,
-    FERRY_OFFER_PERMITTED_ONLY = FERRY_OFFER_LIBRARY | FERRY_OFFER_TF32,
+    /// The library that it runs is not here: such a tactic is good for checking a plan only.
+    FERRY_OFFER_ABSENT = 1 << 8,
+    FERRY_OFFER_PERMITTED_ONLY = FERRY_OFFER_LIBRARY | FERRY_OFFER_TF32 | FERRY_OFFER_ABSENT,
 };
 
 /// One way to run a region. Borrowed for the call to the sink only.
@@ -160,6 +163,9 @@ typedef struct ferry_backend {
     void (*describe)(const ferry_device *device, ferry_device_info *out);
     /// What building for such devices takes and whether it is here, in words; no device need be there. Optional.
     void (*describe_tools)(char *out, size_t out_bytes);
+
+    /// The vendor's libraries that tactics with FERRY_OFFER_LIBRARY run, with their versions, in words. Optional.
+    void (*describe_libraries)(ferry_device *device, char *out, size_t out_bytes);
 
     // --- Planning ---
     /// Offers every tactic whose region ends in `root`. No offer at all means that the node can't run here.

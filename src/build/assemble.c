@@ -92,6 +92,7 @@ static ferry_status add_texts(ferry_building *b, ferry_engine_image *image, cons
         {FERRY_ENGINE_TEXT_LOW_MEMORY, o->low_memory ? "on" : NULL},
         {FERRY_ENGINE_TEXT_TACTICS, o->tactics == FERRY_TACTICS_OWN ? "own" : NULL},
         {FERRY_ENGINE_TEXT_TF32, o->tf32 ? "on" : NULL},
+        {"libraries", image->n_tuned > 0 ? image->tuned[0].libraries : NULL},
     };
     for (size_t i = 0; i < FERRY_COUNT_OF(texts); i++)
         if (texts[i].value) FERRY_TRY(ferry_engine_image_set_text(image, texts[i].key, texts[i].value, err));

@@ -7,7 +7,7 @@
 #include "plan/plan.h"
 
 /// A text of the engine by key: "name", "task", "preprocess", "decoder", "labels", "numeric_plan", "build",
-/// "winograd", "low_memory", "tactics", "tf32", "metadata:KEY".
+/// "winograd", "low_memory", "tactics", "tf32", "libraries", "metadata:KEY".
 typedef struct ferry_engine_text_entry {
     const char *key, *value;
 } ferry_engine_text_entry;

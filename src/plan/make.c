@@ -59,6 +59,35 @@ static ferry_status pack_pictures(const ferry_planner *p, ferry_plan *out, ferry
     return own ? FERRY_OK : ferry_fail_memory(err, "kernels for pictures");
 }
 
+// An engine comes to need a vendor's library where that was measured to be faster, never by a guess.
+static void drop_guesses(ferry_planner *p)
+{
+    for (size_t n = 0; n < p->graph->n_nodes; n++)
+        for (size_t i = 0; i < p->candidates[n].count; i++) {
+            ferry_candidate *c = &p->candidates[n].items[i];
+            c->dropped |= (c->flags & FERRY_OFFER_LIBRARY) && !c->measured;
+        }
+}
+
+// Says which libraries the plan's tactics run: an engine needs them from now on.
+static ferry_status name_libraries(const ferry_planner *p, ferry_plan *out, ferry_error *err)
+{
+    char text[128] = "a library of the device's vendor";
+    size_t layers = 0;
+    for (size_t n = 0; n < p->graph->n_nodes; n++) {
+        const ferry_candidate *c = p->chosen[n] >= 0 ? &p->candidates[n].items[p->chosen[n]] : NULL;
+        if (!c || !(c->flags & FERRY_OFFER_LIBRARY)) continue;
+        const ferry_backend *backend = p->devices[c->device]->backend;
+        if (layers++ == 0 && backend->describe_libraries)
+            backend->describe_libraries(p->devices[c->device], text, sizeof text);
+    }
+    if (layers == 0) return FERRY_OK;
+    ferry_log(p->options->logger, FERRY_SEVERITY_INFO, "%zu of the layers run in %s: without it the engine can't run",
+              layers, text);
+    out->libraries = ferry_arena_strdup(&out->arena, text);
+    return out->libraries ? FERRY_OK : ferry_fail_memory(err, "a plan");
+}
+
 static ferry_status run_planner(ferry_planner *p, ferry_plan *out, ferry_error *err)
 {
     const size_t n = p->graph->n_nodes;
@@ -80,7 +109,9 @@ static ferry_status run_planner(ferry_planner *p, ferry_plan *out, ferry_error *
     FERRY_TRY(ferry_report_status(p->report, FERRY_ERR_UNSUPPORTED, err));
     FERRY_TRY(ferry_planner_cap_workspace(p, err));
     FERRY_TRY(ferry_planner_time(p, err));
+    drop_guesses(p);
     FERRY_TRY((p->options->low_memory ? ferry_planner_choose_lean : ferry_planner_choose)(p, out, err));
+    FERRY_TRY(name_libraries(p, out, err));
     FERRY_TRY(ferry_planner_pack(p, out, err));
     FERRY_TRY(pack_pictures(p, out, err));
     forget_unused_devices(out);

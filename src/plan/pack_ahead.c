@@ -44,7 +44,8 @@ static ferry_status collect(const ferry_planner *p, const bool *nodes, ferry_are
     for (size_t i = 0; i < p->graph->n_nodes; i++)
         for (size_t k = 0; nodes[i] && k < p->candidates[i].count; k++) {
             const ferry_candidate *c = &p->candidates[i].items[k];
-            if (c->dropped || p->infos[c->device].synchronous) continue;
+            // What a library runs has nothing to compile.
+            if (c->dropped || p->infos[c->device].synchronous || (c->flags & FERRY_OFFER_LIBRARY)) continue;
             const char *key = ferry_candidate_key(p, c, arena);
             if (!key) return ferry_fail_memory(err, "timing tactics");
             if (p->options->timings && ferry_timing_cache_find(p->options->timings, key) >= 0) continue;

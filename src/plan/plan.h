@@ -62,7 +62,8 @@ typedef struct ferry_plan {
     bool packed_owned;       // from the arena's heap; else borrowed from a file map
     const uint8_t *pictures; // what devices[0] preprocesses pictures with; NULL: none
     uint64_t pictures_bytes;
-    bool pictures_owned; // as packed_owned
+    bool pictures_owned;   // as packed_owned
+    const char *libraries; // of devices' vendors, that a plan which was just made runs, in words; NULL: none
 } ferry_plan;
 
 /// The buffer whose memory it lies in: itself, or what its chain of aliases ends in.

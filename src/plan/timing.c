@@ -19,10 +19,17 @@ const char *ferry_candidate_key(const ferry_planner *p, const ferry_candidate *c
     const char *signature = ferry_region_signature(&region, arena);
     if (!signature) return NULL;
     const ferry_device_info *info = &p->infos[c->device];
+    const ferry_backend *backend = p->devices[c->device]->backend;
+    char version[160] = ""; // of the library
+    if ((c->flags & FERRY_OFFER_LIBRARY) && backend->describe_libraries) {
+        static const char of[] = " of ";
+        memcpy(version, of, sizeof of);
+        backend->describe_libraries(p->devices[c->device], version + strlen(of), sizeof version - sizeof of);
+    }
     if (!info->synchronous)
-        return ferry_arena_printf(arena, "%s|%s|%s|%s", info->fingerprint, info->name, c->tactic, signature);
-    return ferry_arena_printf(arena, "%s|%d threads|%s|%s", info->fingerprint, p->options->threads, c->tactic,
-                              signature);
+        return ferry_arena_printf(arena, "%s|%s|%s%s|%s", info->fingerprint, info->name, c->tactic, version, signature);
+    return ferry_arena_printf(arena, "%s|%d threads|%s%s|%s", info->fingerprint, p->options->threads, c->tactic,
+                              version, signature);
 }
 
 // Measures those candidates of one node whose times are not in the cache yet.

@@ -19,6 +19,7 @@
 #include "support/cuda_case.h"
 
 enum { NOT_READY = 600, INVALID_VALUE = 1, INVALID_IMAGE = 200, LAUNCH_FAILED = 719 };
+enum { CAPTURE_UNSUPPORTED = 900, CAPTURE_UNMATCHED = 903, UPDATE_FAILURE = 910 };
 
 static const char text[] =
     "#include \"primitives.cuh\"\n"
@@ -282,6 +283,62 @@ static void kernels_overlap_where_they_may(void **unused)
     assert_int_equal(got[1], 102);
 }
 
+/// Captures x + by, then x * 3; nothing of it runs.
+static ferry_cu_graph capture(ferry_cu_pointer x, int by, bool both)
+{
+    ferry_cu_graph graph = NULL;
+    cuda_case_check(&device, device.driver->cuStreamBeginCapture_v2(device.stream, FERRY_CU_CAPTURE_RELAXED),
+                    "capture");
+    cuda_case_launch(&device, "add", 1, 1, 0, (void *[]){&x, &by});
+    if (both) cuda_case_launch(&device, "multiply", 1, 1, 0, (void *[]){&x});
+    cuda_case_check(&device, device.driver->cuStreamEndCapture(device.stream, &graph), "capture");
+    return graph;
+}
+
+static void captured_work_is_a_node_that_can_be_exchanged(void **unused)
+{
+    (void)unused;
+    int one = 1, by = 1, got[2];
+    ferry_cu_pointer x[2] = {cuda_case_upload(&device, &one, sizeof one), cuda_case_upload(&device, &one, sizeof one)};
+    ferry_cu_graph graph = NULL, first = capture(x[0], 1, true), second = capture(x[1], 4, true),
+                   other_topology = capture(x[1], 4, false);
+    ferry_cu_graph_node node = NULL;
+    ferry_cu_graph_exec exec = NULL;
+    cuda_case_check(&device, device.driver->cuGraphCreate(&graph, 0), "a graph");
+    cuda_case_check(&device, device.driver->cuGraphAddChildGraphNode(&node, graph, NULL, 0, first), "a graph in it");
+    device.driver->cuGraphDestroy(first); // the node has a copy
+    add_node(graph, node, "add", (void *[]){&x[0], &by});
+    cuda_case_check(&device, device.driver->cuGraphInstantiateWithFlags(&exec, graph, 0), "a graph");
+    cuda_case_check(&device, device.driver->cuGraphLaunch(exec, device.stream), "a graph");
+    cuda_case_check(&device, device.driver->cuGraphExecChildGraphNodeSetParams(exec, node, second), "an exchange");
+    assert_int_equal(device.driver->cuGraphExecChildGraphNodeSetParams(exec, node, other_topology), UPDATE_FAILURE);
+    cuda_case_check(&device, device.driver->cuGraphLaunch(exec, device.stream), "a graph");
+    for (int i = 0; i < 2; i++) cuda_case_download(&device, &got[i], x[i], sizeof got[i]);
+    assert_int_equal(got[0], (1 + 1) * 3 + 1 + 1);
+    assert_int_equal(got[1], (1 + 4) * 3);
+    device.driver->cuGraphExecDestroy(exec);
+    device.driver->cuGraphDestroy(graph);
+    device.driver->cuGraphDestroy(second);
+    device.driver->cuGraphDestroy(other_topology);
+    for (int i = 0; i < 2; i++) cuda_case_free(&device, x[i]);
+}
+
+static void capturing_streams_take_no_copies(void **unused)
+{
+    (void)unused;
+    int one = 1;
+    ferry_cu_graph graph = NULL;
+    ferry_cu_pointer x = cuda_case_upload(&device, &one, sizeof one);
+    cuda_case_check(&device, device.driver->cuStreamBeginCapture_v2(device.stream, FERRY_CU_CAPTURE_RELAXED),
+                    "capture");
+    assert_int_equal(device.driver->cuMemcpyHtoDAsync_v2(x, &one, sizeof one, device.stream), CAPTURE_UNSUPPORTED);
+    assert_int_equal(device.driver->cuStreamSynchronize(device.stream), CAPTURE_UNSUPPORTED);
+    cuda_case_check(&device, device.driver->cuStreamEndCapture(device.stream, &graph), "capture");
+    device.driver->cuGraphDestroy(graph);
+    assert_int_equal(device.driver->cuStreamEndCapture(device.stream, &graph), CAPTURE_UNMATCHED);
+    cuda_case_free(&device, x);
+}
+
 // --- Modules and launches --------------------------------------------------------------------------------------------
 
 static void modules_have_variables_of_their_own(void **unused)
@@ -455,12 +512,20 @@ int main(void)
 {
     const struct CMUnitTest children[] = {cmocka_unit_test(asked_for_in_the_environment)};
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(work_comes_later_in_order),      cmocka_unit_test(pageable_memory_is_read_at_once),
-        cmocka_unit_test(streams_wait_for_events),        cmocka_unit_test(copies_stay_inside),
-        cmocka_unit_test(graphs_follow_dependencies),     cmocka_unit_test(graphs_keep_what_they_were_launched_with),
-        cmocka_unit_test(kernels_overlap_where_they_may), cmocka_unit_test(modules_have_variables_of_their_own),
-        cmocka_unit_test(modules_suit_the_chip),          cmocka_unit_test(errors_of_a_program_are_told),
-        cmocka_unit_test(launches_are_checked),           cmocka_unit_test(functions_are_found_by_name),
+        cmocka_unit_test(work_comes_later_in_order),
+        cmocka_unit_test(pageable_memory_is_read_at_once),
+        cmocka_unit_test(streams_wait_for_events),
+        cmocka_unit_test(copies_stay_inside),
+        cmocka_unit_test(graphs_follow_dependencies),
+        cmocka_unit_test(graphs_keep_what_they_were_launched_with),
+        cmocka_unit_test(kernels_overlap_where_they_may),
+        cmocka_unit_test(modules_have_variables_of_their_own),
+        cmocka_unit_test(modules_suit_the_chip),
+        cmocka_unit_test(errors_of_a_program_are_told),
+        cmocka_unit_test(captured_work_is_a_node_that_can_be_exchanged),
+        cmocka_unit_test(capturing_streams_take_no_copies),
+        cmocka_unit_test(launches_are_checked),
+        cmocka_unit_test(functions_are_found_by_name),
     };
     if (!getenv("FERRY_LIBCUDA")) {
         puts("[  SKIPPED ] no emulated device: FERRY_LIBCUDA names none");

@@ -5,10 +5,13 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 #include <cmocka.h>
 
 #include "backend/cpu/cpu.h"
+#include "plan/select.h"
+#include "plan/timing_cache.h"
 #include "support/engine_case.h"
 
 // --- A device that offers all of them, whatever is permitted ---------------------------------------------------------
@@ -51,8 +54,18 @@ static ferry_status fake_pack(ferry_device *device, const ferry_region *region, 
     return FERRY_OK;
 }
 
-static const ferry_backend fake_backend = {
-    .abi = FERRY_BACKEND_ABI, .name = "fake", .describe = fake_describe, .offer = fake_offer, .pack = fake_pack};
+static void fake_libraries(ferry_device *device, char *out, size_t out_bytes)
+{
+    (void)device;
+    snprintf(out, out_bytes, "Fake 1.2");
+}
+
+static const ferry_backend fake_backend = {.abi = FERRY_BACKEND_ABI,
+                                           .name = "fake",
+                                           .describe = fake_describe,
+                                           .describe_libraries = fake_libraries,
+                                           .offer = fake_offer,
+                                           .pack = fake_pack};
 
 static void build_relu(graph_builder *b)
 {
@@ -62,23 +75,59 @@ static void build_relu(graph_builder *b)
     build_finish(b);
 }
 
+// Times for all of the tactics, as a build would have measured them.
+static ferry_timing_cache *know_times(const graph_builder *b)
+{
+    static const char *const keys[] = {"own", "library of Fake 1.2", "tf32", "library_tf32 of Fake 1.2"};
+    ferry_timing_cache *times = NULL;
+    ferry_arena arena;
+    ferry_region region;
+    int32_t *offsets = NULL;
+    ferry_node_id *users = NULL;
+    static const ferry_node_id node = 0;
+    ferry_arena_init(&arena, ferry_heap_default());
+    MUST(ferry_timing_cache_create(ferry_heap_default(), &times, err));
+    MUST(ferry_graph_users(&b->graph, &arena, &offsets, &users, err));
+    MUST(ferry_region_make(&b->graph, offsets, users, &node, 1, &arena, &region, err));
+    for (size_t i = 0; i < FERRY_COUNT_OF(keys); i++)
+        MUST(ferry_timing_cache_add(
+            times, ferry_arena_printf(&arena, "fake|1 threads|%s|%s", keys[i], ferry_region_signature(&region, &arena)),
+            (double)(9 - i), err));
+    ferry_arena_deinit(&arena);
+    return times;
+}
+
 static void a_plan__has_tactics_that_are_permitted_alone(void **state)
 {
     (void)state;
     static const struct {
-        bool own, tf32;
-        const char *tactic;
-    } rows[] = {{false, false, "library"}, {true, false, "own"}, {false, true, "library_tf32"}, {true, true, "tf32"}};
+        bool timed, own, tf32;
+        const char *tactic, *libraries;
+    } rows[] = {
+        {true, false, false, "library", "Fake 1.2"},
+        {true, true, false, "own", NULL},
+        {true, false, true, "library_tf32", "Fake 1.2"},
+        {true, true, true, "tf32", NULL},
+        {false, false, false, "own", NULL}, // by a guess, no engine comes to need a library
+        {false, false, true, "tf32", NULL},
+    };
     graph_builder b;
     build_relu(&b);
     ferry_device device = {.backend = &fake_backend, .heap = ferry_heap_default()}, *devices[] = {&device};
+    ferry_timing_cache *times = know_times(&b);
     for (size_t i = 0; i < FERRY_COUNT_OF(rows); i++) {
-        const ferry_plan_options options = {.threads = 1, .own_tactics = rows[i].own, .tf32 = rows[i].tf32};
+        const ferry_plan_options options = {.threads = 1,
+                                            .time_tactics = rows[i].timed,
+                                            .timings = times,
+                                            .own_tactics = rows[i].own,
+                                            .tf32 = rows[i].tf32};
         ferry_plan plan;
         MUST(ferry_plan_make(&b.graph, devices, 1, &options, &plan, NULL, err));
         assert_string_equal(plan.steps[0].tactic, rows[i].tactic);
+        assert_string_equal(plan.libraries ? plan.libraries : "", rows[i].libraries ? rows[i].libraries : "");
         ferry_plan_deinit(&plan);
     }
+    ferry_timing_cache_destroy(times);
     build_end(&b);
 }
 

@@ -290,7 +290,8 @@ static void build(state *s)
     assert_int_equal(ferry_graph_users(&s->graph, &s->arena, &offsets, &users, NULL), FERRY_OK);
     assert_int_equal(ferry_region_make(&s->graph, offsets, users, s->nodes, s->n_nodes, &s->arena, &s->region, NULL),
                      FERRY_OK);
-    s->view = (ferry_graph_view){.graph = &s->graph, .user_offsets = offsets, .users = users};
+    s->view =
+        (ferry_graph_view){.graph = &s->graph, .user_offsets = offsets, .users = users, .permitted = test->permitted};
 }
 
 static ferry_tensor_desc describe(const state *s, ferry_value_id value, ferry_tensor_layout layout)

@@ -23,6 +23,7 @@ typedef struct kernel_case {
     /// Differences allowed: times the largest expected magnitude, and times the expected element. 0: none at all.
     double of_largest, of_each;
     const char *tactics; // fails unless a tactic whose name begins so was offered; NULL: any but the reference
+    uint32_t permitted;  // of FERRY_OFFER_PERMITTED_ONLY: what may be offered besides
     const char *leave;   // tactics whose name begins so are left to cases of their own, since they round otherwise
     int may_lack;        // not a failure when nothing but the reference is offered
     const char *lacks;   // instruction sets for which that is so: "avx2 neon"; NULL: none

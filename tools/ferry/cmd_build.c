@@ -61,6 +61,8 @@ static int report(const cli_settings *settings, const ferry_engine *engine, cons
            (double)json_integer_value(json_object_get(memory, "context_bytes")) / 1e6,
            json_is_true(json_object_get(memory, "scratch_known")) ? "" : ", and what its kernels need for themselves");
     print_guard(json);
+    const char *libraries = ferry_engine_text(engine, "libraries");
+    if (libraries) printf("  needs to run: %s\n", libraries);
     if (drop->metric)
         printf("  %s %.4f, in FP32 %.4f (%zu tensors kept in float for it)\n", drop->metric, drop->got, drop->reference,
                json_array_size(drop->kept));
@@ -71,6 +73,7 @@ static int report(const cli_settings *settings, const ferry_engine *engine, cons
                                 json_object_get(json, "kept_from_fp16"), "bytes", "file", (json_int_t)file_bytes,
                                 "weights", json_integer_value(json_object_get(json, "weights_bytes")), "packed",
                                 json_integer_value(json_object_get(json, "packed_bytes")));
+        if (out && libraries) json_object_set_new(out, "libraries", json_string(libraries));
         if (out && drop->metric)
             json_object_set_new(out, "accuracy",
                                 json_pack("{s:s, s:f, s:f, s:O}", "metric", drop->metric, "fp32", drop->reference,

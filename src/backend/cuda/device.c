@@ -9,6 +9,7 @@
 #include "backend/cuda/compile.h"
 #include "backend/cuda/nvrtc.h"
 #include "backend/cuda/resident.h"
+#include "backend/cuda/vendor_blas.h"
 #include "base/heap.h"
 #include "base/log.h"
 
@@ -120,6 +121,7 @@ static void cuda_close(ferry_device *device)
 {
     if (!device) return;
     ferry_cuda_device *d = (ferry_cuda_device *)device;
+    ferry_cuda_blas_close(d);
     ferry_cuda_compile_clear(d);
     if (d->context && d->driver->cuDevicePrimaryCtxRelease_v2)
         (void)d->driver->cuDevicePrimaryCtxRelease_v2(d->ordinal);
@@ -280,13 +282,28 @@ static ferry_status cuda_measure_memory(ferry_device *device, ferry_device_memor
     return ferry_cu_check(d->driver, result, "asking for the GPU's free memory", err);
 }
 
+static void describe_tools(char *out, size_t out_bytes)
+{
+    ferry_nvrtc_describe(out, out_bytes);
+    const size_t used = strlen(out);
+    if (used + 2 >= out_bytes) return;
+    memcpy(out + used, "; ", 3);
+    ferry_cublaslt_describe(0, out + used + 2, out_bytes - used - 2);
+}
+
+static void describe_libraries(ferry_device *device, char *out, size_t out_bytes)
+{
+    ferry_cublaslt_describe(((const ferry_cuda_device *)device)->driver_version, out, out_bytes);
+}
+
 const ferry_backend ferry_backend_cuda = {
     .abi = FERRY_BACKEND_ABI,
     .name = "cuda",
     .open = cuda_open,
     .close = cuda_close,
     .describe = cuda_describe,
-    .describe_tools = ferry_nvrtc_describe,
+    .describe_tools = describe_tools,
+    .describe_libraries = describe_libraries,
     .offer = cuda_offer,
     .pack = cuda_pack,
     .pack_reformat = ferry_cuda_pack_reformat,

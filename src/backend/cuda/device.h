@@ -22,11 +22,12 @@ typedef struct ferry_cuda_device {
     char name[128];
     int driver_version;
     size_t memory_bytes;
-    pthread_mutex_t mutex;                // of cubins
-    pthread_mutex_t loading;              // of resident: held while packages are loaded, which compiles what is text
-    pthread_cond_t compiled;              // a cubin was, or could not be
-    struct ferry_cuda_cubin *cubins;      // compiled since the device was opened (compile.c)
-    struct ferry_cuda_resident *resident; // what packages have on the device (resident.c)
+    pthread_mutex_t mutex;   // of cubins
+    pthread_mutex_t loading; // of resident and blas_handle: held while packages are loaded, which compiles what is text
+    pthread_cond_t compiled; // a cubin was, or could not be
+    struct ferry_cuda_cubin *cubins;            // compiled since the device was opened (compile.c)
+    struct ferry_cuda_resident *resident;       // what packages have on the device (resident.c)
+    struct ferry_cublaslt_handle_ *blas_handle; // of cuBLASLt; NULL: nothing has asked for it (vendor_blas_call.c)
 } ferry_cuda_device;
 
 struct ferry_device_stream {
@@ -97,5 +98,14 @@ void ferry_cuda_capture_destroy(void *graph);
 /// Adds a launch to the graph that the stream captures.
 ferry_status ferry_cuda_capture_add(ferry_device_stream *stream, const ferry_cu_kernel_node *node,
                                     const ferry_cuda_launch *launch, ferry_error *err);
+
+/// The same of a library's call, with its arguments' values.
+ferry_status ferry_cuda_capture_add_call(ferry_device_stream *stream, const ferry_cuda_launch *launch,
+                                         const uint64_t *values, ferry_error *err);
+/// Whether the driver can capture calls, and give them other addresses later.
+bool ferry_cuda_captures_calls(const ferry_cu_driver *driver);
+
+/// Ends what the device has of cuBLASLt (vendor_blas_call.c).
+void ferry_cuda_blas_close(ferry_cuda_device *device);
 
 #endif // FERRY_SRC_BACKEND_CUDA_DEVICE_H_

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 // What of NVIDIA's is on this machine: the driver and its GPUs, the compiler, further libraries, and ferry's own cache.
-#include <dlfcn.h>
 #include <glob.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,6 +8,7 @@
 #include "backend/cuda/device.h"
 #include "backend/cuda/kept.h"
 #include "backend/cuda/nvrtc.h"
+#include "backend/cuda/vendor_blas.h"
 #include "base/diagnosis.h"
 #include "base/heap.h"
 
@@ -103,27 +103,18 @@ static void add_driver(ferry_diagnosis *d)
 
 // --- Further libraries ----------------------------------------------------------------------------------------------
 
-/// A library of NVIDIA's that engines run faster with.
-typedef struct further_library {
-    const char *name, *sonames[4]; // newest first
-} further_library;
-
-static const further_library further[] = {
-    {"cuDNN", {"libcudnn.so.9", "libcudnn.so.8"}},
-    {"cuBLASLt", {"libcublasLt.so.13", "libcublasLt.so.12", "libcublasLt.so.11", "libcublasLt.so.10"}},
-};
-
-static void add_further(ferry_diagnosis *d, const further_library *l)
+// A library is found where an engine would find it: one that the driver is too old for does not count.
+static void add_cublaslt(ferry_diagnosis *d)
 {
-    for (size_t i = 0; i < FERRY_COUNT_OF(l->sonames) && l->sonames[i]; i++) {
-        void *library = dlopen(l->sonames[i], RTLD_LAZY | RTLD_LOCAL);
-        if (!library) continue;
-        dlclose(library);
-        ferry_diagnosis_add(d, l->name, FERRY_FOUND_WORKS, NULL, "%s", l->sonames[i]);
-        return;
-    }
-    ferry_diagnosis_add(d, l->name, FERRY_FOUND_ABSENT, NULL, "%s was not found; ferry's own kernels serve",
-                        l->sonames[0]);
+    const ferry_cu_driver *driver = NULL;
+    const ferry_cublaslt *l = NULL;
+    const int version = ferry_cu_driver_get(&driver, NULL) == FERRY_OK ? driver->version : 0;
+    if (ferry_cublaslt_get(version, &l, NULL) == FERRY_OK)
+        ferry_diagnosis_add(d, "cuBLASLt", FERRY_FOUND_WORKS, NULL, "%d.%d.%d (%s)", l->version[0], l->version[1],
+                            l->version[2], l->path);
+    else
+        ferry_diagnosis_add(d, "cuBLASLt", FERRY_FOUND_ABSENT, NULL,
+                            "no libcublasLt.so.13, .12 or .11 was found; ferry's own kernels serve");
 }
 
 static void add_cache(ferry_diagnosis *d)
@@ -145,6 +136,6 @@ void ferry_cuda_diagnose(ferry_diagnosis *d)
 {
     add_driver(d);
     ferry_nvrtc_diagnose(d);
-    for (size_t i = 0; i < FERRY_COUNT_OF(further); i++) add_further(d, &further[i]);
+    add_cublaslt(d);
     add_cache(d);
 }

@@ -58,6 +58,7 @@ enum {
 enum {
     FERRY_CU_STREAM_NON_BLOCKING = 1,
     FERRY_CU_EVENT_DEFAULT = 0,
+    FERRY_CU_CAPTURE_RELAXED = 2, // CUstreamCaptureMode: what else happens meanwhile does not matter
     FERRY_CU_HOST_PORTABLE = 1,
     FERRY_CU_HOST_MAPPED = 2
 };
@@ -106,6 +107,8 @@ typedef struct ferry_cu_graph_edge {
     F(cuStreamCreate, 1, (ferry_cu_stream *, unsigned))                                                                \
     F(cuStreamDestroy_v2, 1, (ferry_cu_stream))                                                                        \
     F(cuStreamSynchronize, 1, (ferry_cu_stream))                                                                       \
+    F(cuStreamBeginCapture_v2, 0, (ferry_cu_stream, int))                                                              \
+    F(cuStreamEndCapture, 0, (ferry_cu_stream, ferry_cu_graph *))                                                      \
     F(cuEventCreate, 1, (ferry_cu_event *, unsigned))                                                                  \
     F(cuEventDestroy_v2, 1, (ferry_cu_event))                                                                          \
     F(cuEventRecord, 1, (ferry_cu_event, ferry_cu_stream))                                                             \
@@ -122,12 +125,15 @@ typedef struct ferry_cu_graph_edge {
     F(cuGraphCreate, 1, (ferry_cu_graph *, unsigned))                                                                  \
     F(cuGraphAddKernelNode, 1, (ferry_cu_graph_node *, ferry_cu_graph, const ferry_cu_graph_node *, size_t,            \
                                 const ferry_cu_kernel_node *))                                                         \
+    F(cuGraphAddChildGraphNode, 0, (ferry_cu_graph_node *, ferry_cu_graph, const ferry_cu_graph_node *, size_t,        \
+                                    ferry_cu_graph))                                                                   \
     F(cuGraphAddDependencies_v2, 0, (ferry_cu_graph, const ferry_cu_graph_node *, const ferry_cu_graph_node *,         \
                                      const ferry_cu_graph_edge *, size_t))                                             \
     F(cuGraphDestroy, 1, (ferry_cu_graph))                                                                             \
     F(cuGraphInstantiateWithFlags, 0, (ferry_cu_graph_exec *, ferry_cu_graph, unsigned long long))                     \
     F(cuGraphInstantiate_v2, 0, (ferry_cu_graph_exec *, ferry_cu_graph, ferry_cu_graph_node *, char *, size_t))        \
     F(cuGraphExecKernelNodeSetParams, 1, (ferry_cu_graph_exec, ferry_cu_graph_node, const ferry_cu_kernel_node *))     \
+    F(cuGraphExecChildGraphNodeSetParams, 0, (ferry_cu_graph_exec, ferry_cu_graph_node, ferry_cu_graph))               \
     F(cuGraphLaunch, 1, (ferry_cu_graph_exec, ferry_cu_stream))                                                        \
     F(cuGraphExecDestroy, 1, (ferry_cu_graph_exec))
 // clang-format on

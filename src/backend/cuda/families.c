@@ -12,6 +12,7 @@
     ROW(conv)               \
     ROW(matrix)             \
     ROW(conv_simt)          \
+    ROW(vendor_blas)        \
     ROW(resize)             \
     ROW(pool)               \
     ROW(pool_global)        \

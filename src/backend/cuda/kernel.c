@@ -7,6 +7,14 @@
 
 #define MOST_STATIC_SHARED (48u * 1024u) // a kernel that wants more has to ask for it
 
+static ferry_status next_launch(ferry_cuda_kernel *kernel, ferry_cuda_launch **out, ferry_error *err)
+{
+    if (kernel->n_launches == FERRY_CUDA_MOST_LAUNCHES)
+        return ferry_fail(err, FERRY_ERR_INTERNAL, "more than %d launches in a kernel", FERRY_CUDA_MOST_LAUNCHES);
+    *out = &kernel->launches[kernel->n_launches];
+    return FERRY_OK;
+}
+
 ferry_status ferry_cuda_kernel_launch(ferry_cuda_kernel *kernel, int32_t cubin, const char *function,
                                       const uint64_t grid[3], const unsigned block[3], size_t shared_bytes,
                                       ferry_cuda_launch **out, ferry_error *err)
@@ -15,15 +23,14 @@ ferry_status ferry_cuda_kernel_launch(ferry_cuda_kernel *kernel, int32_t cubin, 
     const ferry_cu_driver *d = device->driver;
     if (!kernel->resident || cubin >= kernel->resident->n_modules)
         return ferry_fail(err, FERRY_ERR_BAD_ENGINE, "compiled kernel %d is missing", cubin);
-    if (kernel->n_launches == FERRY_CUDA_MOST_LAUNCHES)
-        return ferry_fail(err, FERRY_ERR_INTERNAL, "more than %d launches in a kernel", FERRY_CUDA_MOST_LAUNCHES);
+    ferry_cuda_launch *launch = NULL;
+    FERRY_TRY(next_launch(kernel, &launch, err));
     if (grid[0] > INT32_MAX || grid[1] > UINT16_MAX || grid[2] > UINT16_MAX)
         return ferry_fail(err, FERRY_ERR_UNSUPPORTED, "a grid of %llu x %llu x %llu blocks is beyond what GPUs take",
                           (unsigned long long)grid[0], (unsigned long long)grid[1], (unsigned long long)grid[2]);
     if (shared_bytes > device->target.shared_bytes)
         return ferry_fail(err, FERRY_ERR_BAD_ENGINE, "a block needs %zu bytes of shared memory, the GPU has %zu",
                           shared_bytes, device->target.shared_bytes);
-    ferry_cuda_launch *launch = &kernel->launches[kernel->n_launches];
     *launch = (ferry_cuda_launch){.shared_bytes = (unsigned)shared_bytes};
     for (int i = 0; i < 3; i++) {
         launch->grid[i] = (unsigned)grid[i];
@@ -37,6 +44,19 @@ ferry_status ferry_cuda_kernel_launch(ferry_cuda_kernel *kernel, int32_t cubin, 
             "asking for shared memory", err));
     kernel->n_launches++;
     *out = launch;
+    return FERRY_OK;
+}
+
+ferry_status ferry_cuda_kernel_call(ferry_cuda_kernel *kernel, ferry_cuda_call *call, ferry_cuda_launch **out,
+                                    ferry_error *err)
+{
+    const ferry_status s = next_launch(kernel, out, err);
+    if (s != FERRY_OK) {
+        call->release(call);
+        return s;
+    }
+    **out = (ferry_cuda_launch){.call = call, .grid = {1, 1, 1}};
+    kernel->n_launches++;
     return FERRY_OK;
 }
 
@@ -120,6 +140,9 @@ static ferry_status run(ferry_device_stream *stream, const ferry_cuda_launch *l,
                                                       : a->value;
         addresses[i] = &values[i];
     }
+    if (l->call)
+        return stream->capture ? ferry_cuda_capture_add_call(stream, l, values, err)
+                               : l->call->run(l->call, stream->stream, values, err);
     const ferry_cu_kernel_node node = {.function = l->function,
                                        .grid = {l->grid[0], l->grid[1], l->grid[2]},
                                        .block = {l->block[0], l->block[1], l->block[2]},
@@ -152,6 +175,8 @@ void ferry_cuda_release(ferry_kernel *kernel)
     if (!kernel) return;
     ferry_cuda_device *device = (ferry_cuda_device *)kernel->device;
     ferry_cuda_kernel *k = (ferry_cuda_kernel *)kernel;
+    for (int32_t i = 0; i < k->n_launches; i++)
+        if (k->launches[i].call) k->launches[i].call->release(k->launches[i].call);
     // Where the context can't be entered any more, the memory of the host is given back all the same.
     const bool entered = ferry_cuda_enter(device, NULL) == FERRY_OK;
     ferry_cuda_resident_put(device, k->resident);

@@ -22,7 +22,18 @@ typedef struct ferry_cuda_argument {
     uint64_t value; // its first bytes are what the kernel reads
 } ferry_cuda_argument;
 
+/// What one of NVIDIA's libraries queues where ferry has no kernel of its own. Each library's own struct begins with
+/// this.
+typedef struct ferry_cuda_call {
+    /// Queues it on a stream, which may be one that captures; `arguments` are the launch's. The device's context is
+    /// current.
+    ferry_status (*run)(const struct ferry_cuda_call *call, ferry_cu_stream stream, const uint64_t *arguments,
+                        ferry_error *err);
+    void (*release)(struct ferry_cuda_call *call);
+} ferry_cuda_call;
+
 typedef struct ferry_cuda_launch {
+    ferry_cuda_call *call; // owned; NULL: a function of a package's
     ferry_cu_function function;
     unsigned grid[3], block[3], shared_bytes;
     bool waits; // the kernel calls grid_dependency_wait before it touches any tensor or scratch: where the chip can, it
@@ -43,6 +54,10 @@ typedef struct ferry_cuda_kernel {
 ferry_status ferry_cuda_kernel_launch(ferry_cuda_kernel *kernel, int32_t cubin, const char *function,
                                       const uint64_t grid[3], const unsigned block[3], size_t shared_bytes,
                                       ferry_cuda_launch **out, ferry_error *err);
+
+/// A call of a library in place of a launch. The kernel owns it from now on, even on failure.
+ferry_status ferry_cuda_kernel_call(ferry_cuda_kernel *kernel, ferry_cuda_call *call, ferry_cuda_launch **out,
+                                    ferry_error *err);
 
 /// Arguments, in the kernel's order. A binding or constant that is absent (at < 0) is passed as a null pointer.
 void ferry_cuda_pass_in(ferry_cuda_launch *launch, int32_t at);

@@ -4,11 +4,11 @@
 #include <dlfcn.h>
 #include <pthread.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "backend/cuda/library.h"
 #include "base/diagnosis.h"
 #include "base/hash.h"
 
@@ -16,8 +16,6 @@
 static const char *const names[] = {"libnvrtc.so.13",   "libnvrtc.so.12",   "libnvrtc.so.11.2",
                                     "libnvrtc.so.11.1", "libnvrtc.so.11.0", "libnvrtc.so.10.2"};
 enum { NAMES = sizeof names / sizeof *names };
-// Where the linker looks, and the CUDA toolkit's own folders.
-static const char usual_folders[] = ":/usr/local/cuda/lib64:/usr/local/cuda/targets/aarch64-linux/lib";
 
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static ferry_nvrtc known[NAMES];
@@ -102,33 +100,16 @@ static bool open_path(ferry_nvrtc *n, const char *path)
     return false;
 }
 
-static const char *searched_folders(void)
-{
-    const char *own = getenv("FERRY_LIBNVRTC");
-    return own && own[0] ? own : usual_folders;
-}
-
-// The library's path by the list's next entry, which may be that path itself; false at the end of the list.
-static bool next_path(const char **list, const char *name, char *out, size_t bytes)
-{
-    const char *at = *list;
-    if (!at) return false;
-    const size_t length = strcspn(at, ":");
-    const bool own = length > strlen(name) && strncmp(at + length - strlen(name), name, strlen(name)) == 0;
-    snprintf(out, bytes, "%.*s%s%s", (int)length, at, length && !own ? "/" : "", own ? "" : name);
-    *list = at[length] ? at + length + 1 : NULL;
-    return true;
-}
-
 static void open_all(void)
 {
     if (searched) return;
     searched = true;
     for (size_t i = 0; i < NAMES; i++) {
         char path[sizeof known->path];
-        const char *list = searched_folders();
+        const char *list = ferry_cuda_library_folders("FERRY_LIBNVRTC");
         bool found = false;
-        while (!found && next_path(&list, names[i], path, sizeof path)) found = open_path(&known[i], path);
+        while (!found && ferry_cuda_library_next(&list, names[i], path, sizeof path))
+            found = open_path(&known[i], path);
     }
 }
 
@@ -193,8 +174,8 @@ void ferry_nvrtc_diagnose(ferry_diagnosis *d)
     for (size_t i = 0; i < NAMES; i++) {
         const ferry_nvrtc *n = &known[i];
         if (!n->library) {
-            const char *list = searched_folders();
-            while (next_path(&list, names[i], text, sizeof text)) diagnose_file(d, text, &any);
+            const char *list = ferry_cuda_library_folders("FERRY_LIBNVRTC");
+            while (ferry_cuda_library_next(&list, names[i], text, sizeof text)) diagnose_file(d, text, &any);
             continue;
         }
         list_names(n, text, sizeof text);
@@ -203,7 +184,7 @@ void ferry_nvrtc_diagnose(ferry_diagnosis *d)
         any = true;
     }
     pthread_mutex_unlock(&mutex);
-    const char *own = searched_folders();
+    const char *own = ferry_cuda_library_folders("FERRY_LIBNVRTC");
     if (!any)
         ferry_diagnosis_add(
             d, "NVRTC", FERRY_FOUND_ABSENT,

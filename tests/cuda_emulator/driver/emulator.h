@@ -70,6 +70,8 @@ typedef struct emulated_command {
 CUresult emulated_enqueue(CUstream stream, emulated_command *command);
 /// Until every stream has done what is queued now.
 void emulated_wait_for_all(void);
+/// Where the stream keeps the graph that it captures into; what that holds is NULL while it does not.
+CUgraph *emulated_capture(CUstream stream);
 
 // --- Launches (launch.c) ---------------------------------------------------------------------------------------------
 
@@ -86,5 +88,26 @@ CUresult emulated_launch_create(const CUDA_KERNEL_NODE_PARAMS_v1 *params, emulat
 emulated_launch *emulated_launch_copy(const emulated_launch *launch);
 /// Runs it; before that, or while it already runs, the launch that it depends on, if there is one.
 void emulated_launch_run(const emulated_launch *launch, const emulated_launch *dependency);
+
+// --- Calls (capture.c) -----------------------------------------------------------------------------------------------
+
+/// What a stand-in for another of NVIDIA's libraries does where that one launches a kernel. Freed with free().
+typedef struct emulated_call {
+    const char *name;
+    void (*run)(const void *arguments);
+    size_t bytes;
+    _Alignas(16) unsigned char arguments[];
+} emulated_call;
+
+/// Queues a call as a kernel is: later, in the stream's order, or into the graph that the stream captures. The
+/// arguments are copied.
+API CUresult emulated_call_enqueue(CUstream stream, const char *name, void (*run)(const void *arguments),
+                                   const void *arguments, size_t bytes);
+emulated_call *emulated_call_copy(const emulated_call *call);
+void emulated_call_run(const emulated_call *call);
+
+/// Appends a launch, or else a call, to the graph that a stream captures, behind what is in it. Takes what it is given,
+/// on failure too.
+CUresult emulated_graph_append(CUgraph graph, emulated_launch *launch, emulated_call *call);
 
 #endif // FERRY_TESTS_CUDA_EMULATOR_DRIVER_EMULATOR_H_

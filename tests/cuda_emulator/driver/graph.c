@@ -5,11 +5,29 @@
 
 #include "driver/graph.h"
 
+API CUresult cuGraphDestroy(CUgraph graph);
+
+void emulated_node_disown(const node *n)
+{
+    free(n->launch);
+    free(n->call);
+    if (n->inner) cuGraphDestroy(n->inner);
+}
+
+bool emulated_node_own(node *n)
+{
+    const node from = *n;
+    n->launch = from.launch ? emulated_launch_copy(from.launch) : NULL;
+    n->call = from.call ? emulated_call_copy(from.call) : NULL;
+    n->inner = from.inner ? emulated_graph_copy(from.inner) : NULL;
+    return (n->launch || !from.launch) && (n->call || !from.call) && (n->inner || !from.inner);
+}
+
 static void release_node(node *n)
 {
     if (!n) return;
     free(n->after);
-    free(n->launch);
+    emulated_node_disown(n);
     free(n);
 }
 
@@ -55,7 +73,7 @@ EXPORT(cuGraphCreate, (CUgraph * out, unsigned flags))
     return *out ? CUDA_SUCCESS : CUDA_ERROR_OUT_OF_MEMORY;
 }
 
-EXPORT(cuGraphDestroy, (CUgraph graph))
+CUresult cuGraphDestroy(CUgraph graph)
 {
     if (!graph) return CUDA_ERROR_INVALID_VALUE;
     for (size_t i = 0; i < graph->count; i++) release_node(graph->nodes[i]);
@@ -111,6 +129,48 @@ EXPORT(cuGraphAddMemsetNode, (CUgraphNode * out, CUgraph graph, const CUgraphNod
     n->bytes = params->width;
     n->value = (unsigned char)params->value;
     return add(graph, after, n_after, n, out);
+}
+
+CUresult emulated_graph_append(CUgraph graph, emulated_launch *launch, emulated_call *call)
+{
+    node *const n = calloc(1, sizeof *n), *last = graph->count ? graph->nodes[graph->count - 1] : NULL, *out;
+    if (n) {
+        n->launch = launch;
+        n->call = call;
+        return add(graph, &last, last ? 1 : 0, n, &out);
+    }
+    free(launch);
+    free(call);
+    return CUDA_ERROR_OUT_OF_MEMORY;
+}
+
+struct emulated_graph *emulated_graph_copy(const struct emulated_graph *graph)
+{
+    CUgraph copy = calloc(1, sizeof *copy);
+    bool whole = copy != NULL;
+    for (size_t i = 0; whole && i < graph->count; i++) {
+        node n = *graph->nodes[i];
+        whole = !n.inner && !n.to; // of what streams capture here
+        if (whole && !emulated_node_own(&n)) {
+            emulated_node_disown(&n);
+            whole = false;
+        }
+        if (whole) whole = emulated_graph_append(copy, n.launch, n.call) == CUDA_SUCCESS;
+    }
+    if (copy && !whole) cuGraphDestroy(copy);
+    return whole ? copy : NULL;
+}
+
+EXPORT(cuGraphAddChildGraphNode,
+       (CUgraphNode * out, CUgraph graph, const CUgraphNode *after, size_t n_after, CUgraph inner))
+{
+    if (!inner) return CUDA_ERROR_INVALID_VALUE;
+    node *const n = calloc(1, sizeof *n);
+    if (!n) return CUDA_ERROR_OUT_OF_MEMORY;
+    n->inner = emulated_graph_copy(inner);
+    if (n->inner) return add(graph, after, n_after, n, out);
+    release_node(n);
+    return CUDA_ERROR_NOT_SUPPORTED;
 }
 
 static CUresult add_dependency(node *to, const node *from, bool programmatic)

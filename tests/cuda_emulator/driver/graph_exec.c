@@ -20,7 +20,7 @@ struct emulated_graph_exec {
 EXPORT(cuGraphExecDestroy, (CUgraphExec exec))
 {
     if (!exec) return CUDA_ERROR_INVALID_VALUE;
-    for (size_t i = 0; exec->nodes && i < exec->count; i++) free(exec->nodes[i].launch);
+    for (size_t i = 0; exec->nodes && i < exec->count; i++) emulated_node_disown(&exec->nodes[i]);
     free(exec->nodes);
     free(exec->order);
     free(exec);
@@ -51,9 +51,7 @@ static bool copy_nodes(struct emulated_node *to, node *const *from, size_t count
 {
     for (size_t i = 0; i < count; i++) {
         to[i] = *from[i];
-        if (!to[i].launch) continue;
-        to[i].launch = emulated_launch_copy(from[i]->launch);
-        if (!to[i].launch) return false;
+        if (!emulated_node_own(&to[i])) return false;
     }
     return true;
 }
@@ -119,6 +117,25 @@ EXPORT(cuGraphExecMemcpyNodeSetParams,
     return n && !n->launch && n->from ? emulated_node_read_copy(params, n) : CUDA_ERROR_INVALID_VALUE;
 }
 
+static bool is_alike(const node *a, const node *b)
+{
+    if (a->call && b->call) return strcmp(a->call->name, b->call->name) == 0;
+    return a->launch && b->launch;
+}
+
+EXPORT(cuGraphExecChildGraphNodeSetParams, (CUgraphExec exec, CUgraphNode of, CUgraph inner))
+{
+    node *const n = find(exec, of);
+    if (!n || !n->inner || !inner) return CUDA_ERROR_INVALID_VALUE;
+    bool alike = n->inner->count == inner->count;
+    for (size_t i = 0; alike && i < inner->count; i++) alike = is_alike(n->inner->nodes[i], inner->nodes[i]);
+    if (!alike) return CUDA_ERROR_GRAPH_EXEC_UPDATE_FAILURE;
+    const node before = {.inner = n->inner};
+    n->inner = emulated_graph_copy(inner);
+    emulated_node_disown(&before);
+    return n->inner ? CUDA_SUCCESS : CUDA_ERROR_OUT_OF_MEMORY;
+}
+
 // --- Launching -------------------------------------------------------------------------------------------------------
 
 typedef struct graph_command {
@@ -130,8 +147,16 @@ typedef struct graph_command {
 
 static void run_node(const node *n)
 {
+    for (size_t i = 0; n->inner && i < n->inner->count; i++) {
+        if (n->inner->nodes[i]->launch)
+            emulated_launch_run(n->inner->nodes[i]->launch, NULL);
+        else
+            emulated_call_run(n->inner->nodes[i]->call);
+    }
     if (n->launch)
         emulated_launch_run(n->launch, NULL);
+    else if (n->call)
+        emulated_call_run(n->call);
     else if (n->from)
         memmove(n->to, n->from, n->bytes);
     else if (n->to)
@@ -140,7 +165,7 @@ static void run_node(const node *n)
 
 static void free_command(graph_command *c)
 {
-    for (size_t i = 0; i < c->count; i++) free(c->nodes[i].launch);
+    for (size_t i = 0; i < c->count; i++) emulated_node_disown(&c->nodes[i]);
     free(c);
 }
 

@@ -207,6 +207,11 @@ static void run_launch(emulated_command *command)
 
 static CUresult launch(const CUDA_KERNEL_NODE_PARAMS_v1 *params, CUstream stream)
 {
+    if (*emulated_capture(stream)) {
+        emulated_launch *captured;
+        const CUresult bad = emulated_launch_create(params, &captured);
+        return bad ? bad : emulated_graph_append(*emulated_capture(stream), captured, NULL);
+    }
     launch_command *const c = calloc(1, sizeof *c);
     if (!c) return CUDA_ERROR_OUT_OF_MEMORY;
     c->base.run = run_launch;

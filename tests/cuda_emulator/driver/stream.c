@@ -12,6 +12,7 @@ struct emulated_stream {
     pthread_t thread;
     emulated_command *first, **last;
     uint64_t queued, done;
+    CUgraph capture; // not NULL: what is queued goes there
     bool stop;
 };
 
@@ -91,6 +92,7 @@ CUresult emulated_enqueue(CUstream stream, emulated_command *command)
 {
     CUresult r = emulated_ready();
     if (!r) r = resolve(&stream);
+    if (!r && stream->capture) r = CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED;
     if (r) return r;
     pthread_mutex_lock(&emulated_lock);
     command->next = NULL;
@@ -100,6 +102,12 @@ CUresult emulated_enqueue(CUstream stream, emulated_command *command)
     pthread_cond_broadcast(&emulated_changed);
     pthread_mutex_unlock(&emulated_lock);
     return CUDA_SUCCESS;
+}
+
+CUgraph *emulated_capture(CUstream stream)
+{
+    static CUgraph none; // the default stream captures nothing
+    return stream ? &stream->capture : &none;
 }
 
 static void wait_for(CUstream s)
@@ -152,6 +160,7 @@ EXPORT(cuStreamSynchronize, (CUstream stream))
 {
     CUresult r = emulated_ready();
     if (!r) r = resolve(&stream);
+    if (!r && stream->capture) r = CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED;
     if (r) return r;
     pthread_mutex_lock(&emulated_lock);
     wait_for(stream);
