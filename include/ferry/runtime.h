@@ -53,6 +53,10 @@ FERRY_API uint32_t ferry_runtime_fast_precisions(const ferry_runtime *runtime);
 /// Whether the runtime's memory (ferry_memory_alloc) is ordinary memory of this process. Thread-safe.
 FERRY_API bool ferry_runtime_host_memory(const ferry_runtime *runtime);
 
+/// Whether the runtime's device uses host memory of ferry_pinned_alloc (or that its own interface has pinned) where it
+/// lies, as GPUs of Jetson boards do: such memory may be bound, and ferry_context_run copies none of it. Thread-safe.
+FERRY_API bool ferry_runtime_shares_memory(const ferry_runtime *runtime);
+
 /// What a machine has. `name`: "cpu", "cuda:0", ...; `description`: for people, or why the device is not usable.
 typedef struct ferry_device_description {
     char name[32];
@@ -198,10 +202,10 @@ FERRY_API ferry_status ferry_context_binding_varies(ferry_context *context, int3
 /// Bytes of memory that the prepared context holds for activations and scratch; 0 before prepare.
 FERRY_API size_t ferry_context_memory_bytes(const ferry_context *context);
 
-/// Sets the address of a binding: memory of the runtime's device, dense row-major in the model's order, as many bytes
-/// as its shape says (the upper bound for data-dependent sizes). Borrowed until the stream has passed the run.
-/// FERRY_ERR_INVALID_ARGUMENT when it does not begin where the device's kernels need it: on a CUDA device at a multiple
-/// of 16 bytes.
+/// Sets the address of a binding: memory of the runtime's device, or pinned host memory where both share it, dense
+/// row-major in the model's order, as many bytes as its shape says (the upper bound for data-dependent sizes). Borrowed
+/// until the stream has passed the run. FERRY_ERR_INVALID_ARGUMENT when it does not begin where the device's kernels
+/// need it: on a CUDA device at a multiple of 16 bytes.
 FERRY_API ferry_status ferry_context_bind(ferry_context *context, int32_t index, void *address, ferry_error *error);
 
 /// Queues one inference and returns at once (it waits while 16 runs of the context, or 256 commands of the stream, are

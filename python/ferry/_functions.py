@@ -148,6 +148,7 @@ FUNCTIONS = {
     "ferry_runtime_release": (None, [P]),
     "ferry_runtime_fast_precisions": (U, [P]),
     "ferry_runtime_host_memory": (B, [P]),
+    "ferry_runtime_shares_memory": (B, [P]),
     "ferry_runtime_device": (S, [P, I, R(s.DeviceDescription)]),
     "ferry_runtime_memory": (S, [P, R(s.MemoryInfo)]),
     "ferry_diagnose": (S, [R(P)]),

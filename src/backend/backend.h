@@ -129,6 +129,7 @@ typedef struct ferry_device_info {
     bool synchronous;      // enqueue returns when the work is done
     bool build_only;       // a kind of device that plans are made for; nothing can be prepared or run
     bool survives_fork;    // its memory and kernels serve a child of the process that opened it, too
+    bool shares_memory;    // its kernels use pinned memory of the host as well as their own: see find_shared
     size_t slice_align;    // bytes that the beginnings of the caller's tensors and of slices, and the way from position
                            // to position, are multiples of; 0: any number will do
     uint32_t fast_dtypes;  // bit (1 << ferry_dtype): faster than f32 here
@@ -178,7 +179,9 @@ typedef struct ferry_backend {
     ferry_status (*pack)(ferry_device *device, const ferry_region *region, const char *tactic, void **out_data,
                          size_t *out_bytes, ferry_error *err);
 
-    /// The same for kernels that change the layout of tensors of that type, whatever their shapes. Optional.
+    /// Microseconds that changing the layout of a tensor of so many bytes takes, estimated. Optional: as on a CPU.
+    double (*reformat_cost_us)(const ferry_device *device, double bytes);
+    /// The same as pack for kernels that change the layout of tensors of that type, whatever their shapes. Optional.
     ferry_status (*pack_reformat)(ferry_device *device, ferry_dtype dtype, void **out_data, size_t *out_bytes,
                                   ferry_error *err);
 
@@ -217,6 +220,9 @@ typedef struct ferry_backend {
     void (*free)(ferry_device *device, void *pointer, size_t bytes);
     void *(*alloc_pinned)(ferry_device *device, size_t bytes); // host memory that copies fast; NULL when gone
     void (*free_pinned)(ferry_device *device, void *pointer, size_t bytes);
+    /// Where the device's kernels and the host reach the memory at `address`, as either of them knows it; false when
+    /// one of the two can't, as with pageable memory. Required of devices that share the host's memory.
+    bool (*find_shared)(ferry_device *device, void *address, void **out_on_device, void **out_on_host);
 
     // --- Streams and events ---
     /// threads: how many host threads a synchronous device may use; others ignore it.

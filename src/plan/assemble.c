@@ -81,6 +81,25 @@ ferry_status ferry_assembler_convert(ferry_assembler *a, ferry_step_kind kind, i
     return add_step(a, step, kind == FERRY_STEP_REFORMAT ? 1 : 0, err);
 }
 
+// Index of the binding for a graph output that is made right where the caller wants it, or -1.
+static int32_t output_binding(const ferry_assembler *a, ferry_value_id value, int32_t device,
+                              ferry_tensor_layout layout)
+{
+    if (device != 0 || layout != FERRY_LAYOUT_PLAIN) return -1;
+    const ferry_graph *g = a->p->graph;
+    for (size_t i = 0; i < g->n_outputs; i++)
+        if (g->outputs[i] == value) return (int32_t)(g->n_inputs + i);
+    return -1;
+}
+
+// Whether one of its buffers is the caller's memory.
+static bool is_bound(const ferry_assembler *a, ferry_value_id value)
+{
+    ferry_buffer_id b = a->first_of_value[value];
+    while (b != FERRY_NO_BUFFER && a->buffers[b].binding < 0) b = a->next_of_value[b];
+    return b != FERRY_NO_BUFFER;
+}
+
 // A buffer of `value` on `device` in `layout`, converted from one that exists when there is none yet. slices: it may be
 // a slice.
 ferry_status ferry_assembler_need(ferry_assembler *a, ferry_value_id value, int32_t device, ferry_tensor_layout layout,
@@ -89,8 +108,11 @@ ferry_status ferry_assembler_need(ferry_assembler *a, ferry_value_id value, int3
     layout = fitting_layout(a->p->graph, value, layout);
     *out = ferry_assembler_find(a, value, device, (int32_t)layout);
     if (*out != FERRY_NO_BUFFER && (slices || !a->buffers[*out].slice)) return FERRY_OK;
-    ferry_plan_buffer fresh = {
-        .value = value, .layout = layout, .device = device, .alias_of = FERRY_NO_BUFFER, .binding = -1};
+    ferry_plan_buffer fresh = {.value = value,
+                               .layout = layout,
+                               .device = device,
+                               .alias_of = FERRY_NO_BUFFER,
+                               .binding = is_bound(a, value) ? -1 : output_binding(a, value, device, layout)};
     ferry_buffer_id from = ferry_assembler_find(a, value, device, -1);
     if (from != FERRY_NO_BUFFER) {
         FERRY_TRY(ferry_assembler_add(a, fresh, out, err));
@@ -118,25 +140,14 @@ ferry_status ferry_assembler_need(ferry_assembler *a, ferry_value_id value, int3
     return ferry_assembler_convert(a, FERRY_STEP_COPY, other, from, *out, err);
 }
 
-// Index of the binding for a graph output that is made right where the caller wants it, or -1.
-static int32_t output_binding(const ferry_assembler *a, ferry_value_id value, int32_t device,
-                              ferry_tensor_layout layout)
-{
-    if (device != 0 || layout != FERRY_LAYOUT_PLAIN) return -1;
-    const ferry_graph *g = a->p->graph;
-    for (size_t i = 0; i < g->n_outputs; i++)
-        if (g->outputs[i] == value) return (int32_t)(g->n_inputs + i);
-    return -1;
-}
-
 ferry_status ferry_assembler_finish_output(ferry_assembler *a, ferry_value_id value, ferry_buffer_id from,
                                            ferry_error *err)
 {
     const ferry_graph *g = a->p->graph;
     if (!g->values[value].is_output || a->buffers[from].binding >= 0) return FERRY_OK;
-    ferry_buffer_id plain = from, to = FERRY_NO_BUFFER;
-    if (a->buffers[from].device != 0)
-        FERRY_TRY(ferry_assembler_need(a, value, 0, FERRY_LAYOUT_PLAIN, false, &plain, err));
+    ferry_buffer_id plain = FERRY_NO_BUFFER, to = FERRY_NO_BUFFER;
+    FERRY_TRY(ferry_assembler_need(a, value, 0, FERRY_LAYOUT_PLAIN, false, &plain, err));
+    if (a->buffers[plain].binding >= 0) return FERRY_OK;
     const ferry_plan_buffer bound = {.value = value,
                                      .layout = FERRY_LAYOUT_PLAIN,
                                      .device = 0,

@@ -102,16 +102,24 @@ static ferry_status add_region(labels *l, ferry_node_id root, ferry_error *err)
     return FERRY_OK;
 }
 
-// A value is converted once, however many read it: a variable for each layout says that somebody reads it there.
+// The device of a region; what has none (views, the caller) has the others' tensors where they are.
+static int32_t device_of(const ferry_planner *p, ferry_node_id root, int32_t otherwise)
+{
+    return root == FERRY_NO_NODE || p->chosen[root] < 0 ? otherwise : p->candidates[root].items[p->chosen[root]].device;
+}
+
+// A value is converted once, however many read it: a variable for each layout says that somebody reads it there. It
+// crosses to another device as it does to the caller, and is converted there, or not.
 static ferry_status add_value(labels *l, ferry_value_id v, ferry_error *err)
 {
     const ferry_planner *p = l->planner;
     const ferry_value *value = &p->graph->values[v];
-    const int64_t cost = counted(ferry_reformat_cost_us(p->graph, v));
-    const int32_t *offsets = p->view.user_offsets;
-    if (cost == 0 || ferry_value_is_constant(value)) return FERRY_OK;
     const ferry_node_id maker = value->producer == FERRY_NO_NODE ? FERRY_NO_NODE : p->root[value->producer];
     const int32_t made = maker == FERRY_NO_NODE ? FERRY_CUT_ZERO : l->out[maker];
+    const int32_t device = device_of(p, maker, 0);
+    const int64_t cost = counted(ferry_reformat_cost_us(p, v, device));
+    const int32_t *offsets = p->view.user_offsets;
+    if (cost == 0 || ferry_value_is_constant(value)) return FERRY_OK;
     int32_t read[2];
     FERRY_TRY(ferry_cut_variable(&l->cut, &read[0], err)); // 0 when somebody reads it plain
     FERRY_TRY(ferry_cut_variable(&l->cut, &read[1], err)); // 1 when somebody reads it with channels last
@@ -121,7 +129,11 @@ static ferry_status add_value(labels *l, ferry_value_id v, ferry_error *err)
         const bool border = u == offsets[v + 1]; // whoever takes the output has it plain
         const ferry_node_id reader = border ? FERRY_NO_NODE : p->root[p->view.users[u]];
         if (!border && reader == maker) continue;
-        const int32_t in = border ? FERRY_CUT_ZERO : l->in[reader];
+        const int32_t there = border ? device : device_of(p, reader, device);
+        if (there != device)
+            FERRY_TRY(ferry_cut_pair(&l->cut, FERRY_CUT_ZERO, l->in[reader],
+                                     counted(ferry_reformat_cost_us(p, v, there)), err));
+        const int32_t in = border || there != device ? FERRY_CUT_ZERO : l->in[reader];
         FERRY_TRY(ferry_cut_pair(&l->cut, in, read[0], FERRY_CUT_NEVER, err));
         FERRY_TRY(ferry_cut_pair(&l->cut, read[1], in, FERRY_CUT_NEVER, err));
     }

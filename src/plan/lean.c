@@ -76,7 +76,7 @@ static ferry_status weigh_draft(ferry_planner *p, draft *d, ferry_error *err)
     for (size_t s = 0; s < d->plan.n_steps; s++) {
         const ferry_plan_step *step = &d->plan.steps[s];
         if (step->kind != FERRY_STEP_REGION) {
-            d->us += ferry_reformat_cost_us(p->graph, d->plan.buffers[step->outputs[0]].value);
+            d->us += ferry_reformat_cost_us(p, d->plan.buffers[step->outputs[0]].value, step->device);
             continue;
         }
         ferry_candidate *c = candidate_of(p, step);

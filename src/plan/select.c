@@ -7,14 +7,16 @@
 
 #define MOST_PARTS 16 // nodes of a region whose parts are compared with it
 
-double ferry_reformat_cost_us(const ferry_graph *graph, ferry_value_id value)
+double ferry_reformat_cost_us(const ferry_planner *p, ferry_value_id value, int32_t device)
 {
     ferry_tensor_desc desc;
     size_t bytes = 0;
-    const ferry_shape *shape = &graph->values[value].shape;
+    const ferry_device *on = p->devices[device];
+    const ferry_shape *shape = &p->graph->values[value].shape;
     if (shape->rank < 3 || ferry_tensor_layouts_coincide(shape->rank, shape->dims)) return 0;
-    if (!ferry_value_desc(graph, value, FERRY_LAYOUT_PLAIN, &desc) || !ferry_tensor_desc_bytes(&desc, &bytes))
+    if (!ferry_value_desc(p->graph, value, FERRY_LAYOUT_PLAIN, &desc) || !ferry_tensor_desc_bytes(&desc, &bytes))
         return 10;
+    if (on->backend->reformat_cost_us) return on->backend->reformat_cost_us(on, (double)bytes);
     // Read and written once at a few GB/s: transposing runs well under the memory's speed.
     return 2 + (double)bytes * 2 / 4e3;
 }

@@ -115,7 +115,7 @@ const char *ferry_region_signature(const ferry_region *region, ferry_arena *aren
 bool ferry_value_desc(const ferry_graph *graph, ferry_value_id value, ferry_tensor_layout layout,
                       ferry_tensor_desc *out);
 
-/// Estimated microseconds to change a value's layout.
-double ferry_reformat_cost_us(const ferry_graph *graph, ferry_value_id value);
+/// Estimated microseconds to change a value's layout on a device.
+double ferry_reformat_cost_us(const ferry_planner *planner, ferry_value_id value, int32_t device);
 
 #endif // FERRY_SRC_PLAN_SELECT_H_

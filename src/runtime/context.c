@@ -19,12 +19,12 @@ static ferry_status init_context(ferry_context *c, ferry_error *err)
     const ferry_graph *g = &c->engine->image.graph;
     const size_t n_bindings = g->n_inputs + g->n_outputs;
     c->input_shapes = ferry_heap_alloc_array(c->heap, g->n_inputs, sizeof *c->input_shapes);
-    c->addresses = ferry_heap_alloc_array(c->heap, n_bindings, sizeof *c->addresses);
-    if (!c->input_shapes || !c->addresses) return ferry_fail_memory(err, "a context");
+    c->bound = ferry_heap_alloc_array(c->heap, n_bindings, sizeof *c->bound);
+    if (!c->input_shapes || !c->bound) return ferry_fail_memory(err, "a context");
     for (int i = 0; i < FERRY_RUN_SLOTS; i++) {
         c->slots[i].context = c;
-        c->slots[i].addresses = ferry_heap_alloc_array(c->heap, n_bindings, sizeof *c->slots[i].addresses);
-        if (!c->slots[i].addresses) return ferry_fail_memory(err, "a context");
+        c->slots[i].bound = ferry_heap_alloc_array(c->heap, n_bindings, sizeof *c->slots[i].bound);
+        if (!c->slots[i].bound) return ferry_fail_memory(err, "a context");
     }
     for (size_t i = 0; i < g->n_inputs; i++) {
         const ferry_engine_profile *p = profile_of(c->engine, g->inputs[i]);
@@ -69,9 +69,9 @@ void ferry_context_release(ferry_context *context)
     const ferry_graph *g = &c->engine->image.graph;
     const size_t n_bindings = g->n_inputs + g->n_outputs;
     ferry_heap_free(c->heap, c->input_shapes, g->n_inputs * sizeof *c->input_shapes);
-    ferry_heap_free(c->heap, c->addresses, n_bindings * sizeof *c->addresses);
+    ferry_heap_free(c->heap, c->bound, n_bindings * sizeof *c->bound);
     for (int i = 0; i < FERRY_RUN_SLOTS; i++)
-        ferry_heap_free(c->heap, c->slots[i].addresses, n_bindings * sizeof *c->slots[i].addresses);
+        ferry_heap_free(c->heap, c->slots[i].bound, n_bindings * sizeof *c->slots[i].bound);
     if (!foreign) {
         pthread_cond_destroy(&c->slot_free);
         pthread_mutex_destroy(&c->mutex);
@@ -153,8 +153,7 @@ ferry_status ferry_context_binding_bytes(ferry_context *context, int32_t index, 
 size_t ferry_context_memory_bytes(const ferry_context *context)
 {
     uint64_t total = 0;
-    for (int32_t d = 0; context->prepared && d < context->engine->plan->n_devices; d++)
-        total += context->memory.arena_bytes[d];
+    for (int32_t d = 0; context->prepared && d < context->plan.n_devices; d++) total += context->memory.arena_bytes[d];
     return (size_t)total;
 }
 
@@ -196,7 +195,7 @@ ferry_status ferry_context_bind(ferry_context *context, int32_t index, void *add
                           "need tensors to begin",
                           index, e->image.graph.values[ferry_engine_binding_value(e, index)].name, address, align,
                           e->runtime->devices[0]->backend->name);
-    context->addresses[index] = address;
+    context->bound[index] = ferry_runtime_reach(e->runtime, address);
     return FERRY_OK;
 }
 
@@ -204,7 +203,7 @@ ferry_run_slot *ferry_context_take_slot(ferry_context *context, ferry_error *err
 {
     const int32_t n = ferry_engine_binding_count(context->engine);
     for (int32_t i = 0; i < n; i++) {
-        if (context->addresses[i]) continue;
+        if (context->bound[i].on_device) continue;
         const ferry_value_id v = ferry_engine_binding_value(context->engine, i);
         ferry_fail(err, FERRY_ERR_INVALID_ARGUMENT, "binding %d, '%s', has no address", i,
                    context->engine->image.graph.values[v].name);
@@ -219,7 +218,7 @@ ferry_run_slot *ferry_context_take_slot(ferry_context *context, ferry_error *err
     }
     slot->busy = true;
     pthread_mutex_unlock(&context->mutex);
-    memcpy(slot->addresses, context->addresses, (size_t)n * sizeof *slot->addresses);
+    memcpy(slot->bound, context->bound, (size_t)n * sizeof *slot->bound);
     return slot;
 }
 

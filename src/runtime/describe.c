@@ -188,6 +188,18 @@ static json_t *kept_of(const ferry_engine *e)
     return kept;
 }
 
+// What is copied between device and host where they share memory.
+static void add_copies(const ferry_context *c, json_t *memory)
+{
+    size_t all = 0, none = 0;
+    for (size_t s = 0; s < c->engine->plan->n_steps; s++) {
+        all += c->engine->plan->steps[s].kind == FERRY_STEP_COPY;
+        none += c->shares_step[s];
+    }
+    json_object_set_new(memory, "copies", json_integer((json_int_t)(all - none)));
+    json_object_set_new(memory, "copies_unless_pinned", json_integer((json_int_t)c->n_crossings));
+}
+
 static json_t *memory_of(const ferry_engine *e, ferry_error *err)
 {
     ferry_context *context = NULL;
@@ -195,8 +207,10 @@ static json_t *memory_of(const ferry_engine *e, ferry_error *err)
     uint64_t bytes = 0, unshared = 0;
     if (ferry_context_create((ferry_engine *)e, NULL, &context, err) == FERRY_OK &&
         ferry_context_measure(context, &bytes, &unshared, err) == FERRY_OK)
-        o = json_pack("{s:I, s:I, s:b}", "context_bytes", (json_int_t)bytes, "without_sharing_bytes",
-                      (json_int_t)unshared, "scratch_known", (int)!ferry_engine_is_for_elsewhere(e));
+        o = json_pack("{s:I, s:I, s:b, s:b}", "context_bytes", (json_int_t)bytes, "without_sharing_bytes",
+                      (json_int_t)unshared, "scratch_known", (int)!ferry_engine_is_for_elsewhere(e), "shared_with_host",
+                      (int)e->runtime->infos[0].shares_memory);
+    if (o && e->runtime->infos[0].shares_memory) add_copies(context, o);
     ferry_context_release(context);
     return o;
 }

@@ -74,6 +74,7 @@ static ferry_status run_step(execution *x, size_t at, ferry_error *err)
     const ferry_plan *plan = c->engine->plan;
     const ferry_plan_step *step = &plan->steps[at];
     const ferry_device_info *info = &c->engine->runtime->infos[step->device];
+    if (c->shares_step[at]) return FERRY_OK;
     if (step->device != x->burst) burst_on(x, -1);
     // The host touches memory at once: everything queued that may read or write it has to be over.
     if (info->synchronous) FERRY_TRY(wait_devices(x, err));
@@ -206,6 +207,7 @@ static ferry_status profile_step(execution *x, size_t at, ferry_error *err)
     const ferry_layer_time layer = {
         .name = step->name,
         .tactic = step->kind == FERRY_STEP_REGION ? step->tactic
+                  : c->shares_step[at]            ? "shared"
                   : step->kind == FERRY_STEP_COPY ? "copy"
                                                   : "reformat",
         .device = c->engine->plan->devices[step->device].backend,
@@ -215,13 +217,14 @@ static ferry_status profile_step(execution *x, size_t at, ferry_error *err)
     return FERRY_OK;
 }
 
-void ferry_context_set_addresses(ferry_context *c, void *const *addresses)
+void ferry_context_set_addresses(ferry_context *c, const ferry_bound *bound)
 {
     const ferry_plan *plan = &c->plan;
     for (size_t b = 0; b < plan->n_buffers; b++) {
         const ferry_buffer_id root = ferry_plan_root(plan, (ferry_buffer_id)b);
-        if (plan->buffers[root].binding >= 0) c->data[b] = addresses[plan->buffers[root].binding];
+        if (plan->buffers[root].binding >= 0) c->data[b] = bound[plan->buffers[root].binding].on_device;
     }
+    ferry_context_cross(c, bound);
     const ferry_graph *g = &c->engine->image.graph;
     for (size_t v = 0; v < g->n_values; v++)
         if (c->bounded[v]) memcpy(c->dims[v], c->shapes[v].dims, sizeof c->dims[v]);
@@ -255,12 +258,12 @@ static ferry_status observe_inputs(execution *x, ferry_error *err)
     return FERRY_OK;
 }
 
-ferry_status ferry_context_execute(ferry_context *context, void *const *addresses, ferry_device_stream *const *streams,
-                                   bool *outstanding, ferry_error *err)
+ferry_status ferry_context_execute(ferry_context *context, const ferry_bound *bound,
+                                   ferry_device_stream *const *streams, bool *outstanding, ferry_error *err)
 {
     execution x = {.c = context, .streams = streams, .outstanding = outstanding, .burst = -1};
-    ferry_context_set_addresses(context, addresses);
-    ferry_status s = ferry_context_rebind_segments(context, addresses, err);
+    ferry_context_set_addresses(context, bound);
+    ferry_status s = ferry_context_rebind_segments(context, bound, err);
     if (s == FERRY_OK) s = observe_inputs(&x, err);
     for (size_t i = 0; s == FERRY_OK && i < context->engine->plan->n_steps; i++) s = run_at(&x, &i, err);
     burst_on(&x, -1);

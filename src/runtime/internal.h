@@ -73,10 +73,16 @@ const char *ferry_node_precision(const ferry_graph *graph, const ferry_node *nod
 /// The graph value behind a binding index.
 ferry_value_id ferry_engine_binding_value(const ferry_engine *engine, int32_t index);
 
-/// Addresses of one queued run. Contexts hold a few, so that new ones may be bound while earlier runs are waiting.
+/// Memory of the caller's, as the runtime's device reaches it and as the host does.
+typedef struct ferry_bound {
+    void *on_device, *on_host; // NULL: the host can't; NULL both: nothing is bound
+} ferry_bound;
+
+/// What is bound in one queued run. Contexts hold a few, so that other memory may be bound while earlier runs are
+/// waiting.
 typedef struct ferry_run_slot {
     struct ferry_context *context;
-    void **addresses; // [bindings]
+    ferry_bound *bound; // [bindings]
     bool busy;
 } ferry_run_slot;
 
@@ -89,6 +95,13 @@ typedef struct ferry_segment {
     void *graph; // captured by the device; NULL: that failed, and the steps are enqueued one by one
 } ferry_segment;
 
+/// A copy between the caller's tensor and one of the host's, which may lie there where the host reaches it.
+typedef struct ferry_crossing {
+    size_t step;
+    int32_t binding;
+    ferry_buffer_id own; // the host's
+} ferry_crossing;
+
 struct ferry_context {
     ferry_engine *engine; // retained
     const ferry_heap *heap;
@@ -99,7 +112,8 @@ struct ferry_context {
 
     // What prepare makes.
     ferry_arena arena;        // of everything below
-    ferry_plan plan;          // the engine's, but for aliases that don't hold at the chosen shapes; owns nothing
+    ferry_plan plan;          // the engine's, but for aliases that don't hold at the chosen shapes, and for what host
+                              // and device share; there is a device more then, whose memory that is. Owns nothing
     ferry_tensor_desc *descs; // [plan->n_buffers]
     uint64_t *buffer_bytes;   // [plan->n_buffers]: multiples of 64
     size_t *skipped;          // [plan->n_buffers]: bytes from the beginning of the memory that a slice lies in to it
@@ -111,7 +125,12 @@ struct ferry_context {
     ferry_shape *shapes;               // [graph.n_values]: sizes, or upper bounds
     bool *bounded;                     // [graph.n_values]
     ferry_binding *step_in, *step_out; // scratch of the step that runs: as many as the widest step has
-    ferry_segment *segments;           // in the order of their steps
+    int32_t sharing, shared;           // the device that uses the host's memory, -1: none; where that memory is
+    bool *shares_step;                 // [plan->n_steps]: a copy that there is nothing to do for
+    ferry_crossing *crossings;         // copies of which each run tells that
+    size_t n_crossings;
+    void *shared_on_device;  // the address of device_memory[shared] there
+    ferry_segment *segments; // in the order of their steps
     size_t n_segments;
     char *placeholders;   // [bindings]: their addresses stand for the caller's tensors in captured graphs
     void **captured_with; // [bindings]: what the graphs have now; NULL: the placeholder
@@ -120,7 +139,7 @@ struct ferry_context {
     void *observed;       // host memory for tensors shown to the observer; NULL without one
     size_t observed_bytes;
 
-    void **addresses; // [bindings]: as bound by the caller
+    ferry_bound *bound; // [bindings]: by the caller
     ferry_run_slot slots[FERRY_RUN_SLOTS];
     pthread_mutex_t mutex; // of slots[].busy
     pthread_cond_t slot_free;
@@ -134,13 +153,24 @@ struct ferry_context {
 /// Runs the context's steps on the devices' streams and waits for devices as far as steps need it. `outstanding`
 /// [devices] says, before and after, which devices have work queued that nobody waited for; none has after a failure.
 /// Called by streams only.
-ferry_status ferry_context_execute(ferry_context *context, void *const *addresses, ferry_device_stream *const *streams,
-                                   bool *outstanding, ferry_error *err);
+ferry_status ferry_context_execute(ferry_context *context, const ferry_bound *bound,
+                                   ferry_device_stream *const *streams, bool *outstanding, ferry_error *err);
 /// Enqueues one step of a prepared context, at the addresses that were set last. Waits for nothing.
 ferry_status ferry_context_enqueue_step(ferry_context *context, size_t step, ferry_device_stream *stream,
                                         ferry_error *err);
 /// Takes the caller's addresses for what lies in its memory.
-void ferry_context_set_addresses(ferry_context *context, void *const *addresses);
+void ferry_context_set_addresses(ferry_context *context, const ferry_bound *bound);
+/// The address of a buffer in the context's own memory, as the device that uses the buffer reaches it.
+void *ferry_context_placed(const ferry_context *context, ferry_buffer_id buffer);
+
+/// share.c: where a device and the host use the same memory, has tensors that cross the border lie in memory of both.
+ferry_status ferry_context_share_memory(ferry_context *context, ferry_error *err);
+/// Allocates that memory.
+ferry_status ferry_context_alloc_shared(ferry_context *context, ferry_error *err);
+/// Places what the host may read and write right in the caller's memory, or else in the context's own.
+void ferry_context_cross(ferry_context *context, const ferry_bound *bound);
+/// Where the runtime's device and the host reach the caller's memory.
+ferry_bound ferry_runtime_reach(const ferry_runtime *runtime, void *address);
 
 /// Whether a device is there to give things back to: not in a child of the process, unless it came along.
 bool ferry_context_can_release(const ferry_context *context, int32_t device);
@@ -149,7 +179,7 @@ bool ferry_context_can_release(const ferry_context *context, int32_t device);
 ferry_status ferry_context_make_segments(ferry_context *context, ferry_error *err);
 void ferry_context_drop_segments(ferry_context *context);
 /// Gives the graphs those addresses that have changed since the last call.
-ferry_status ferry_context_rebind_segments(ferry_context *context, void *const *addresses, ferry_error *err);
+ferry_status ferry_context_rebind_segments(ferry_context *context, const ferry_bound *bound, ferry_error *err);
 /// The captured graph that begins with the step; NULL: there is none, or someone looks between the steps.
 const ferry_segment *ferry_context_segment_at(const ferry_context *context, size_t step);
 /// In an engine built for little memory and mapped from a file: gives the memory of what was read of it back, after

@@ -20,8 +20,11 @@ void ferry_context_unprepare(ferry_context *c)
         if (c->kernels[i] && ferry_context_can_release(c, c->engine->plan->steps[i].device))
             c->kernels[i]->device->backend->release(c->kernels[i]);
     for (int32_t d = 0; d < FERRY_PLAN_MAX_DEVICES; d++) {
-        if (c->device_memory[d] && ferry_context_can_release(c, d))
-            r->devices[d]->backend->free(r->devices[d], c->device_memory[d], (size_t)c->memory.arena_bytes[d]);
+        const bool shared = c->sharing >= 0 && d == c->shared;
+        ferry_device *device = r->devices[shared ? c->sharing : d];
+        if (c->device_memory[d] && ferry_context_can_release(c, shared ? c->sharing : d))
+            (shared ? device->backend->free_pinned : device->backend->free)(device, c->device_memory[d],
+                                                                            (size_t)c->memory.arena_bytes[d]);
         c->device_memory[d] = NULL;
     }
     c->kernels = NULL;
@@ -171,7 +174,7 @@ static ferry_status prepare_kernels(ferry_context *c, uint64_t *workspace, ferry
 static ferry_status check_limit(const ferry_context *c, ferry_error *err)
 {
     uint64_t total = 0;
-    for (int32_t d = 0; d < c->engine->plan->n_devices; d++) total += c->memory.arena_bytes[d];
+    for (int32_t d = 0; d < c->plan.n_devices; d++) total += c->memory.arena_bytes[d];
     if (!c->memory_limit_bytes || total <= c->memory_limit_bytes) return FERRY_OK;
     return ferry_fail(err, FERRY_ERR_OUT_OF_MEMORY,
                       "a context needs %llu bytes for activations and scratch, the cap is %llu; raise it, or use a "
@@ -179,18 +182,32 @@ static ferry_status check_limit(const ferry_context *c, ferry_error *err)
                       (unsigned long long)total, (unsigned long long)c->memory_limit_bytes);
 }
 
-static ferry_status place_buffers(ferry_context *c, ferry_error *err)
+static ferry_status alloc_memory(ferry_context *c, ferry_error *err)
 {
-    const ferry_engine *e = c->engine;
-    const ferry_plan *plan = e->plan;
-    for (int32_t d = 0; d < plan->n_devices; d++) {
-        ferry_device *device = e->runtime->devices[d];
+    for (int32_t d = 0; d < c->plan.n_devices; d++) {
         if (c->memory.arena_bytes[d] == 0) c->memory.arena_bytes[d] = 64;
+        if (c->sharing >= 0 && d == c->shared) return ferry_context_alloc_shared(c, err);
+        ferry_device *device = c->engine->runtime->devices[d];
         c->device_memory[d] = device->backend->alloc(device, (size_t)c->memory.arena_bytes[d]);
         if (!c->device_memory[d])
             return ferry_fail(err, FERRY_ERR_OUT_OF_MEMORY, "device %s: no %llu bytes for activations and scratch",
                               device->backend->name, (unsigned long long)c->memory.arena_bytes[d]);
     }
+    return FERRY_OK;
+}
+
+void *ferry_context_placed(const ferry_context *c, ferry_buffer_id buffer)
+{
+    const int32_t memory = c->plan.buffers[ferry_plan_root(&c->plan, buffer)].device;
+    const bool mapped = c->sharing >= 0 && memory == c->shared && c->engine->plan->buffers[buffer].device == c->sharing;
+    char *base = mapped ? c->shared_on_device : c->device_memory[memory];
+    return base + c->memory.places[buffer].offset + c->skipped[buffer];
+}
+
+static ferry_status place_buffers(ferry_context *c, ferry_error *err)
+{
+    const ferry_plan *plan = c->engine->plan;
+    FERRY_TRY(alloc_memory(c, err));
     int32_t widest = 1;
     for (size_t i = 0; i < plan->n_steps; i++) {
         if (plan->steps[i].n_inputs > widest) widest = plan->steps[i].n_inputs;
@@ -200,8 +217,7 @@ static ferry_status place_buffers(ferry_context *c, ferry_error *err)
     c->step_in = ferry_arena_alloc_array(&c->arena, (size_t)widest, sizeof *c->step_in);
     c->step_out = ferry_arena_alloc_array(&c->arena, (size_t)widest, sizeof *c->step_out);
     if (!c->data || !c->step_in || !c->step_out) return ferry_fail_memory(err, "a context");
-    for (size_t b = 0; b < plan->n_buffers; b++)
-        c->data[b] = (char *)c->device_memory[plan->buffers[b].device] + c->memory.places[b].offset + c->skipped[b];
+    for (size_t b = 0; b < plan->n_buffers; b++) c->data[b] = ferry_context_placed(c, (ferry_buffer_id)b);
     return FERRY_OK;
 }
 
@@ -228,6 +244,7 @@ static ferry_status describe(ferry_context *c, ferry_error *err)
     FERRY_TRY(infer_shapes(c, err));
     FERRY_TRY(describe_buffers(c, c->buffer_bytes, err));
     FERRY_TRY(settle_aliases(c, c->buffer_bytes, err));
+    FERRY_TRY(ferry_context_share_memory(c, err));
     c->described = true;
     return FERRY_OK;
 }
@@ -293,7 +310,7 @@ ferry_status ferry_context_measure(ferry_context *context, uint64_t *out_bytes, 
         if (!workspace) return ferry_fail_memory(err, "a context");
         FERRY_TRY(place(c, workspace, err));
     }
-    for (int32_t d = 0; d < c->engine->plan->n_devices; d++) *out_bytes += c->memory.arena_bytes[d];
+    for (int32_t d = 0; d < c->plan.n_devices; d++) *out_bytes += c->memory.arena_bytes[d];
     *out_unshared_bytes = c->memory.sum_bytes;
     return FERRY_OK;
 }

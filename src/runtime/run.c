@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The convenience call: one inference on host memory, waited for.
+#include <stdint.h>
+
 #include "runtime/stream_internal.h"
 
 // Or a device that does nothing any more: it says so when it is waited for.
@@ -10,21 +12,33 @@ static ferry_status no_memory(const ferry_context *c, ferry_stream *stream, ferr
     return ferry_fail_memory(err, "inputs and outputs on the device");
 }
 
-// Copies host memory to and from the device around the run, on devices whose memory the host can't reach.
+// A binding's place on the device: the caller's memory where the device reaches it, else new memory, with *staged set.
+static ferry_status bind_host(ferry_context *c, ferry_stream *stream, int32_t i, void *host, size_t bytes,
+                              void **staged, ferry_error *err)
+{
+    const ferry_bound bound = ferry_runtime_reach(c->engine->runtime, host);
+    const size_t align = c->engine->runtime->infos[0].slice_align;
+    *staged = NULL;
+    if (bound.on_host && (!align || (uintptr_t)host % align == 0)) return ferry_context_bind(c, i, host, err);
+    *staged = ferry_memory_alloc(c->engine->runtime, bytes);
+    return *staged ? ferry_context_bind(c, i, *staged, err) : no_memory(c, stream, err);
+}
+
+// Copies host memory that the device doesn't reach there and back around the run.
 static ferry_status run_staged(ferry_context *c, ferry_stream *stream, const void *const *inputs, void *const *outputs,
                                void **staged, size_t *bytes, ferry_error *err)
 {
     const int32_t n = ferry_engine_binding_count(c->engine), n_in = (int32_t)c->engine->image.graph.n_inputs;
     for (int32_t i = 0; i < n; i++) {
         FERRY_TRY(ferry_context_binding_bytes(c, i, &bytes[i], err));
-        staged[i] = ferry_memory_alloc(c->engine->runtime, bytes[i]);
-        if (!staged[i]) return no_memory(c, stream, err);
-        if (i < n_in) FERRY_TRY(ferry_stream_copy(stream, FERRY_COPY_TO_DEVICE, staged[i], inputs[i], bytes[i], err));
-        FERRY_TRY(ferry_context_bind(c, i, staged[i], err));
+        FERRY_TRY(bind_host(c, stream, i, i < n_in ? (void *)inputs[i] : outputs[i - n_in], bytes[i], &staged[i], err));
+        if (i < n_in && staged[i])
+            FERRY_TRY(ferry_stream_copy(stream, FERRY_COPY_TO_DEVICE, staged[i], inputs[i], bytes[i], err));
     }
     FERRY_TRY(ferry_context_enqueue(c, stream, err));
     for (int32_t i = n_in; i < n; i++)
-        FERRY_TRY(ferry_stream_copy(stream, FERRY_COPY_FROM_DEVICE, outputs[i - n_in], staged[i], bytes[i], err));
+        if (staged[i])
+            FERRY_TRY(ferry_stream_copy(stream, FERRY_COPY_FROM_DEVICE, outputs[i - n_in], staged[i], bytes[i], err));
     return FERRY_OK;
 }
 

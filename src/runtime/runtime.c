@@ -188,6 +188,21 @@ bool ferry_runtime_host_memory(const ferry_runtime *runtime)
     return runtime->infos[0].host_memory;
 }
 
+bool ferry_runtime_shares_memory(const ferry_runtime *runtime)
+{
+    return runtime->infos[0].shares_memory;
+}
+
+ferry_bound ferry_runtime_reach(const ferry_runtime *runtime, void *address)
+{
+    ferry_device *device = runtime->devices[0];
+    ferry_bound bound = {.on_device = address, .on_host = NULL};
+    if (address && runtime->infos[0].shares_memory &&
+        !device->backend->find_shared(device, address, &bound.on_device, &bound.on_host))
+        bound = (ferry_bound){.on_device = address};
+    return bound;
+}
+
 static void add_tools(const ferry_backend *backend, ferry_device_description *out)
 {
     if (!backend->describe_tools) return;

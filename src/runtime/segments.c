@@ -73,9 +73,9 @@ ferry_status ferry_context_make_segments(ferry_context *c, ferry_error *err)
     c->segments = ferry_arena_alloc_array(&c->arena, plan->n_steps / LEAST_STEPS, sizeof *c->segments);
     c->placeholders = ferry_arena_alloc_array(&c->arena, n_bindings, sizeof *c->placeholders);
     c->captured_with = ferry_arena_alloc_array(&c->arena, n_bindings, sizeof *c->captured_with);
-    void **made_up = ferry_arena_alloc_array(&c->arena, n_bindings, sizeof *made_up);
+    ferry_bound *made_up = ferry_arena_alloc_array(&c->arena, n_bindings, sizeof *made_up);
     if (!c->segments || !c->placeholders || !c->captured_with || !made_up) return ferry_fail_memory(err, "a context");
-    for (size_t i = 0; i < n_bindings; i++) made_up[i] = placeholder(c, i);
+    for (size_t i = 0; i < n_bindings; i++) made_up[i].on_device = placeholder(c, i);
     ferry_context_set_addresses(c, made_up);
     for (size_t at = 0; at < plan->n_steps;) {
         const size_t end = find_end(c, at);
@@ -100,18 +100,18 @@ void ferry_context_drop_segments(ferry_context *c)
     c->n_segments = 0;
 }
 
-ferry_status ferry_context_rebind_segments(ferry_context *c, void *const *addresses, ferry_error *err)
+ferry_status ferry_context_rebind_segments(ferry_context *c, const ferry_bound *bound, ferry_error *err)
 {
     const size_t n_bindings = (size_t)ferry_engine_binding_count(c->engine);
     for (size_t b = 0; c->n_segments && b < n_bindings; b++) {
-        if (c->captured_with[b] == addresses[b]) continue;
+        void *const address = bound[b].on_device;
+        if (c->captured_with[b] == address) continue;
         for (size_t i = 0; i < c->n_segments; i++) {
             const ferry_segment *segment = &c->segments[i];
             const ferry_backend *backend = c->engine->runtime->devices[segment->device]->backend;
-            if (segment->graph)
-                FERRY_TRY(backend->capture_rebind(segment->graph, placeholder(c, b), addresses[b], err));
+            if (segment->graph) FERRY_TRY(backend->capture_rebind(segment->graph, placeholder(c, b), address, err));
         }
-        c->captured_with[b] = addresses[b];
+        c->captured_with[b] = address;
     }
     return FERRY_OK;
 }

@@ -66,8 +66,7 @@ static ferry_status run_command(ferry_stream *s, const ferry_command *c, ferry_e
     ferry_status status = FERRY_OK;
     switch (c->kind) {
     case FERRY_COMMAND_RUN:
-        status =
-            ferry_context_execute(c->u.slot->context, c->u.slot->addresses, s->device_streams, s->outstanding, err);
+        status = ferry_context_execute(c->u.slot->context, c->u.slot->bound, s->device_streams, s->outstanding, err);
         keep(s, (ferry_unfinished){.slot = c->u.slot});
         return status;
     case FERRY_COMMAND_COPY:

@@ -54,6 +54,19 @@ class Target(CliCase):
                 self.assertAlmostEqual(a["score"], b["score"], places=4)
         self.assertGreater(timed["gpu_preprocess_median_ms"], 0)
 
+    def test_says_what_a_gpu_with_the_hosts_memory_does_not_copy(self):
+        self.build("--fp16")
+        with Environment(FERRY_LIBCUDA=DRIVER, FERRY_EMULATED_SM="87", FERRY_EMULATED_INTEGRATED="1"):
+            shown = call_json("inspect", self.path("orin.engine"), "--device", "cuda", "--gpu-fallback")
+            self.assertTrue(shown["memory"]["shared_with_host"])
+            self.assertEqual(shown["memory"]["copies"], shown["memory"]["copies_unless_pinned"])
+            bench = ("bench", self.path("orin.engine"), "--device", "cuda", "--gpu-fallback", "--duration", "0",
+                     "--iterations", "1", "--warmUp", "0")
+            self.assertTrue(call_json(*bench)["shares_memory"])
+            said = call(*bench)
+            self.assertIn("H2D and D2H: none", str(said))
+            self.assertNotIn("H2D Latency", str(said))
+
     def test_is_calibrated_on_the_cpu(self):
         built = self.build("--int8", "--calib", self.pictures, "--preprocess", "unit")
         self.assertGreaterEqual(built["layers_by_precision"].get("int8", 0), 1)

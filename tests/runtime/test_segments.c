@@ -113,7 +113,7 @@ static void graphs__are_left_alone_while_addresses_stay(void **state)
     MUST(ferry_stream_wait(t.stream, err));
     assert_int_equal(mock_graphs().rebound, before.rebound);
     assert_int_equal(mock_graphs().launched - before.launched, 5 * t.context->n_segments);
-    for (int32_t i = 0; i < n; i++) ferry_memory_free(t.runtime, t.context->addresses[i], t.io.bytes[i]);
+    for (int32_t i = 0; i < n; i++) ferry_memory_free(t.runtime, t.context->bound[i].on_device, t.io.bytes[i]);
     close_bench(&t);
 }
 
@@ -145,7 +145,7 @@ static void events__are_timed_by_the_device(void **state)
     }
     ferry_event_release(begin);
     ferry_event_release(end);
-    for (int32_t i = 0; i < n; i++) ferry_memory_free(t.runtime, t.context->addresses[i], t.io.bytes[i]);
+    for (int32_t i = 0; i < n; i++) ferry_memory_free(t.runtime, t.context->bound[i].on_device, t.io.bytes[i]);
     close_bench(&t);
 }
 

@@ -15,7 +15,7 @@ enum { CLI_BENCH_PICTURE_WIDTH = 1920, CLI_BENCH_PICTURE_HEIGHT = 1080 };
 typedef struct cli_bench_lane {
     ferry_stream *stream;
     ferry_context *context;
-    void **buffers; // [CLI_BENCH_SETS][n_bindings], device memory; outputs have the first set's only
+    void **buffers; // [CLI_BENCH_SETS][n_bindings], memory to bind; outputs have the first set's only
     size_t *bytes;  // [n_bindings]
     int32_t n_bindings, n_inputs;
     size_t runs;
@@ -26,7 +26,8 @@ typedef struct cli_bench_times {
     size_t count, capacity;
 } cli_bench_times;
 
-/// By the device's own clock: inputs to the device, the run, outputs from it. Empty where the device is the host.
+/// By the device's own clock: inputs to the device, the run, outputs from it. Empty where the device is the host, and
+/// the copies where it uses the host's memory.
 typedef struct cli_bench_device_times {
     cli_bench_times h2d, compute, d2h;
     cli_bench_times preprocess; // of a picture in the device's memory; empty where engine or device can't

@@ -34,15 +34,21 @@ static ferry_status copy_bindings(pass *p, bool inputs, ferry_error *err)
     return s;
 }
 
+// Where the device uses the host's memory, nothing is copied.
+static bool copies(const pass *p)
+{
+    return !ferry_runtime_shares_memory(p->session->runtime);
+}
+
 static ferry_status queue_one(pass *p, ferry_event **marks, ferry_error *err)
 {
     const cli_bench_lane *l = p->lane;
     ferry_status s = ferry_event_record(marks[0], l->stream, err);
-    if (s == FERRY_OK) s = copy_bindings(p, true, err);
+    if (s == FERRY_OK && copies(p)) s = copy_bindings(p, true, err);
     if (s == FERRY_OK) s = ferry_event_record(marks[1], l->stream, err);
     if (s == FERRY_OK) s = ferry_context_enqueue(l->context, l->stream, err);
     if (s == FERRY_OK) s = ferry_event_record(marks[2], l->stream, err);
-    if (s == FERRY_OK) s = copy_bindings(p, false, err);
+    if (s == FERRY_OK && copies(p)) s = copy_bindings(p, false, err);
     return s == FERRY_OK ? ferry_event_record(marks[3], l->stream, err) : s;
 }
 
@@ -58,6 +64,7 @@ static ferry_status run_round(pass *p, cli_bench_device_times *out, ferry_error 
         cli_bench_times *const times[MARKS - 1] = {&out->h2d, &out->compute, &out->d2h};
         for (int k = 0; s == FERRY_OK && k + 1 < MARKS; k++) {
             double ms = 0;
+            if (times[k] != &out->compute && !copies(p)) continue;
             s = ferry_event_elapsed(p->marks[i][k], p->marks[i][k + 1], &ms, err);
             if (s == FERRY_OK && !cli_bench_add_time(times[k], ms)) s = FERRY_ERR_OUT_OF_MEMORY;
         }

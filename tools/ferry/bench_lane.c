@@ -20,10 +20,25 @@ static void fill_random(void *data, size_t bytes, ferry_dtype dtype, uint64_t se
     }
 }
 
+// Inputs and outputs as a program would best keep them.
+static void *alloc_buffer(const cli_session *s, size_t bytes)
+{
+    return ferry_runtime_shares_memory(s->runtime) ? ferry_pinned_alloc(s->runtime, bytes)
+                                                   : ferry_memory_alloc(s->runtime, bytes);
+}
+
+static void free_buffer(const cli_session *s, void *buffer, size_t bytes)
+{
+    if (ferry_runtime_shares_memory(s->runtime))
+        ferry_pinned_free(s->runtime, buffer, bytes);
+    else
+        ferry_memory_free(s->runtime, buffer, bytes);
+}
+
 static ferry_status make_buffer(const cli_session *s, cli_bench_lane *l, const ferry_binding_info *info, size_t bytes,
                                 size_t set, void **out, ferry_error *err)
 {
-    *out = ferry_memory_alloc(s->runtime, bytes);
+    *out = alloc_buffer(s, bytes);
     void *host = ferry_pinned_alloc(s->runtime, bytes);
     ferry_status status = *out && host ? FERRY_OK : FERRY_ERR_OUT_OF_MEMORY;
     if (status == FERRY_OK) {
@@ -94,7 +109,7 @@ void cli_bench_lane_close(const cli_session *s, cli_bench_lane *l)
     ferry_context_release(l->context);
     ferry_stream_release(l->stream);
     for (size_t i = 0; l->buffers && l->bytes && i < (size_t)l->n_bindings * CLI_BENCH_SETS; i++)
-        ferry_memory_free(s->runtime, l->buffers[i], l->bytes[i % (size_t)l->n_bindings]);
+        free_buffer(s, l->buffers[i], l->bytes[i % (size_t)l->n_bindings]);
     free(l->buffers);
     free(l->bytes);
 }

@@ -89,9 +89,10 @@ static void print_device(const start_costs *costs, const cli_bench_device_times 
 {
     const cli_bench_sensors *s = &costs->sensors;
     if (!t->compute.count) return;
-    print_times("H2D Latency", &t->h2d);
+    if (t->h2d.count) print_times("H2D Latency", &t->h2d);
     print_times("GPU Compute Time", &t->compute);
-    print_times("D2H Latency", &t->d2h);
+    if (t->d2h.count) print_times("D2H Latency", &t->d2h);
+    if (!t->h2d.count) printf("H2D and D2H: none, the GPU uses pinned memory of the host where it lies\n");
     if (t->preprocess.count) {
         char what[64];
         snprintf(what, sizeof what, "GPU Preprocess Time (%dx%d)", CLI_BENCH_PICTURE_WIDTH, CLI_BENCH_PICTURE_HEIGHT);
@@ -136,8 +137,9 @@ static void print_json_device(const start_costs *costs, const cli_bench_device_t
     const cli_bench_sensors *s = &costs->sensors;
     if (t->compute.count)
         printf(",\"gpu_compute_median_ms\":%.6g,\"gpu_compute_min_ms\":%.6g,\"h2d_median_ms\":%.6g,"
-               "\"d2h_median_ms\":%.6g",
-               percentile(&t->compute, 50), t->compute.ms[0], percentile(&t->h2d, 50), percentile(&t->d2h, 50));
+               "\"d2h_median_ms\":%.6g,\"shares_memory\":%s",
+               percentile(&t->compute, 50), t->compute.ms[0], t->h2d.count ? percentile(&t->h2d, 50) : 0,
+               t->d2h.count ? percentile(&t->d2h, 50) : 0, t->h2d.count ? "false" : "true");
     if (t->preprocess.count) printf(",\"gpu_preprocess_median_ms\":%.6g", percentile(&t->preprocess, 50));
     if (m->known)
         printf(",\"gpu_memory\":{\"taken\":%llu,\"weights\":%llu,\"activations\":%llu,\"kernels\":%llu,"

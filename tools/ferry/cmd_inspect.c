@@ -108,6 +108,15 @@ static double megabytes(const json_t *object, const char *key)
     return (double)json_integer_value(json_object_get(object, key)) / 1e6;
 }
 
+static void print_shared(const json_t *memory)
+{
+    if (!json_is_true(json_object_get(memory, "shared_with_host"))) return;
+    printf("  %-20s shared with the host: %lld copies between layers, %lld of them only where inputs and outputs are "
+           "not pinned\n",
+           "", (long long)json_integer_value(json_object_get(memory, "copies")),
+           (long long)json_integer_value(json_object_get(memory, "copies_unless_pinned")));
+}
+
 static void print_engine(const char *path, const json_t *e, bool is_model)
 {
     size_t i;
@@ -127,6 +136,7 @@ static void print_engine(const char *path, const json_t *e, bool is_model)
     printf("\n  %-20s %.2f MB (%.2f MB without sharing)%s\n", "memory of a context", megabytes(memory, "context_bytes"),
            megabytes(memory, "without_sharing_bytes"),
            json_is_true(json_object_get(memory, "scratch_known")) ? "" : ", and what its kernels need for themselves");
+    print_shared(memory);
     print_kept(json_object_get(e, "kept_from_fp16"));
     if (json_object_size(json_object_get(e, "texts")) == 0) return;
     printf("\nTexts:\n");

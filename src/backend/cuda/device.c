@@ -136,12 +136,15 @@ static void cuda_close(ferry_device *device)
 static void cuda_describe(const ferry_device *device, ferry_device_info *out)
 {
     const ferry_cuda_device *d = (const ferry_cuda_device *)device;
-    *out = (ferry_device_info){.memory_bytes = d->memory_bytes, .build_only = !d->driver, .slice_align = 16};
+    *out = (ferry_device_info){.memory_bytes = d->memory_bytes,
+                               .build_only = !d->driver,
+                               .slice_align = 16,
+                               .shares_memory = d->target.integrated};
     if (d->driver)
-        snprintf(out->name, sizeof out->name,
-                 "%s, compute capability %d.%d, %d multiprocessors at %.2f GHz, CUDA %d.%d", d->name,
-                 d->target.chip / 10, d->target.chip % 10, d->target.processors, d->target.clock_ghz,
-                 d->driver_version / 1000, d->driver_version % 1000 / 10);
+        snprintf(
+            out->name, sizeof out->name, "%s, compute capability %d.%d, %d multiprocessors at %.2f GHz, CUDA %d.%d%s",
+            d->name, d->target.chip / 10, d->target.chip % 10, d->target.processors, d->target.clock_ghz,
+            d->driver_version / 1000, d->driver_version % 1000 / 10, d->target.integrated ? ", the host's memory" : "");
     else
         snprintf(out->name, sizeof out->name, "%s", d->name);
     // A plan made for a chip runs on each of its kind: cubins know the chip alone.
@@ -296,6 +299,17 @@ static void describe_libraries(ferry_device *device, char *out, size_t out_bytes
     ferry_cublaslt_describe(((const ferry_cuda_device *)device)->driver_version, out, out_bytes);
 }
 
+static bool cuda_find_shared(ferry_device *device, void *address, void **out_on_device, void **out_on_host)
+{
+    const ferry_cuda_device *d = (const ferry_cuda_device *)device;
+    const ferry_cu_pointer pointer = (ferry_cu_pointer)(uintptr_t)address;
+    if (!d->target.integrated || ferry_cuda_enter(d, NULL) != FERRY_OK) return false;
+    const bool found = d->driver->cuPointerGetAttribute(out_on_device, FERRY_CU_POINTER_ON_DEVICE, pointer) == 0 &&
+                       d->driver->cuPointerGetAttribute(out_on_host, FERRY_CU_POINTER_ON_HOST, pointer) == 0;
+    ferry_cuda_leave(d);
+    return found && *out_on_device && *out_on_host;
+}
+
 const ferry_backend ferry_backend_cuda = {
     .abi = FERRY_BACKEND_ABI,
     .name = "cuda",
@@ -306,6 +320,7 @@ const ferry_backend ferry_backend_cuda = {
     .describe_libraries = describe_libraries,
     .offer = cuda_offer,
     .pack = cuda_pack,
+    .reformat_cost_us = ferry_cuda_reformat_cost_us,
     .pack_reformat = ferry_cuda_pack_reformat,
     .prepare = cuda_prepare,
     .prepare_reformat = ferry_cuda_prepare_reformat,
@@ -318,6 +333,7 @@ const ferry_backend ferry_backend_cuda = {
     .free = cuda_free,
     .alloc_pinned = cuda_alloc_pinned,
     .free_pinned = cuda_free_pinned,
+    .find_shared = cuda_find_shared,
     .stream_create = ferry_cuda_stream_create,
     .stream_destroy = ferry_cuda_stream_destroy,
     .stream_wait = ferry_cuda_stream_wait,

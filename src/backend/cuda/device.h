@@ -65,6 +65,7 @@ typedef struct ferry_cuda_family {
 const ferry_cuda_family *ferry_cuda_family_at(size_t index);
 const ferry_cuda_family *ferry_cuda_family_of(const char *tactic); // NULL: unknown
 
+double ferry_cuda_reformat_cost_us(const ferry_device *device, double bytes);
 ferry_status ferry_cuda_pack_reformat(ferry_device *device, ferry_dtype dtype, void **out_data, size_t *out_bytes,
                                       ferry_error *err);
 ferry_status ferry_cuda_prepare_reformat(ferry_device *device, const ferry_tensor_desc *in,

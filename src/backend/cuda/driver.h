@@ -55,6 +55,9 @@ enum {
     FERRY_CU_FUNC_MAX_DYNAMIC_SHARED = 8
 };
 
+/// CUpointer_attribute
+enum { FERRY_CU_POINTER_ON_DEVICE = 3, FERRY_CU_POINTER_ON_HOST = 4 };
+
 enum {
     FERRY_CU_STREAM_NON_BLOCKING = 1,
     FERRY_CU_EVENT_DEFAULT = 0,
@@ -101,6 +104,7 @@ typedef struct ferry_cu_graph_edge {
     F(cuMemFree_v2, 1, (ferry_cu_pointer))                                                                             \
     F(cuMemHostAlloc, 1, (void **, size_t, unsigned))                                                                  \
     F(cuMemFreeHost, 1, (void *))                                                                                      \
+    F(cuPointerGetAttribute, 1, (void *, int, ferry_cu_pointer))                                                       \
     F(cuMemcpyHtoDAsync_v2, 1, (ferry_cu_pointer, const void *, size_t, ferry_cu_stream))                              \
     F(cuMemcpyDtoHAsync_v2, 1, (void *, ferry_cu_pointer, size_t, ferry_cu_stream))                                    \
     F(cuMemcpyDtoDAsync_v2, 1, (ferry_cu_pointer, ferry_cu_pointer, size_t, ferry_cu_stream))                          \

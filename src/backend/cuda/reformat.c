@@ -9,6 +9,12 @@
 
 #define DIMS 6
 
+// Read and written once; a side whose rows are short is moved in more than its own bytes.
+double ferry_cuda_reformat_cost_us(const ferry_device *device, double bytes)
+{
+    return ferry_cuda_cost_us((const ferry_cuda_device *)device, FERRY_F32, 0, 3 * bytes);
+}
+
 ferry_status ferry_cuda_pack_reformat(ferry_device *device, ferry_dtype dtype, void **out_data, size_t *out_bytes,
                                       ferry_error *err)
 {

@@ -29,8 +29,17 @@ static void run_fill(emulated_command *command)
     free(c);
 }
 
+static size_t copies; // queued so far
+
+API size_t emulatedCopies(void);
+size_t emulatedCopies(void)
+{
+    return __atomic_load_n(&copies, __ATOMIC_RELAXED);
+}
+
 static CUresult enqueue(copy_command *c, CUstream stream)
 {
+    __atomic_add_fetch(&copies, 1, __ATOMIC_RELAXED);
     const CUresult r = emulated_enqueue(stream, &c->base);
     if (r) free(c);
     return r;

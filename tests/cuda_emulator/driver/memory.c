@@ -216,6 +216,29 @@ EXPORT(cuMemFreeHost, (void *address))
     return remove_block(address, PINNED);
 }
 
+EXPORT(cuPointerGetAttribute, (void *out, int attribute, CUdeviceptr address))
+{
+    pthread_mutex_lock(&emulated_lock);
+    const memory_block *b = blocks;
+    while (b && !contains(b, (const char *)address, 0)) b = b->next;
+    const bool pinned = b && b->kind == PINNED;
+    pthread_mutex_unlock(&emulated_lock);
+    if (!b) return CUDA_ERROR_INVALID_VALUE; // pageable memory
+    switch (attribute) {
+    case CU_POINTER_ATTRIBUTE_MEMORY_TYPE:
+        *(unsigned *)out = pinned ? CU_MEMORYTYPE_HOST : CU_MEMORYTYPE_DEVICE;
+        return CUDA_SUCCESS;
+    case CU_POINTER_ATTRIBUTE_DEVICE_POINTER:
+        *(CUdeviceptr *)out = address;
+        return CUDA_SUCCESS;
+    case CU_POINTER_ATTRIBUTE_HOST_POINTER:
+        *(void **)out = pinned ? (void *)address : NULL;
+        return pinned ? CUDA_SUCCESS : CUDA_ERROR_INVALID_VALUE;
+    default:
+        return CUDA_ERROR_NOT_SUPPORTED;
+    }
+}
+
 EXPORT(cuMemHostGetDevicePointer_v2, (CUdeviceptr * out, void *address, unsigned flags))
 {
     *out = (CUdeviceptr)address;

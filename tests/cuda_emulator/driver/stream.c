@@ -156,8 +156,17 @@ EXPORT(cuStreamDestroy_v2, (CUstream stream))
     return CUDA_SUCCESS;
 }
 
+static size_t waits;
+
+API size_t emulatedWaits(void);
+size_t emulatedWaits(void)
+{
+    return __atomic_load_n(&waits, __ATOMIC_RELAXED);
+}
+
 EXPORT(cuStreamSynchronize, (CUstream stream))
 {
+    __atomic_add_fetch(&waits, 1, __ATOMIC_RELAXED);
     CUresult r = emulated_ready();
     if (!r) r = resolve(&stream);
     if (!r && stream->capture) r = CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED;
