@@ -60,14 +60,16 @@ static ferry_status read_target(const ferry_cu_driver *d, ferry_cu_device ordina
         return ferry_fail(err, FERRY_ERR_UNAVAILABLE,
                           "the GPU has compute capability %d.%d; ferry's kernels need 5.0 (Maxwell) or newer", major,
                           minor);
-    // A chip newer than the table is taken for the newest one known.
-    if (!ferry_cuda_target_of_chip(chip, out)) (void)ferry_cuda_target_of_chip(chip > 100 ? 120 : 90, out);
+    // A chip newer than the table is taken for the newest one known. What a block may use is a chip's, not a device's:
+    // the table says it as it does where the device is not here, so that plans are made alike.
+    const bool known = ferry_cuda_target_of_chip(chip, out);
+    if (!known) (void)ferry_cuda_target_of_chip(chip > 100 ? 120 : 90, out);
     out->chip = chip;
     out->most_cuda = 0;
     out->processors = processors;
     out->l2_bytes = (size_t)l2;
     out->integrated = integrated != 0;
-    if (shared > 0) out->shared_bytes = (size_t)shared;
+    if (!known && shared > 0) out->shared_bytes = (size_t)shared;
     int clusters = 0;
     out->lacks_clusters = d->cuDeviceGetAttribute(&clusters, FERRY_CU_ATTR_CLUSTERS, ordinal) != 0 || !clusters;
     if (d->cuDeviceGetAttribute(&clock, FERRY_CU_ATTR_CLOCK_KHZ, ordinal) == 0 && clock > 0)
@@ -147,8 +149,10 @@ static void cuda_describe(const ferry_device *device, ferry_device_info *out)
             d->driver_version / 1000, d->driver_version % 1000 / 10, d->target.integrated ? ", the host's memory" : "");
     else
         snprintf(out->name, sizeof out->name, "%s", d->name);
-    // A plan made for a chip runs on each of its kind: cubins know the chip alone.
-    snprintf(out->fingerprint, sizeof out->fingerprint, "cuda/sm_%d", d->target.chip);
+    // A plan made for a chip runs on each of its kind: cubins and offers know the chip alone.
+    char chip[32];
+    ferry_cuda_target_name(&d->target, chip);
+    snprintf(out->fingerprint, sizeof out->fingerprint, "cuda/%s", chip);
     if (ferry_cuda_has_f16(&d->target)) out->fast_dtypes |= 1u << FERRY_F16;
     if (ferry_cuda_has_mma_bf16(&d->target)) out->fast_dtypes |= 1u << FERRY_BF16;
     if (ferry_cuda_has_dp4a(&d->target)) out->fast_dtypes |= 1u << FERRY_S8;

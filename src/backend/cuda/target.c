@@ -10,6 +10,7 @@
 #include "base/size.h"
 #include "ferry/base.h"
 
+#define NO_CLUSTERS "-noclusters" // behind a chip's name
 #define KIB 1024u
 #define MIB (1024u * 1024u)
 
@@ -64,6 +65,11 @@ bool ferry_cuda_target_of_chip(int chip, ferry_cuda_target *out)
     return false;
 }
 
+void ferry_cuda_target_name(const ferry_cuda_target *t, char out[32])
+{
+    snprintf(out, 32, "sm_%d%s", t->chip, t->chip >= 90 && t->lacks_clusters ? NO_CLUSTERS : "");
+}
+
 bool ferry_cuda_target_find(const char *name, ferry_cuda_target *out)
 {
     for (size_t i = 0; i < FERRY_COUNT_OF(boards); i++) {
@@ -74,8 +80,11 @@ bool ferry_cuda_target_find(const char *name, ferry_cuda_target *out)
     if (strncmp(name, "sm_", 3) != 0) return false;
     char *end = NULL;
     const long chip = strtol(name + 3, &end, 10);
-    if (end == name + 3 || (*end != 0 && strcmp(end, "a") != 0)) return false;
-    return ferry_cuda_target_of_chip((int)chip, out);
+    const bool lacks_clusters = strcmp(end, NO_CLUSTERS) == 0;
+    if (end == name + 3 || (*end != 0 && strcmp(end, "a") != 0 && !lacks_clusters)) return false;
+    if (!ferry_cuda_target_of_chip((int)chip, out)) return false;
+    out->lacks_clusters = lacks_clusters;
+    return true;
 }
 
 const char *ferry_cuda_target_names(void)

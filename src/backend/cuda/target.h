@@ -24,6 +24,8 @@ typedef struct ferry_cuda_target {
 bool ferry_cuda_target_find(const char *name, ferry_cuda_target *out);
 /// What is known of a chip; false for one that ferry does not know.
 bool ferry_cuda_target_of_chip(int chip, ferry_cuda_target *out);
+/// The name that finds the chip, and whether it lacks what others of it have: equal names may exchange plans.
+void ferry_cuda_target_name(const ferry_cuda_target *target, char out[32]);
 /// Names for messages: "nano, tx2, ...".
 const char *ferry_cuda_target_names(void);
 

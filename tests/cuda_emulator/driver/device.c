@@ -11,7 +11,7 @@ struct emulated_context {
     CUresult broken; // CUDA_SUCCESS while nothing failed
 };
 
-enum { MOST_PUSHED = 16, PROCESSORS = 4 };
+enum { MOST_PUSHED = 16 };
 
 static bool initialised;
 static struct emulated_context primary;
@@ -23,6 +23,13 @@ int emulated_chip(void)
     const char *const text = getenv("FERRY_EMULATED_SM");
     const int chip = text ? atoi(text) : 0;
     return chip >= 50 && chip <= 121 ? chip : 90;
+}
+
+static int processors(void)
+{
+    const char *const text = getenv("FERRY_EMULATED_PROCESSORS");
+    const int n = text ? atoi(text) : 0;
+    return n >= 1 && n <= 1024 ? n : 4;
 }
 
 size_t emulated_memory_bytes(void)
@@ -143,14 +150,14 @@ EXPORT(cuDeviceGetAttribute, (int *out, int attribute, CUdevice device))
         {9, 64 << 10},                             // TOTAL_CONSTANT_MEMORY
         {10, EMULATED_WARP},                       // WARP_SIZE
         {12, 65536},                               // MAX_REGISTERS_PER_BLOCK
-        {13, 1000000},                             // CLOCK_RATE
-        {16, PROCESSORS},                          // MULTIPROCESSOR_COUNT
+        {13, 900000 + 25000 * processors()},       // CLOCK_RATE
+        {16, processors()},                        // MULTIPROCESSOR_COUNT
         {18, integrated},                          // INTEGRATED
         {19, 1},                                   // CAN_MAP_HOST_MEMORY
         {31, 1},                                   // CONCURRENT_KERNELS
         {36, 1000000},                             // MEMORY_CLOCK_RATE
         {37, 128},                                 // GLOBAL_MEMORY_BUS_WIDTH
-        {38, 4 << 20},                             // L2_CACHE_SIZE
+        {38, processors() << 20},                  // L2_CACHE_SIZE
         {39, 2048},                                // MAX_THREADS_PER_MULTIPROCESSOR
         {40, 2},                                   // ASYNC_ENGINE_COUNT
         {41, 1},                                   // UNIFIED_ADDRESSING
