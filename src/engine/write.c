@@ -7,6 +7,12 @@
 #include "base/hash.h"
 #include "engine/format.h"
 
+// What the CPU behind another device runs may be packed again, for another CPU.
+static bool is_behind(const ferry_plan *plan, const ferry_plan_step *step)
+{
+    return plan->n_devices > 1 && step->device == plan->n_devices - 1;
+}
+
 // True when every node that reads the constant has its own packed copy of it. Vectors stay: kernels read biases in
 // place.
 static bool is_superfluous(const ferry_engine_image *image, const int32_t *offsets, const ferry_node_id *users,
@@ -18,7 +24,8 @@ static bool is_superfluous(const ferry_engine_image *image, const int32_t *offse
             bool packed = false;
             for (size_t s = 0; s < image->tuned[t].n_steps; s++) {
                 const ferry_plan_step *step = &image->tuned[t].steps[s];
-                for (int32_t n = 0; n < step->n_nodes && step->packed_bytes; n++) packed |= step->nodes[n] == users[u];
+                if (!step->packed_bytes || is_behind(&image->tuned[t], step)) continue;
+                for (int32_t n = 0; n < step->n_nodes; n++) packed |= step->nodes[n] == users[u];
             }
             if (!packed) return false;
         }

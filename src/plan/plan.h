@@ -41,6 +41,7 @@ typedef struct ferry_plan_step {
     ferry_buffer_id *inputs, *outputs; // of a region: in the order of ferry_region
     int32_t n_nodes, n_inputs, n_outputs;
     uint64_t packed_offset, packed_bytes; // in ferry_plan.packed; bytes 0: none
+    const void *own_packed;               // where they lie instead; not in files
     double measured_us;                   // negative: not measured
 } ferry_plan_step;
 
@@ -71,6 +72,12 @@ static inline ferry_buffer_id ferry_plan_root(const ferry_plan *plan, ferry_buff
 {
     while (plan->buffers[buffer].alias_of != FERRY_NO_BUFFER) buffer = plan->buffers[buffer].alias_of;
     return buffer;
+}
+
+/// A step's packed constants; NULL: it has none.
+static inline const void *ferry_plan_packed(const ferry_plan *plan, const ferry_plan_step *step)
+{
+    return !step->packed_bytes ? NULL : step->own_packed ? step->own_packed : plan->packed + step->packed_offset;
 }
 
 void ferry_plan_init(ferry_plan *plan, const ferry_heap *heap);

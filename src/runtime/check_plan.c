@@ -67,9 +67,10 @@ static uint32_t flags_needed(const ferry_plan *plan, const ferry_plan_step *step
     return flags;
 }
 
-static ferry_status check_steps(const ferry_engine *engine, const ferry_plan *plan, const ferry_graph_view *view,
-                                bool *out_fits, ferry_error *why, ferry_error *err)
+ferry_status ferry_engine_check_plan(const ferry_engine *engine, const ferry_plan *plan, const ferry_graph_view *view,
+                                     bool *out_fits, ferry_error *why, ferry_error *err)
 {
+    *out_fits = false;
     for (size_t i = 0; i < plan->n_steps; i++) {
         search s = {.step = &plan->steps[i], .flags = flags_needed(plan, &plan->steps[i])};
         if (s.step->kind != FERRY_STEP_REGION) continue;
@@ -85,29 +86,26 @@ static ferry_status check_steps(const ferry_engine *engine, const ferry_plan *pl
     return FERRY_OK;
 }
 
-ferry_status ferry_engine_check_plan(const ferry_engine *engine, const ferry_plan *plan, bool *out_fits,
-                                     ferry_error *why, ferry_error *err)
+ferry_status ferry_shaped_graph_make(const ferry_engine *engine, ferry_shaped_graph *out, ferry_error *err)
 {
-    *out_fits = false;
-    ferry_graph shaped = {0};
-    ferry_arena scratch;
-    ferry_arena_init(&scratch, engine->image.heap);
     int32_t *offsets = NULL;
     ferry_node_id *users = NULL;
-    ferry_status s = ferry_engine_shaped_graph(engine, &shaped, err);
-    if (s == FERRY_OK) s = ferry_graph_users(&shaped, &scratch, &offsets, &users, err);
-    bool *bounded = s == FERRY_OK ? ferry_arena_alloc_array(&scratch, shaped.n_values, sizeof *bounded) : NULL;
-    if (s == FERRY_OK && !bounded) s = ferry_fail_memory(err, "checking a plan");
-    if (s == FERRY_OK) {
-        ferry_plan_find_bounded(&shaped, bounded);
-        const ferry_graph_view view = {.graph = &shaped,
-                                       .user_offsets = offsets,
-                                       .users = users,
-                                       .bounded = bounded,
-                                       .permitted = FERRY_OFFER_PERMITTED_ONLY};
-        s = check_steps(engine, plan, &view, out_fits, why, err);
-    }
-    ferry_arena_deinit(&scratch);
-    ferry_graph_deinit(&shaped);
-    return s;
+    ferry_arena_init(&out->arena, engine->image.heap);
+    FERRY_TRY(ferry_engine_shaped_graph(engine, &out->graph, err));
+    FERRY_TRY(ferry_graph_users(&out->graph, &out->arena, &offsets, &users, err));
+    bool *bounded = ferry_arena_alloc_array(&out->arena, out->graph.n_values, sizeof *bounded);
+    if (!bounded) return ferry_fail_memory(err, "checking a plan");
+    ferry_plan_find_bounded(&out->graph, bounded);
+    out->view = (ferry_graph_view){.graph = &out->graph,
+                                   .user_offsets = offsets,
+                                   .users = users,
+                                   .bounded = bounded,
+                                   .permitted = FERRY_OFFER_PERMITTED_ONLY};
+    return FERRY_OK;
+}
+
+void ferry_shaped_graph_deinit(ferry_shaped_graph *shaped)
+{
+    ferry_arena_deinit(&shaped->arena);
+    ferry_graph_deinit(&shaped->graph);
 }

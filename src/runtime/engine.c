@@ -8,13 +8,21 @@
 #include "base/options.h"
 #include "ops/infer.h"
 
+static bool is_made_for(const ferry_plan *plan, const ferry_runtime *runtime, int32_t device)
+{
+    return strcmp(plan->devices[device].fingerprint, runtime->infos[device].fingerprint) == 0;
+}
+
+// Whether the devices are the plan's, but that the CPU behind another device may be any.
 static bool fits(const ferry_plan *plan, const ferry_runtime *runtime)
 {
     if (plan->n_devices > runtime->n_devices) return false;
-    for (int32_t i = 0; i < plan->n_devices; i++)
+    for (int32_t i = 0; i < plan->n_devices; i++) {
+        const bool behind = i > 0 && i == plan->n_devices - 1;
         if (strcmp(plan->devices[i].backend, runtime->devices[i]->backend->name) != 0 ||
-            strcmp(plan->devices[i].fingerprint, runtime->infos[i].fingerprint) != 0)
+            (!behind && !is_made_for(plan, runtime, i)))
             return false;
+    }
     // With several devices, a plan's last one is the host that everything can be copied through.
     return plan->n_devices == 1 || plan->n_devices == runtime->n_devices;
 }
@@ -57,19 +65,37 @@ static ferry_status plan_anew(ferry_engine *e, ferry_error *err)
     return FERRY_OK;
 }
 
+// Takes the plan if this ferry can run it here; else it stays NULL.
+static ferry_status try_plan(ferry_engine *e, const ferry_plan *plan, const ferry_graph_view *view, ferry_error *err)
+{
+    bool usable = false;
+    ferry_error why = {.text = ""};
+    FERRY_TRY(ferry_engine_check_plan(e, plan, view, &usable, &why, err));
+    if (!usable)
+        ferry_log(&e->runtime->logger, FERRY_SEVERITY_WARNING, "the tuned part is of another ferry: %s", why.text);
+    else if (is_made_for(plan, e->runtime, plan->n_devices - 1))
+        e->plan = plan;
+    else
+        return ferry_engine_repack_host(e, view, plan, err);
+    return FERRY_OK;
+}
+
+static ferry_status choose_tuned(ferry_engine *e, ferry_error *err)
+{
+    ferry_shaped_graph shaped = {0};
+    ferry_status s = FERRY_OK;
+    for (size_t i = 0; s == FERRY_OK && i < e->image.n_tuned && !e->plan; i++) {
+        if (!fits(&e->image.tuned[i], e->runtime)) continue;
+        if (!shaped.view.graph) s = ferry_shaped_graph_make(e, &shaped, err);
+        if (s == FERRY_OK) s = try_plan(e, &e->image.tuned[i], &shaped.view, err);
+    }
+    ferry_shaped_graph_deinit(&shaped);
+    return s;
+}
+
 static ferry_status choose_plan(ferry_engine *e, bool no_tuned, ferry_error *err)
 {
-    for (size_t i = 0; i < e->image.n_tuned && !no_tuned && !e->plan; i++) {
-        if (!fits(&e->image.tuned[i], e->runtime)) continue;
-        bool usable = false;
-        ferry_error why = {.text = ""};
-        FERRY_TRY(ferry_engine_check_plan(e, &e->image.tuned[i], &usable, &why, err));
-        if (usable) {
-            e->plan = &e->image.tuned[i];
-        } else {
-            ferry_log(&e->runtime->logger, FERRY_SEVERITY_WARNING, "the tuned part is of another ferry: %s", why.text);
-        }
-    }
+    if (!no_tuned) FERRY_TRY(choose_tuned(e, err));
     if (!e->plan) FERRY_TRY(plan_anew(e, err));
     return ferry_graph_users(&e->image.graph, &e->image.arena, &e->user_offsets, &e->users, err);
 }

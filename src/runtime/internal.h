@@ -36,9 +36,9 @@ struct ferry_engine {
     atomic_int references;
     ferry_runtime *runtime; // retained
     ferry_engine_image image;
-    ferry_plan *plan;      // one of image.tuned
-    ferry_graph shaped;    // the graph at the shapes that its plan is made for, where it leaves dimensions open
-    int32_t *user_offsets; // see ferry_graph_users; in the image's arena
+    const ferry_plan *plan; // one of image.tuned, or a copy with constants packed for this machine's CPU
+    ferry_graph shaped;     // the graph at the shapes that its plan is made for, where it leaves dimensions open
+    int32_t *user_offsets;  // see ferry_graph_users; in the image's arena
     ferry_node_id *users;
     bool replanned; // the file had no part for this device
 };
@@ -51,15 +51,28 @@ bool ferry_engine_is_for_elsewhere(const ferry_engine *engine);
 ferry_status ferry_engine_make(ferry_runtime *runtime, ferry_engine_image *image, bool no_tuned, ferry_engine **out,
                                ferry_error *err);
 
-/// A plan out of a file, held against what this ferry's backends would do: every step must be one that the device
-/// offers for its nodes. FERRY_OK with *out_fits false (and the reason in `why`) when one is not; FERRY_ERR_BAD_ENGINE
-/// when the graph contradicts itself.
-ferry_status ferry_engine_check_plan(const ferry_engine *engine, const ferry_plan *plan, bool *out_fits,
-                                     ferry_error *why, ferry_error *err);
-
 /// The graph with the shapes that the profiles optimise for. FERRY_ERR_BAD_ENGINE when it contradicts itself.
 /// `out` (zeroed before) is to be freed with ferry_graph_deinit in any case.
 ferry_status ferry_engine_shaped_graph(const ferry_engine *engine, ferry_graph *out, ferry_error *err);
+
+/// The same, as backends look at it.
+typedef struct ferry_shaped_graph {
+    ferry_graph graph;
+    ferry_arena arena;
+    ferry_graph_view view;
+} ferry_shaped_graph;
+/// `out` (zeroed before) is to be freed in any case.
+ferry_status ferry_shaped_graph_make(const ferry_engine *engine, ferry_shaped_graph *out, ferry_error *err);
+void ferry_shaped_graph_deinit(ferry_shaped_graph *shaped);
+
+/// A plan out of a file, held against what this ferry's backends would do: every step must be one that the device
+/// offers for its nodes. *out_fits is false (and the reason in `why`) when one is not.
+ferry_status ferry_engine_check_plan(const ferry_engine *engine, const ferry_plan *plan, const ferry_graph_view *view,
+                                     bool *out_fits, ferry_error *why, ferry_error *err);
+/// repack.c: takes the plan, which fits but for the CPU that it was made with, with the constants of the CPU's layers
+/// packed for this one.
+ferry_status ferry_engine_repack_host(ferry_engine *engine, const ferry_graph_view *view, const ferry_plan *plan,
+                                      ferry_error *err);
 
 /// What kernels are prepared from: the graph as the plan's kernels were chosen and packed from it, with those shapes.
 const ferry_graph *ferry_engine_plan_graph(const ferry_engine *engine);

@@ -139,9 +139,9 @@ static ferry_status prepare_region(ferry_context *c, size_t at, ferry_error *err
                                 &c->arena, region, err));
     for (int32_t i = 0; i < step->n_inputs; i++) in[i] = c->descs[step->inputs[i]];
     for (int32_t i = 0; i < step->n_outputs; i++) out[i] = c->descs[step->outputs[i]];
-    const ferry_status s = device->backend->prepare(device, region, step->tactic, in, out,
-                                                    step->packed_bytes ? e->plan->packed + step->packed_offset : NULL,
-                                                    (size_t)step->packed_bytes, &c->kernels[at], err);
+    const ferry_status s =
+        device->backend->prepare(device, region, step->tactic, in, out, ferry_plan_packed(e->plan, step),
+                                 (size_t)step->packed_bytes, &c->kernels[at], err);
     return s == FERRY_OK ? s : ferry_within(err, s, "layer '%s', tactic %s", step->name, step->tactic);
 }
 
@@ -153,9 +153,8 @@ static ferry_status prepare_reformat(ferry_context *c, size_t at, ferry_error *e
     const ferry_tensor_desc in = c->descs[step->inputs[0]], out = c->descs[step->outputs[0]];
     const ferry_plan_buffer *made = &c->plan.buffers[step->outputs[0]];
     if (made->alias_of == step->inputs[0] && !made->slice) return FERRY_OK; // it is there already
-    const ferry_status s = device->backend->prepare_reformat(
-        device, &in, &out, step->packed_bytes ? plan->packed + step->packed_offset : NULL, (size_t)step->packed_bytes,
-        &c->kernels[at], err);
+    const ferry_status s = device->backend->prepare_reformat(device, &in, &out, ferry_plan_packed(plan, step),
+                                                             (size_t)step->packed_bytes, &c->kernels[at], err);
     return s == FERRY_OK ? s : ferry_within(err, s, "changing the layout of '%s'", step->name);
 }
 

@@ -100,7 +100,9 @@ static ferry_status open_devices(ferry_runtime *r, const ferry_backend *const *b
     if (!fallback) return FERRY_OK;
     open_gpu_behind_dla(r, backends, device);
     const bool has_cpu = r->n_devices > 0 && strcmp(r->devices[0]->backend->name, "cpu") == 0;
-    return has_cpu ? FERRY_OK : open_device(r, find(backends, "cpu"), "", err);
+    // Behind a device that is elsewhere there is another CPU: plans take what every CPU runs.
+    const bool elsewhere = r->n_devices > 0 && r->infos[0].build_only;
+    return has_cpu ? FERRY_OK : open_device(r, find(backends, "cpu"), elsewhere ? "none" : "", err);
 }
 
 ferry_status ferry_runtime_create(const ferry_runtime_options *options, ferry_runtime **out, ferry_error *error)

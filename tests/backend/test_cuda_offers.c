@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "support/engine_case.h"
+#include "support/picky_cuda.h"
 
 static const ferry_backend *cuda;
 
@@ -186,18 +187,10 @@ static void engines__are_taken_as_they_are_by_every_gpu_of_the_chip(void **state
     build_end(&b);
 }
 
-static int skip_without_emulator(void **state)
+static int find_emulator(void **state)
 {
-    (void)state;
-    ferry_error why = {.text = "FERRY_LIBCUDA names none"};
-    ferry_device *device = NULL;
     cuda = ferry_backend_find("cuda");
-    if (getenv("FERRY_LIBCUDA") && cuda->open("", ferry_heap_default(), NULL, &device, &why) == FERRY_OK) {
-        cuda->close(device);
-        return 0;
-    }
-    print_message("[  SKIPPED ] cuda: no emulated device: %s\n", why.text);
-    exit(77);
+    return picky_cuda_skip(state);
 }
 
 int main(void)
@@ -206,5 +199,5 @@ int main(void)
         cmocka_unit_test(offers__depend_on_the_chip_alone),
         cmocka_unit_test(engines__are_taken_as_they_are_by_every_gpu_of_the_chip),
     };
-    return cmocka_run_group_tests(tests, skip_without_emulator, NULL);
+    return cmocka_run_group_tests(tests, find_emulator, NULL);
 }

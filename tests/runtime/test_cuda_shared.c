@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // GPUs that use the host's memory: nothing is copied that both reach, between layers of the GPU and of the CPU neither;
 // and on those with memory of their own, copies and runs follow each other without the host.
-#include <dlfcn.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -13,55 +12,17 @@
 #include <cmocka.h>
 
 #include "support/engine_case.h"
+#include "support/picky_cuda.h"
 
 enum { ROUNDS = 3 };
 
-// --- The CUDA backend, but for nodes whose names begin with "host" ---------------------------------------------------
-
-static ferry_backend picky;
-
-typedef struct picky_sink {
-    const ferry_offer_sink *sink;
-    const ferry_graph *graph;
-} picky_sink;
-
-static ferry_status take(void *user, const ferry_offer *offer, ferry_error *err)
-{
-    const picky_sink *s = user;
-    for (int32_t i = 0; i < offer->n_nodes; i++)
-        if (strncmp(s->graph->nodes[offer->nodes[i]].name, "host", 4) == 0) return FERRY_OK;
-    return s->sink->take(s->sink->user, offer, err);
-}
-
-static ferry_status picky_offer(ferry_device *device, const ferry_graph_view *view, ferry_node_id root,
-                                const ferry_offer_sink *sink, ferry_error *err)
-{
-    picky_sink s = {sink, view->graph};
-    const ferry_offer_sink own = {take, &s};
-    return ferry_backend_find("cuda")->offer(device, view, root, &own, err);
-}
-
-static ferry_status picky_open(const char *selector, const ferry_heap *heap, const ferry_logger *logger,
-                               ferry_device **out, ferry_error *err)
-{
-    FERRY_TRY(ferry_backend_find("cuda")->open(selector, heap, logger, out, err));
-    (*out)->backend = &picky;
-    return FERRY_OK;
-}
-
 static ferry_runtime *open_runtime(bool integrated)
 {
-    static const ferry_backend *backends[3];
-    picky = *ferry_backend_find("cuda");
-    picky.open = picky_open;
-    picky.offer = picky_offer;
-    backends[0] = &picky;
-    backends[1] = ferry_backend_find("cpu");
     if (integrated)
         setenv("FERRY_EMULATED_INTEGRATED", "1", 1);
     else
         unsetenv("FERRY_EMULATED_INTEGRATED");
-    return test_runtime(backends, "cuda", true, NULL);
+    return test_runtime(picky_cuda_and_cpu(), "cuda", true, NULL);
 }
 
 // --- A network with the CPU in its midst
@@ -129,21 +90,9 @@ static void close_bench(bench *t)
     build_end(&t->b);
 }
 
-// One of the emulator's own functions; 0 on a real GPU.
-static size_t count(const char *name)
-{
-    void *const library = dlopen(getenv("FERRY_LIBCUDA"), RTLD_NOW | RTLD_NOLOAD);
-    void *const symbol = library ? dlsym(library, name) : NULL;
-    size_t (*function)(void) = NULL;
-    memcpy(&function, &symbol, sizeof function);
-    const size_t n = function ? function() : 0;
-    if (library) dlclose(library);
-    return n;
-}
-
 static size_t copies(void)
 {
-    return count("emulatedCopies");
+    return picky_cuda_count("emulatedCopies");
 }
 
 // Inputs and outputs of one run, moved into pinned memory.
@@ -331,30 +280,16 @@ static void copies_and_runs__follow_each_other_on_the_device(void **state)
         MUST(ferry_context_enqueue(t.context, t.stream, err));
         MUST(ferry_stream_copy(t.stream, FERRY_COPY_FROM_DEVICE, p[i].pinned[1], on_device[1], p[i].io.bytes[1], err));
     }
-    const size_t before = count("emulatedWaits");
+    const size_t before = picky_cuda_count("emulatedWaits");
     pthread_mutex_unlock(&gate);
     MUST(ferry_stream_wait(t.stream, err));
-    if (copies()) assert_int_equal(count("emulatedWaits") - before, 1);
+    if (copies()) assert_int_equal(picky_cuda_count("emulatedWaits") - before, 1);
     for (int i = 0; i < ROUNDS; i++) {
         expect(&p[i], &t);
         close_pinned(&p[i], &t);
     }
     for (int i = 0; i < 2; i++) ferry_memory_free(t.runtime, on_device[i], p[0].io.bytes[i]);
     close_bench(&t);
-}
-
-static int skip_without_gpu(void **state)
-{
-    (void)state;
-    ferry_error why = {.text = ""};
-    ferry_device *device = NULL;
-    if (getenv("FERRY_LIBCUDA") &&
-        ferry_backend_find("cuda")->open("", ferry_heap_default(), NULL, &device, &why) == FERRY_OK) {
-        ferry_backend_find("cuda")->close(device);
-        return 0;
-    }
-    print_message("[  SKIPPED ] cuda: no emulated device %s\n", why.text);
-    exit(77);
 }
 
 int main(void)
@@ -367,5 +302,5 @@ int main(void)
         cmocka_unit_test(observers_and_profilers__see_shared_tensors),
         cmocka_unit_test(copies_and_runs__follow_each_other_on_the_device),
     };
-    return cmocka_run_group_tests(tests, skip_without_gpu, NULL);
+    return cmocka_run_group_tests(tests, picky_cuda_skip, NULL);
 }
