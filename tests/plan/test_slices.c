@@ -443,7 +443,9 @@ static void kernels_that_want_tensors_whole__are_not_given_slices(void **state)
     const ferry_buffer_id cut = buffer_of(engine->plan, &engine->image.graph, "right", true);
     bool fits = true, changed = false;
     ferry_error why = {.text = ""};
-    MUST(ferry_engine_check_plan(engine, engine->plan, &fits, &why, err));
+    ferry_shaped_graph shaped = {0};
+    MUST(ferry_shaped_graph_make(engine, &shaped, err));
+    MUST(ferry_engine_check_plan(engine, engine->plan, &shaped.view, &fits, &why, err));
     assert_true(fits);
     for (size_t s = 0; cut != FERRY_NO_BUFFER && s < engine->plan->n_steps; s++) {
         ferry_plan_step *step = &engine->plan->steps[s];
@@ -454,9 +456,10 @@ static void kernels_that_want_tensors_whole__are_not_given_slices(void **state)
     }
     assert_true(changed);
     MUST(ferry_plan_verify(engine->plan, &engine->image.graph, err));
-    MUST(ferry_engine_check_plan(engine, engine->plan, &fits, &why, err));
+    MUST(ferry_engine_check_plan(engine, engine->plan, &shaped.view, &fits, &why, err));
     assert_false(fits);
     assert_non_null(strstr(why.text, "y2"));
+    ferry_shaped_graph_deinit(&shaped);
     ferry_engine_release(engine);
     ferry_runtime_release(runtime);
     build_end(&b);

@@ -254,7 +254,7 @@ static void in_place__ends_where_broadcasting_begins(void **state)
     ferry_runtime *runtime = test_runtime(mock_and_cpu, "cpu", false, NULL);
     ferry_engine *engine = build_dynamic(runtime, &b, "x", 1, 1, 4);
     // As a device that offers Add in place would have planned it.
-    ferry_plan *plan = engine->plan;
+    ferry_plan *plan = (ferry_plan *)engine->plan;
     ferry_buffer_id from = FERRY_NO_BUFFER, to = FERRY_NO_BUFFER;
     for (size_t i = 0; i < plan->n_buffers; i++) {
         const char *name = engine->image.graph.values[plan->buffers[i].value].name;
