@@ -27,7 +27,7 @@ static bool is_crossing(const ferry_context *c, size_t step)
 static void part_later(ferry_context *c, ferry_buffer_id root, size_t step)
 {
     for (size_t s = step + 1; s < c->plan.n_steps; s++)
-        for (int32_t i = 0; i < c->plan.steps[s].n_outputs; i++) {
+        for (int32_t i = 0; c->plan.steps[s].kind == FERRY_STEP_REGION && i < c->plan.steps[s].n_outputs; i++) {
             const ferry_buffer_id made = c->plan.steps[s].outputs[i];
             ferry_plan_buffer *b = &c->plan.buffers[made];
             if (b->alias_of != FERRY_NO_BUFFER && !b->view && !b->slice && ferry_plan_root(&c->plan, made) == root)
