@@ -267,6 +267,12 @@ class Precisions(BuildCase):
         self.assertFalse(self.config.get_flag(trt.BuilderFlag.FP8))
         self.assertTrue(self.config.get_flag(trt.BuilderFlag.TF32))
         self.config.clear_flag(trt.BuilderFlag.TF32)
+        self.assertEqual(self.config._tactics, "all")
+        self.assertTrue(self.config.set_tactic_sources(1 << int(trt.TacticSource.JIT_CONVOLUTIONS)))
+        self.assertEqual(self.config.get_tactic_sources(), 1 << int(trt.TacticSource.JIT_CONVOLUTIONS))
+        self.assertEqual(self.config._tactics, "own")
+        self.config.set_tactic_sources(1 << int(trt.TacticSource.CUDNN))
+        self.assertEqual(self.config._tactics, "all")
         self.config.flags |= 1 << int(trt.BuilderFlag.FP16)
         self.assertEqual(self.config.flags, 1 << int(trt.BuilderFlag.FP16) | 1 << int(trt.BuilderFlag.SPARSE_WEIGHTS))
         self.config.builder_optimization_level = 3

@@ -77,8 +77,8 @@ class Builder(WithoutRecorder):
 
     @property
     def platform_has_tf32(self) -> bool:
-        """Whether FP32 layers may be computed in TF32: ferry computes them in FP32."""
-        return False
+        """Whether FP32 layers may be computed in TF32: on GPUs, where BuilderFlag.TF32 is set."""
+        return not _device.runtime().host_memory
 
     @property
     def num_DLA_cores(self) -> int:
@@ -228,6 +228,7 @@ class _Build:
     def _settings(self, net: ferry.Network, cache: Any, monitor: Any) -> ferry.BuilderConfig:
         config = self.config
         settings = ferry.BuilderConfig(
+            tactics=self.config._tactics, tf32=self.config.get_flag(BuilderFlag.TF32),
             workspace=config.get_memory_pool_limit(MemoryPoolType.WORKSPACE), threads=self.threads,
             timing_cache=cache, layer_precision=self.network._precisions(), logger=self.log.for_ferry)
         for precision, flag in _FLAG_OF_PRECISION.items():

@@ -239,10 +239,14 @@ class IBuilderConfig(Shim):
             self._without_effect("hardware_compatibility_level", "engines run on other machines in any case")
 
     def set_tactic_sources(self, tactic_sources: int) -> bool:
-        """Which libraries may serve; ferry's kernels are its own."""
-        self._without_effect("set_tactic_sources", "ferry's kernels are its own")
+        """Which libraries may serve. Without cuBLAS, cuBLASLt and cuDNN, ferry's own kernels do alone."""
         self._tactic_sources = int(tactic_sources)
         return True
+
+    @property
+    def _tactics(self) -> str:
+        libraries = (TacticSource.CUBLAS, TacticSource.CUBLAS_LT, TacticSource.CUDNN)
+        return "all" if any(self._tactic_sources >> int(source) & 1 for source in libraries) else "own"
 
     def get_tactic_sources(self) -> int:
         """What was set."""

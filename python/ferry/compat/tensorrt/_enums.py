@@ -89,7 +89,7 @@ class ProfilingVerbosity(Enum):
 
 
 class TacticSource(Enum):
-    """Libraries with kernels; ferry's kernels are its own."""
+    """Libraries with kernels, which ferry may choose beside its own."""
 
     CUBLAS = 0
     CUBLAS_LT = 1

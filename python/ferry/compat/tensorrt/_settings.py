@@ -8,7 +8,7 @@ from ferry.compat.tensorrt._enums import BuilderFlag as Flag
 HONOURED = {
     Flag.FP16, Flag.INT8, Flag.BF16, Flag.GPU_FALLBACK, Flag.DISABLE_TIMING_CACHE,
     Flag.STRICT_TYPES, Flag.OBEY_PRECISION_CONSTRAINTS, Flag.PREFER_PRECISION_CONSTRAINTS,  # always obeyed
-    Flag.TF32,  # a permission: FP32 layers are computed in FP32 in any case
+    Flag.TF32,  # a permission for GPUs, set unless it is cleared, as in TensorRT
     Flag.DIRECT_IO, Flag.VERSION_COMPATIBLE, Flag.EXCLUDE_LEAN_RUNTIME,  # so are ferry's engines
     Flag.REJECT_EMPTY_ALGORITHMS,
 }
