@@ -59,7 +59,7 @@ typedef struct ferry_build_options {
     const char *name;                                                ///< of the engine; NULL: the model's
     const ferry_text_pair *metadata;                                 ///< [n_metadata] free texts to store
     size_t n_metadata;
-    uint64_t workspace_bytes; ///< most scratch memory of one tactic; 0: no cap
+    uint64_t workspace_bytes; ///< most scratch memory of one tactic, where the device is here; 0: no cap
     uint64_t
         memory_bytes; ///< most memory for one context (activations and scratch); 0: no cap. Refused with the numbers
     const char *timing_cache;           ///< file of measured tactic times, read and rewritten; NULL: none

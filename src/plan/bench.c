@@ -75,6 +75,16 @@ static ferry_status bind(ferry_bench_set *set, ferry_bench *b, ferry_value_id va
     return FERRY_OK;
 }
 
+static ferry_status weigh(const ferry_planner *p, const ferry_bench *b, ferry_error *err)
+{
+    const uint64_t cap = p->options->workspace_bytes;
+    b->candidate->workspace_bytes = ferry_align_size(b->kernel->workspace_bytes, 64);
+    b->candidate->weighed = true;
+    if (cap == 0 || b->kernel->workspace_bytes <= cap) return FERRY_OK;
+    return ferry_fail(err, FERRY_ERR_OUT_OF_MEMORY, "it needs %zu bytes of workspace, the cap is %llu",
+                      b->kernel->workspace_bytes, (unsigned long long)cap);
+}
+
 static ferry_status open_bench(ferry_bench_set *set, ferry_bench *b, ferry_error *err)
 {
     const ferry_planner *p = set->planner;
@@ -99,6 +109,7 @@ static ferry_status open_bench(ferry_bench_set *set, ferry_bench *b, ferry_error
         FERRY_TRY(bind(set, b, b->region.outputs[i], c->out_layout, &out[i], &b->out[i], err));
     FERRY_TRY(backend->pack(b->device, &b->region, c->tactic, &b->packed, &b->packed_bytes, err));
     FERRY_TRY(backend->prepare(b->device, &b->region, c->tactic, in, out, b->packed, b->packed_bytes, &b->kernel, err));
+    FERRY_TRY(weigh(p, b, err));
     b->workspace = backend->alloc(b->device, b->kernel->workspace_bytes ? b->kernel->workspace_bytes : 1);
     return b->workspace ? FERRY_OK : ferry_fail_memory(err, "timing tactics");
 }

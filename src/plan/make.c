@@ -19,7 +19,7 @@ static ferry_status describe_devices(ferry_planner *p, ferry_plan *out, ferry_er
 
 ferry_status ferry_planner_choose(ferry_planner *p, ferry_plan *out, ferry_error *err)
 {
-    FERRY_TRY(ferry_planner_select_in_budget(p, err));
+    FERRY_TRY(ferry_planner_select_in_cap(p, err));
     FERRY_TRY(ferry_planner_choose_slices(p, err));
     return ferry_planner_assemble(p, out, err);
 }

@@ -21,6 +21,16 @@ double ferry_reformat_cost_us(const ferry_planner *p, ferry_value_id value, int3
     return 2 + (double)bytes * 2 / 4e3;
 }
 
+void ferry_planner_drop(ferry_planner *p, ferry_candidate *c, ferry_status status, const ferry_error *why)
+{
+    if (p->drop_status == FERRY_OK) {
+        p->drop_status = status;
+        p->drop_reason = *why;
+    }
+    ferry_log(p->options->logger, FERRY_SEVERITY_VERBOSE, "tactic %s left out: %s", c->tactic, why->text);
+    c->dropped = true;
+}
+
 static double best_single(const ferry_planner *p, ferry_node_id node)
 {
     double best = INFINITY;

@@ -67,9 +67,12 @@ bool ferry_planner_is_view(const ferry_planner *planner, ferry_node_id node);
 
 /// candidates.c: asks the devices, in order, for offers; nodes that none takes go into the report.
 ferry_status ferry_planner_collect(ferry_planner *planner, ferry_error *err);
-/// workspace.c: drops candidates that need more scratch than the cap allows; FERRY_ERR_OUT_OF_MEMORY, with the numbers,
-/// where none is left.
+/// workspace.c: drops candidates of the host that need more scratch than the cap allows; FERRY_ERR_OUT_OF_MEMORY, with
+/// the numbers, where none is left.
 ferry_status ferry_planner_cap_workspace(ferry_planner *planner, ferry_error *err);
+/// The same file: ferry_planner_select_in_budget, again and again, until what is chosen keeps to the cap on every
+/// device.
+ferry_status ferry_planner_select_in_cap(ferry_planner *planner, ferry_error *err);
 /// The same file: the scratch of one candidate. `arena` is for the call only.
 ferry_status ferry_planner_weigh(const ferry_planner *planner, const ferry_candidate *candidate, ferry_arena *arena,
                                  size_t *out_bytes, ferry_error *err);
@@ -79,6 +82,9 @@ ferry_status ferry_planner_time(ferry_planner *planner, ferry_error *err);
 ferry_status ferry_planner_time_in_budget(ferry_planner *planner, const bool *nodes, ferry_error *err);
 double ferry_planner_clock_s(const ferry_planner *planner);
 bool ferry_planner_out_of_time(const ferry_planner *planner);
+/// select.c: leaves the candidate out, and keeps the reason if it is the first.
+void ferry_planner_drop(ferry_planner *planner, ferry_candidate *candidate, ferry_status status,
+                        const ferry_error *why);
 /// timing.c: what a measured time of the candidate is kept under, made in `arena`; NULL when memory is gone.
 const char *ferry_candidate_key(const ferry_planner *planner, const ferry_candidate *candidate, ferry_arena *arena);
 /// pack_ahead.c: has the devices compile, on all threads at once, what measuring those nodes' candidates would have

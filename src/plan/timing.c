@@ -55,12 +55,7 @@ static ferry_status time_node(ferry_planner *p, ferry_candidate_list *list, ferr
         keys[set.count] = key;
         const ferry_status ready = ferry_bench_set_add(&set, c, &why);
         if (ready == FERRY_OK) continue;
-        if (p->drop_status == FERRY_OK) {
-            p->drop_status = ready;
-            p->drop_reason = why;
-        }
-        ferry_log(p->options->logger, FERRY_SEVERITY_VERBOSE, "tactic %s left out: %s", c->tactic, why.text);
-        c->dropped = true;
+        ferry_planner_drop(p, c, ready, &why);
     }
     if (s == FERRY_OK && set.count) s = ferry_bench_set_measure(&set, err);
     for (size_t i = 0; s == FERRY_OK && i < set.count && p->options->timings; i++)

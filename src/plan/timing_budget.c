@@ -142,9 +142,8 @@ static ferry_status measure_rivals(ferry_planner *p, const entry *const *entries
         ferry_error why = {.text = ""};
         ferry_candidate *c = entries[i]->candidate;
         if (root_of(c) != root_of(entries[0]->candidate)) continue;
-        if (ferry_bench_set_add(&set, c, &why) == FERRY_OK) continue;
-        ferry_log(p->options->logger, FERRY_SEVERITY_VERBOSE, "tactic %s left out: %s", c->tactic, why.text);
-        c->dropped = true;
+        const ferry_status ready = ferry_bench_set_add(&set, c, &why);
+        if (ready != FERRY_OK) ferry_planner_drop(p, c, ready, &why);
     }
     const ferry_status s = set.count ? ferry_bench_set_measure(&set, err) : FERRY_OK;
     ferry_bench_set_close(&set);

@@ -28,6 +28,9 @@ class Target(CliCase):
             self.refused("bench", self.path("orin.engine"), "--device", "cuda:sm_87", "--gpu-fallback",
                          says="there is no such GPU to run on")
 
+    def test_a_cap_on_scratch_does_not_stand_in_its_way(self):
+        self.assertGreaterEqual(self.build("--workspace", "64M")["layers_by_device"].get("cuda", 0), 1)
+
     def test_runs_as_it_is_where_the_gpu_is(self):
         self.build("--fp16")
         x = numpy.random.default_rng(3).normal(size=(1, 3, 32, 32)).astype(numpy.float32)

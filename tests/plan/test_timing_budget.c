@@ -236,6 +236,34 @@ static void nothing__is_packed_but_what_is_timed_or_chosen(void **state)
     build_end(&b);
 }
 
+// A cap on scratch is held for what is timed or chosen; the others are not compiled for it.
+static void a_cap__packs_what_is_chosen_alone(void **state)
+{
+    (void)state;
+    graph_builder b;
+    build_begin(&b, 3);
+    const ferry_value_id x = build_input(&b, "x", FERRY_F32, "1x4x8x8");
+    build_output(&b, BUILD_NODE(&b, "Relu", "a", "", x));
+    build_finish(&b);
+    ferry_runtime *runtime = listen_to(&mock_backend, "mock", NULL);
+    for (int fits = 0; fits < 2; fits++) {
+        const ferry_plan_options options = {.workspace_bytes = fits ? 1 << 20 : 64, .threads = 1};
+        ferry_plan plan;
+        ferry_error why = {.text = ""};
+        packed = prepared = 0;
+        const ferry_status s =
+            ferry_plan_make(&b.graph, runtime->devices, runtime->n_devices, &options, &plan, NULL, &why);
+        assert_int_equal(s, fits ? FERRY_OK : FERRY_ERR_OUT_OF_MEMORY);
+        assert_int_equal(prepared, fits ? 1 : 2); // of two tactics
+        if (fits)
+            ferry_plan_deinit(&plan);
+        else
+            assert_non_null(strstr(why.text, "raise --workspace"));
+    }
+    ferry_runtime_release(runtime);
+    build_end(&b);
+}
+
 // --- The builder's option --------------------------------------------------------------------------------------------
 
 static void build_seconds__reach_the_plan(void **state)
@@ -267,6 +295,7 @@ int main(void)
         cmocka_unit_test(budget__is_kept),
         cmocka_unit_test(measured_times__are_kept_and_used),
         cmocka_unit_test(nothing__is_packed_but_what_is_timed_or_chosen),
+        cmocka_unit_test(a_cap__packs_what_is_chosen_alone),
         cmocka_unit_test(build_seconds__reach_the_plan),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
