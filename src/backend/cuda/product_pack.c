@@ -12,11 +12,13 @@ static int64_t round_up(int64_t n, int64_t to)
     return (n + to - 1) / to * to;
 }
 
-// Two stages are in use while others are filled. A warp's sums leave by 16 rows of 64 columns.
+// Two stages are in use while others are filled. A warp's sums leave by 16 rows of 64
+// columns, where they aren't to be added up with those of other blocks.
 static void wgmma_sizes(const ferry_cuda_target *target, const ferry_cuda_tile *tile, size_t stage, int64_t steps,
                         ferry_cuda_product_size *out)
 {
-    const size_t sums = (size_t)(out->threads / 32) * 16 * 64 * sizeof(float);
+    const size_t sums = tile->split > 1 ? (size_t)tile->m * (size_t)(tile->n + 8) * sizeof(float)
+                                        : (size_t)(out->threads / 32) * 16 * 64 * sizeof(float);
     const bool streams = tile->kind == FERRY_CUDA_TILE_stream;
     out->stages = tile->stages;
     // Stages that no step fills need not be there.
@@ -146,7 +148,7 @@ static ferry_status write_text(const ferry_graph *g, const ferry_cuda_product *p
         const struct {
             const char *name;
             int value;
-        } defines[] = {{"MMA", tile->kind == FERRY_CUDA_TILE_mma},
+        } defines[] = {{"MMA", ferry_cuda_tile_is_wgmma(tile) ? 2 : tile->kind == FERRY_CUDA_TILE_mma},
                        {"TILE_M", tile->m},
                        {"TILE_N", tile->n},
                        {"WARPS_M", tile->warps_m},
@@ -166,7 +168,7 @@ static ferry_status write_text(const ferry_graph *g, const ferry_cuda_product *p
         if (p->windowed) write_window(&p->window, s);
         ferry_cuda_chain_write(g, &p->chain, before.text, s);
         ferry_cuda_source_add(s, "#include \"%s\"\n",
-                              ferry_cuda_tile_is_wgmma(tile) ? "product_wgmma.cuh" : "product.cuh");
+                              ferry_cuda_tile_is_wgmma(tile) && tile->split == 1 ? "product_wgmma.cuh" : "product.cuh");
         if (p->form_channels > 0) {
             ferry_cuda_source_define(s, "FORM_CHANNELS", p->form_channels);
             ferry_cuda_source_add(s, "#include \"product_form.cuh\"\n");
