@@ -153,6 +153,7 @@ static ferry_status launch_lines(const along *a, ferry_cuda_kernel *kernel, ferr
     FERRY_TRY(ferry_cuda_kernel_launch(kernel, 0, a->kind == CUM_SUM ? "ferry_cum_sum" : "ferry_arg",
                                        (const uint64_t[3]){(uint64_t)((lines + each - 1) / each), 1, 1},
                                        (const unsigned[3]){THREADS, 1, 1}, 0, &launch, err));
+    launch->waits = true;
     ferry_cuda_pass_in(launch, 0);
     ferry_cuda_pass_out(launch, 0);
     ferry_cuda_pass_int(launch, lines);
@@ -168,6 +169,7 @@ static ferry_status launch_top_k(const along *a, int32_t places_at, ferry_cuda_k
     FERRY_TRY(ferry_cuda_kernel_launch(kernel, 0, "ferry_top_k",
                                        (const uint64_t[3]){(uint64_t)(a->outer * a->inner), 1, 1},
                                        (const unsigned[3]){TOP_THREADS, 1, 1}, 0, &launch, err));
+    launch->waits = true;
     ferry_cuda_pass_in(launch, 0);
     ferry_cuda_pass_out(launch, 0);
     ferry_cuda_pass_out(launch, places_at);

@@ -80,8 +80,10 @@ typedef struct launcher {
 
 static ferry_status begin(launcher *l, const char *function, uint64_t blocks, uint64_t rows, ferry_error *err)
 {
-    return ferry_cuda_kernel_launch(l->kernel, 0, function, (const uint64_t[3]){blocks, rows, 1},
-                                    (const unsigned[3]){THREADS, 1, 1}, 0, &l->launch, err);
+    FERRY_TRY(ferry_cuda_kernel_launch(l->kernel, 0, function, (const uint64_t[3]){blocks, rows, 1},
+                                       (const unsigned[3]){THREADS, 1, 1}, 0, &l->launch, err));
+    l->launch->waits = true;
+    return FERRY_OK;
 }
 
 static void pass_input(launcher *l, int32_t i)

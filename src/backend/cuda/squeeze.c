@@ -97,9 +97,9 @@ static bool read_scale(const ferry_graph *g, const ferry_node *node, squeeze *s)
 {
     if (!ferry_node_is(node, "Mul") || node->n_inputs != 2) return false;
     const int32_t gate = node->inputs[0] == s->second.y ? 0 : 1;
-    if (node->inputs[gate] != s->second.y || ferry_cpu_value(g, node, 1 - gate) != s->x) return false;
     s->y = ferry_cpu_result(g, node);
-    if (s->columns != s->channels || !ferry_cpu_is_float(s->y->dtype) || !ferry_shape_equal(&s->y->shape, &s->x->shape))
+    if (node->inputs[gate] != s->second.y || ferry_cpu_value(g, node, 1 - gate) != s->x || s->columns != s->channels ||
+        !ferry_cpu_is_float(s->y->dtype) || !ferry_shape_equal(&s->y->shape, &s->x->shape))
         return false;
     const int x = ferry_cuda_pool_width(s->channels, s->x->dtype), y = ferry_cuda_pool_width(s->channels, s->y->dtype);
     s->scale = x < y ? x : y;
@@ -280,8 +280,8 @@ static ferry_status offer(ferry_cuda_device *device, const ferry_graph_view *vie
         return FERRY_OK;
     const double blocks = (double)(s.x->shape.dims[0] * ((s.columns + THREADS - 1) / THREADS));
     const double pooled = ferry_cuda_cost_us(device, FERRY_F32, 2 * ferry_cpu_elements(s.x), ferry_cpu_bytes(s.x));
+    const double macs = blocks * (double)(s.channels * s.hidden);
     const double moved = ferry_cpu_bytes(s.y) + (s.scale ? ferry_cpu_bytes(s.x) : 0);
-    const double products = 1 + ferry_cuda_cost_us(device, FERRY_F32, blocks * (double)(s.channels * s.hidden), moved);
     const ferry_offer offer = {.tactic = tactics[s.scale > 0],
                                .nodes = s.nodes,
                                .n_nodes = s.n_nodes,
@@ -289,7 +289,7 @@ static ferry_status offer(ferry_cuda_device *device, const ferry_graph_view *vie
                                .out_layout = FERRY_LAYOUT_CHANNELS_LAST,
                                .flags = FERRY_OFFER_READS_SLICES | FERRY_OFFER_WRITES_SLICES |
                                         (s.scale && s.x->dtype == s.y->dtype ? FERRY_OFFER_IN_PLACE : 0),
-                               .cost_us = pooled + products};
+                               .cost_us = pooled + 1 + ferry_cuda_cost_us(device, FERRY_F32, macs, moved)};
     return sink->take(sink->user, &offer, err);
 }
 

@@ -79,6 +79,8 @@ extern "C" __global__ void __launch_bounds__(256)
     __shared__ KEY keys[256];
     __shared__ int places[256];
     const share s = find_share(lines, (unsigned)length, inner, parts);
+    grid_dependency_launch();
+    grid_dependency_wait();
     KEY best = 0;
     int place = LAST ? -1 : 0x7fffffff; // none yet: worse than any with the same key
     if (s.valid)
@@ -134,6 +136,8 @@ extern "C" __global__ void __launch_bounds__(256)
     const share s = find_share(lines, (unsigned)length, inner, parts);
     const int run = (length + (int)parts - 1) / (int)parts, begin = (int)s.part * run;
     const int end = begin + run < length ? begin + run : length;
+    grid_dependency_launch();
+    grid_dependency_wait();
 #define PLACE(k) (s.first + (size_t)(REVERSE ? length - 1 - (k) : (k)) * inner)
     sum_type sum = 0;
     if (s.valid && s.part + 1 < parts)
@@ -222,6 +226,8 @@ extern "C" __global__ void __launch_bounds__(THREADS)
     __shared__ unsigned counts[256], taken;
     const unsigned outer = blockIdx.x / inner, i = blockIdx.x - outer * inner;
     x += (size_t)outer * length * inner + i;
+    grid_dependency_launch();
+    grid_dependency_wait();
     if (threadIdx.x == 0) taken = 0;
     for (unsigned r = threadIdx.x; r < MOST; r += THREADS) ranks[r] = 0;
     __syncthreads();

@@ -49,6 +49,8 @@ extern "C" __global__ void __launch_bounds__(256)
     ferry_gather_elements(const ELEMENT *x, const INDEX *indices, ELEMENT *y, unsigned elements, int length,
                           int axis_step, SIX(int, d), SIX(int, s))
 {
+    grid_dependency_launch();
+    grid_dependency_wait();
     EACH_STEP
     {
         int data = 0;
@@ -81,6 +83,8 @@ extern "C" __global__ void __launch_bounds__(256)
     ferry_gather_nd(const ELEMENT *x, const INDEX *indices, ELEMENT *y, unsigned elements, unsigned slice,
                     unsigned rows, unsigned part, int depth, SIX(int, d), SIX(int, s))
 {
+    grid_dependency_launch();
+    grid_dependency_wait();
     EACH_STEP
     {
         const unsigned row = i / slice;
@@ -94,6 +98,8 @@ extern "C" __global__ void __launch_bounds__(256)
 // In place where x is y.
 extern "C" __global__ void __launch_bounds__(256) ferry_copy_data(const ELEMENT *x, ELEMENT *y, unsigned elements)
 {
+    grid_dependency_launch();
+    grid_dependency_wait();
     if (x == y) return;
     EACH_STEP y[i] = x[i];
 }
@@ -107,6 +113,8 @@ extern "C" __global__ void __launch_bounds__(256)
     ferry_scatter_elements(ELEMENT *y, const INDEX *indices, const ELEMENT *updates, unsigned lines, unsigned owners,
                            int length, int count, int axis_step, int index_step, SIX(int, d), SIX(int, s), SIX(int, t))
 {
+    grid_dependency_launch();
+    grid_dependency_wait();
     const unsigned each = 256u / owners, i = blockIdx.x * each + threadIdx.x % each, owner = threadIdx.x / each;
     if (i >= lines) return;
     int data = 0, first = 0;
@@ -129,6 +137,8 @@ extern "C" __global__ void __launch_bounds__(256)
     ferry_scatter_nd(ELEMENT *y, const INDEX *indices, const ELEMENT *updates, unsigned rows, unsigned slice,
                      unsigned across, int depth, SIX(int, d), SIX(int, s))
 {
+    grid_dependency_launch();
+    grid_dependency_wait();
     const unsigned in_block = 256u / across, owners = in_block * gridDim.y;
     const unsigned owner = blockIdx.y * in_block + threadIdx.x / across;
     const unsigned e = blockIdx.x * across + threadIdx.x % across;
@@ -148,6 +158,8 @@ extern "C" __global__ void __launch_bounds__(256)
 extern "C" __global__ void __launch_bounds__(256)
     ferry_one_hot(const INDEX *indices, const ELEMENT *values, ELEMENT *y, unsigned elements, int depth, unsigned inner)
 {
+    grid_dependency_launch();
+    grid_dependency_wait();
     const ELEMENT off = values[0], on = values[1];
     EACH_STEP
     {

@@ -33,7 +33,7 @@ FERRY_INLINE float between(s8 a, s8 b, float w)
 
 // Threads [x] are runs of channels, [y] positions.
 extern "C" __global__ void __launch_bounds__(128)
-    ferry_integer_resize(const s8 *__restrict__ x, Y_TYPE *__restrict__ y, int positions, int channels, int in_h,
+    ferry_integer_resize(const s8 *x, Y_TYPE *y, int positions, int channels, int in_h,
                          int in_w, int out_h, int out_w, double scale_h, double scale_w, float mult, float shift,
                          int x_row, int y_row)
 {
