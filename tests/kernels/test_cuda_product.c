@@ -7,12 +7,14 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "backend/backend.h"
 #include "support/kernel_case.h"
 
 // Sums of some hundred products of numbers up to 1, in another order than the reference's; halves are rounded once.
 #define FLOATS .of_largest = 3e-6
 #define HALVES .of_largest = 1e-3
 #define BRAINS .of_largest = 6e-3
+#define ROUNDED .of_largest = 1e-3, .permitted = FERRY_OFFER_TF32
 #define CONV .domain = "", .op = "Conv", .tactics = "conv_"
 #define FUSED_CONV .domain = "ferry", .op = "FusedConv", .tactics = "conv_"
 
@@ -88,6 +90,23 @@ static void conv__of_large_tiles(void **state)
     KERNEL_CASES_RUN_CUDA(cases);
 }
 
+// Factors of 11 bits, sums of floats.
+static void products__of_tf32(void **state)
+{
+    (void)state;
+    static const kernel_case cases[] = {
+        {"", "Conv", "f32:2x12x5x5 =f32:17x12x1x1 =f32:17", ROUNDED, .tactics = "conv_mma_"},
+        {"", "Conv", "f32:1x36x5x6 =f32:72x36x3x3", "pads=1,1,1,1", ROUNDED, .tactics = "conv_mma_"},
+        {"", "Conv", "f32:1x3x17x15 =f32:32x3x7x7 =f32:32", "pads=3,3,3,3 strides=2,2", ROUNDED,
+         .tactics = "conv_mma_"},
+        {"ferry", "FusedConv", "f32:2x136x9x9 =f32:136x136x1x1 =f32:136 f32:2x136x9x9", "act=relu", ROUNDED,
+         .tactics = "conv_mma_"},
+        {"", "Gemm", "f32:5x40 =f32:40x33 =f32:33", ROUNDED, .then = "Relu", .tactics = "matrix_mma_"},
+        {"", "MatMul", "f32:70x136 =f32:136x130", ROUNDED, .tactics = "matrix_mma_"},
+    };
+    KERNEL_CASES_RUN_CUDA(cases);
+}
+
 static void matrix__products(void **state)
 {
     (void)state;
@@ -108,7 +127,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(conv__of_evenly_lying_rows), cmocka_unit_test(conv__of_windows),
         cmocka_unit_test(conv__with_what_follows),    cmocka_unit_test(conv__of_large_tiles),
-        cmocka_unit_test(matrix__products),
+        cmocka_unit_test(products__of_tf32),          cmocka_unit_test(matrix__products),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -815,6 +815,7 @@ static ferry_status take_offer(void *user, const ferry_offer *offer, ferry_error
     taken *t = user;
     const kernel_case *test = t->s->test;
     if ((offer->flags & FERRY_OFFER_REFERENCE) || offer->n_nodes != t->s->n_nodes) return FERRY_OK;
+    if (offer->flags & FERRY_OFFER_PERMITTED_ONLY & ~test->permitted) return FERRY_OK;
     if (test->leave && begins(offer->tactic, test->leave)) return FERRY_OK;
     if (!test->tactics || begins(offer->tactic, test->tactics)) t->s->matching++;
     if (t->s->ask) return FERRY_OK;

@@ -117,6 +117,7 @@ static ferry_status offer_region(ferry_cuda_device *device, const ferry_graph *g
                                    .n_nodes = region->n_nodes,
                                    .in_layout = FERRY_LAYOUT_PLAIN,
                                    .out_layout = FERRY_LAYOUT_PLAIN,
+                                   .flags = ferry_cuda_tile_is_tf32(tile, &p) ? FERRY_OFFER_TF32 : 0,
                                    .cost_us = ferry_cuda_product_cost_us(device, &p, tile, rows, bytes)};
         FERRY_TRY(sink->take(sink->user, &offer, err));
     }

@@ -146,6 +146,11 @@ bool ferry_cuda_product_read_chain(const ferry_region *region, ferry_cuda_produc
     return true;
 }
 
+bool ferry_cuda_tile_is_tf32(const ferry_cuda_tile *tile, const ferry_cuda_product *p)
+{
+    return tile->kind == FERRY_CUDA_TILE_mma && p->x_type == FERRY_F32;
+}
+
 bool ferry_cuda_tile_fits(const ferry_cuda_target *t, const ferry_cuda_tile *tile, const ferry_cuda_product *p,
                           double rows)
 {
@@ -153,9 +158,10 @@ bool ferry_cuda_tile_fits(const ferry_cuda_target *t, const ferry_cuda_tile *til
                      (p->x_type == FERRY_BF16 && ferry_cuda_has_mma_bf16(t)) ||
                      (p->x_type == FERRY_S8 && ferry_cuda_has_mma_s8(t));
     const bool wgmma = mma && ferry_cuda_tile_is_wgmma(tile) && ferry_cuda_has_wgmma(t);
+    const bool tf32 = ferry_cuda_tile_is_tf32(tile, p) && ferry_cuda_has_mma_tf32(t);
     ferry_cuda_product_size size;
     if ((tile->kind == FERRY_CUDA_TILE_simt  ? mma
-         : tile->kind == FERRY_CUDA_TILE_mma ? !mma
+         : tile->kind == FERRY_CUDA_TILE_mma ? !mma && !tf32
                                              : !wgmma) ||
         !ferry_cuda_product_sizes(t, p, tile, &size) || size.shared_bytes > t->shared_bytes)
         return false;

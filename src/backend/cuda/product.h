@@ -80,6 +80,9 @@ ferry_status ferry_cuda_product_write_integer(const ferry_cuda_product *product,
 bool ferry_cuda_tile_fits(const ferry_cuda_target *target, const ferry_cuda_tile *tile,
                           const ferry_cuda_product *product, double rows);
 
+/// Whether the tile rounds the factors of such a product to TF32.
+bool ferry_cuda_tile_is_tf32(const ferry_cuda_tile *tile, const ferry_cuda_product *product);
+
 /// Compiles the kernel and packs the constants.
 ferry_status ferry_cuda_product_pack(ferry_cuda_device *device, const ferry_graph *graph,
                                      const ferry_cuda_product *product, const ferry_cuda_tile *tile, const char *tactic,

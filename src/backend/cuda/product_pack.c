@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // A product's kernel text, and its weights, bias and the chain's constants as the kernel reads them.
+#include <math.h>
 #include <string.h>
 
 #include "backend/cuda/product_size.h"
@@ -212,6 +213,13 @@ static void pack_weights(const ferry_cuda_product *p, const ferry_cuda_product_s
                     w[n * p->column_stride + t * p->tap_stride + c * p->channel_stride] * p->alpha);
 }
 
+// To nearest, halves away from zero, as the device does it.
+static void round_to_tf32(float *values, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (isfinite(values[i])) values[i] = ferry_f32_from_bits((ferry_f32_bits(values[i]) + 0x1000) & 0xffffe000u);
+}
+
 static void pack_integers(const ferry_cuda_product *p, const ferry_cuda_product_size *size, char *to)
 {
     const int8_t *w = p->w->data;
@@ -262,5 +270,7 @@ ferry_status ferry_cuda_product_pack(ferry_cuda_device *device, const ferry_grap
         pack_integers(p, &size, constants);
         return FERRY_OK;
     }
-    return pack_constants(g, p, &size, tactic, constants, device->base.heap, err);
+    FERRY_TRY(pack_constants(g, p, &size, tactic, constants, device->base.heap, err));
+    if (ferry_cuda_tile_is_tf32(tile, p)) round_to_tf32((float *)constants, (size_t)(size.width * size.length));
+    return FERRY_OK;
 }

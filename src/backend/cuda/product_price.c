@@ -52,8 +52,10 @@ typedef struct step {
 
 static step step_clocks(const ferry_cuda_target *t, const ferry_cuda_product *p, const ferry_cuda_tile *tile)
 {
+    const bool tf32 = ferry_cuda_tile_is_tf32(tile, p); // half the rate of f16, wherever it is
     const double peak =
-        ferry_cuda_peak_macs(t, tile->kind != FERRY_CUDA_TILE_simt || p->mult ? (int)p->x_type : FERRY_F32);
+        tf32 ? ferry_cuda_peak_macs(t, FERRY_F16) / 2
+             : ferry_cuda_peak_macs(t, tile->kind != FERRY_CUDA_TILE_simt || p->mult ? (int)p->x_type : FERRY_F32);
     // On sm_90 and newer mma.sync does not reach the rate of those chips' own instructions, which the peak is of.
     const bool wgmma = ferry_cuda_tile_is_wgmma(tile);
     const double reached = wgmma ? 0.8 : tile->kind == FERRY_CUDA_TILE_mma && t->chip >= 90 ? 0.29 : 0.6;

@@ -52,6 +52,10 @@ static inline bool ferry_cuda_has_mma_bf16(const ferry_cuda_target *t)
 {
     return t->chip >= 80;
 }
+static inline bool ferry_cuda_has_mma_tf32(const ferry_cuda_target *t)
+{
+    return t->chip >= 80;
+}
 /// Products of warpgroups, which later chips do not have.
 static inline bool ferry_cuda_has_wgmma(const ferry_cuda_target *t)
 {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Sums of a warp's part of a tile by matrix instructions, for f16, bf16 and int8.
+// Sums of a warp's part of a tile by matrix instructions, for f16, bf16, int8, and f32 whose factors are rounded to TF32.
 #pragma once
 #include "product_rows.cuh"
 
@@ -13,7 +13,17 @@ FERRY_INLINE void multiply_add(float (&d)[4], const unsigned (&a)[4], const unsi
     mma_bf16(d, a, b);
 }
 FERRY_INLINE void multiply_add(int (&d)[4], const unsigned (&a)[4], const unsigned (&b)[2], s8) { mma_s8(d, a, b); }
+FERRY_INLINE void multiply_add(float (&d)[4], const unsigned (&a)[4], const unsigned (&b)[2], float)
+{
+    mma_tf32(d, a, b);
+}
+FERRY_INLINE void round_factors(unsigned (&a)[4], float) // of the left side: weights are packed rounded
+{
+#pragma unroll
+    for (int e = 0; e < 4; e++) a[e] = to_tf32(__uint_as_float(a[e]));
+}
 #endif
+template <class T> FERRY_INLINE void round_factors(unsigned (&)[4], T) {}
 
 struct sums {
     static constexpr int blocks_m = warp_m / 16, blocks_n = warp_n / 16;
@@ -44,8 +54,10 @@ struct sums {
         unsigned(&to_a)[blocks_m][4] = a[part % 2];
         unsigned(&to_b)[2 * blocks_n][2] = b[part % 2];
 #pragma unroll
-        for (int i = 0; i < blocks_m; i++)
+        for (int i = 0; i < blocks_m; i++) {
             ldmatrix_x4(to_a[i], left + chunk_at(m + i * 16 + lane % 16, 2 * k + lane / 16));
+            round_factors(to_a[i], X_TYPE());
+        }
 #pragma unroll
         for (int j = 0; j < blocks_n; j++) {
             unsigned r[4];
