@@ -9,12 +9,15 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include "backend/backend.h"
 #include "support/kernel_case.h"
 
 static const kernel_case cases[] = {
     {"ferry", "FusedConv", "f16:8x64x9x9 =f16:256x64x3x3 =f32:256 f16:8x256x9x9", "pads=1,1,1,1 act=relu",
      .outputs = 1},
     {"", "Conv", "f32:2x3x15x17 =f32:33x3x7x7", "pads=3,3,3,3 strides=2,2", .outputs = 1},
+    {"ferry", "FusedConv", "f32:1x64x7x7 =f32:128x64x3x3 =f32:128", "pads=1,1,1,1", .permitted = FERRY_OFFER_TF32,
+     .may_lack = 1},
     {"ferry", "Silu", "f16:1x8x4x4", .outputs = 1},
     {"ferry", "QMul", "s8:2x16x5x7 s8:2x16x1x1", .attrs = "mult=0.01 b_zero=-128 shift=-7"},
     {"ferry", "QTable", "s8:1x24x7x5 =s8:256", .outputs = 1},

@@ -809,6 +809,13 @@ static bool begins(const char *text, const char *with)
     return strncmp(text, with, strlen(with)) == 0;
 }
 
+// FERRY_TEST_SHARE=N: every Nth tactic of all cases alone, under tools that are too slow for all of them.
+static int share(void)
+{
+    const char *text = getenv("FERRY_TEST_SHARE");
+    return text && atoi(text) > 1 ? atoi(text) : 1;
+}
+
 static ferry_status take_offer(void *user, const ferry_offer *offer, ferry_error *err)
 {
     (void)err;
@@ -823,7 +830,8 @@ static ferry_status take_offer(void *user, const ferry_offer *offer, ferry_error
         compile_offer(t->s, t->device, offer);
         return FERRY_OK;
     }
-    try_offer(t->s, t->device, offer);
+    static int offers;
+    if (offers++ % share() == 0) try_offer(t->s, t->device, offer);
     return FERRY_OK;
 }
 
@@ -941,7 +949,7 @@ void kernel_cases_run_cuda(const kernel_case *tests, int count)
     int ran = 0;
     if (!kernel_case_has_cuda()) skip();
     for (int i = 0; i < count; i++) ran += run_fills(&tests[i], 1 + (uint64_t)i * 7919, run_cuda);
-    assert_true(ran > 0);
+    assert_true(ran > 0 || share() > 1);
 }
 
 static int compile_for(const kernel_case *test, ferry_device *device, const char *target,

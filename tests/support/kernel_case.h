@@ -38,7 +38,8 @@ void kernel_cases_run(const kernel_case *tests, int count);
 #define KERNEL_CASES_RUN(array) kernel_cases_run((array), (int)(sizeof(array) / sizeof((array)[0])))
 
 /// The same with the CUDA backend's tactics, on a GPU or on the emulated one that FERRY_LIBCUDA names; skips the
-/// running test, saying why, where there is neither.
+/// running test, saying why, where there is neither. FERRY_TEST_SHARE=N in the environment: every Nth tactic alone, for
+/// runs under a tool that makes them slow.
 void kernel_cases_run_cuda(const kernel_case *tests, int count);
 #define KERNEL_CASES_RUN_CUDA(array) kernel_cases_run_cuda((array), (int)(sizeof(array) / sizeof((array)[0])))
 bool kernel_case_has_cuda(void);
