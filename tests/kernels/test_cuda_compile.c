@@ -54,6 +54,8 @@ static const kernel_case cases[] = {
     {"", "Div", "s64:2x30 s64:30", .outputs = 1},
     {"ferry", "QMatMul", "s8:2x5x8 s8:2x8x7", "mult=0.7", .outputs = 1},
     {"ferry", "QResize", "s8:2x48x9x7 =f32:4[1,1,2,2]", "mult=1.3", .outputs = 1},
+    {"", "LRN", "f16:1x8x5x5", "size=5", .outputs = 1},
+    {"", "GridSample", "f32:1x8x4x4 f32:1x5x5x2", "mode=cubic padding_mode=reflection", .outputs = 1},
     {"", "GatherElements", "f16:3x70 s32:3x300@69", "axis=-1", .outputs = 1},
     {"", "GatherND", "f32:6x5x7 s64:40x2", .outputs = 1},
     {"", "ScatterElements", "f16:5x4x6 s32:9x3x6 f16:9x3x6", "reduction=mul", .outputs = 1},

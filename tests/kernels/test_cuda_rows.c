@@ -64,9 +64,21 @@ static void reductions__over_neighbouring_axes(void **state)
     KERNEL_CASES_RUN_CUDA(cases);
 }
 
+static void local_norm__over_neighbouring_channels(void **state)
+{
+    (void)state;
+    static const kernel_case cases[] = {
+        {"", "LRN", "f32:2x9x5x7@3", "size=5 alpha=0.3", .of_largest = 1e-6, .tactics = "local_norm"},
+        {"", "LRN", "f16:1x16x3x3@3", "size=4 alpha=0.3 beta=0.5 bias=2", .of_largest = 1e-3, .tactics = "local_norm"},
+        {"", "LRN", "f32:3x4", "size=100 alpha=1", .of_largest = 1e-6, .tactics = "local_norm"},
+    };
+    KERNEL_CASES_RUN_CUDA(cases);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(local_norm__over_neighbouring_channels),
         cmocka_unit_test(softmax__along_any_axis),
         cmocka_unit_test(normalisations),
         cmocka_unit_test(reductions__over_neighbouring_axes),

@@ -199,9 +199,26 @@ static void squeeze_and_excitation__with_the_multiplication(void **state)
     KERNEL_CASES_RUN_CUDA(cases);
 }
 
+static void grid_samples__look_where_the_grid_says(void **state)
+{
+    (void)state;
+    static const kernel_case cases[] = {
+        {"", "GridSample", "f32:2x9x5x7 f32:2x4x6x2@1.5", .of_largest = 1e-5, .tactics = "grid_sample"},
+        {"", "GridSample", "f32:1x3x5x7 f32:1x4x6x2@3", "mode=nearest padding_mode=border", .tactics = "grid_sample"},
+        {"", "GridSample", "f32:1x3x5x7 f32:1x40x6x2@9", "mode=cubic padding_mode=reflection align_corners=1",
+         .of_largest = 1e-4, .tactics = "grid_sample"},
+        {"", "GridSample", "f16:1x20x5x7 f16:1x4x6x2@2", "padding_mode=reflection", .of_largest = 2e-3,
+         .tactics = "grid_sample"},
+        {"", "GridSample", "f32:1x3x1x1 =f32:1x2x1x2[nan,-inf,inf,0]", "mode=nearest padding_mode=border",
+         .tactics = "grid_sample"},
+    };
+    KERNEL_CASES_RUN_CUDA(cases);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(grid_samples__look_where_the_grid_says),
         cmocka_unit_test(depthwise_convolutions),
         cmocka_unit_test(depthwise_convolutions__with_what_follows),
         cmocka_unit_test(grouped_convolutions),

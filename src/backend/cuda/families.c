@@ -27,7 +27,9 @@
     ROW(move)               \
     ROW(gather)             \
     ROW(index)              \
-    ROW(along)
+    ROW(along)              \
+    ROW(local_norm)         \
+    ROW(grid_sample)
 // clang-format on
 
 #define DECLARE(name) extern const ferry_cuda_family ferry_cuda_family_##name;
