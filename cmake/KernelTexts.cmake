@@ -4,7 +4,9 @@ file(GLOB ferry_kernel_texts CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/src/b
 set(ferry_kernel_texts_c ${FERRY_GENERATED_DIR}/cuda_texts.c)
 add_custom_command(OUTPUT ${ferry_kernel_texts_c}
   COMMAND ${CMAKE_COMMAND} "-DTEXTS=${ferry_kernel_texts}" -DOUT=${ferry_kernel_texts_c}
+          -DWORDS=${CMAKE_CURRENT_SOURCE_DIR}/cmake/kernel_words.txt
           -P ${CMAKE_CURRENT_SOURCE_DIR}/cmake/WriteKernelTexts.cmake
-  DEPENDS ${ferry_kernel_texts} ${CMAKE_CURRENT_SOURCE_DIR}/cmake/WriteKernelTexts.cmake VERBATIM
+  DEPENDS ${ferry_kernel_texts} ${CMAKE_CURRENT_SOURCE_DIR}/cmake/kernel_words.txt
+          ${CMAKE_CURRENT_SOURCE_DIR}/cmake/WriteKernelTexts.cmake VERBATIM
   COMMENT "Writing kernel texts")
 list(APPEND FERRY_GENERATED_SOURCES ${ferry_kernel_texts_c})

@@ -25,8 +25,8 @@ void *cuda_case_compile(const char *text, int chip, size_t *out_bytes)
     const ferry_nvrtc *nvrtc = NULL;
     ferry_nvrtc_header headers[MOST_TEXTS];
     size_t n = 0;
-    for (; ferry_cuda_texts[n].name && n < MOST_TEXTS; n++)
-        headers[n] = (ferry_nvrtc_header){ferry_cuda_texts[n].name, ferry_cuda_texts[n].text};
+    for (; ferry_cuda_texts()[n].name && n < MOST_TEXTS; n++)
+        headers[n] = (ferry_nvrtc_header){ferry_cuda_texts()[n].name, ferry_cuda_texts()[n].text};
     ferry_error why;
     ferry_cuda_target target;
     char arch[16];

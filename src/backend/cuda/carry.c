@@ -17,8 +17,8 @@ typedef struct expansion {
 
 static int find_text(const char *name, size_t length)
 {
-    for (int i = 0; i < MOST_TEXTS && ferry_cuda_texts[i].name; i++)
-        if (strlen(ferry_cuda_texts[i].name) == length && strncmp(ferry_cuda_texts[i].name, name, length) == 0)
+    for (int i = 0; i < MOST_TEXTS && ferry_cuda_texts()[i].name; i++)
+        if (strlen(ferry_cuda_texts()[i].name) == length && strncmp(ferry_cuda_texts()[i].name, name, length) == 0)
             return i;
     return -1;
 }
@@ -33,7 +33,7 @@ static void expand(expansion *e, const char *text)
         const int at = name ? find_text(text + sizeof include - 1, name) : -1;
         if (at >= 0 && !e->taken[at]) {
             e->taken[at] = true;
-            expand(e, ferry_cuda_texts[at].text);
+            expand(e, ferry_cuda_texts()[at].text);
             ferry_cuda_source_add(&e->out, "\n");
         } else if (at < 0 && strncmp(text, "#pragma once", 12) != 0) {
             ferry_cuda_source_add(&e->out, "%.*s\n", (int)line, text);

@@ -40,8 +40,8 @@ static ferry_hash128 kept_key(const ferry_nvrtc *nvrtc, const char *arch, const 
     ferry_hasher_update_text(&hasher, arch);
     ferry_hasher_update_u64(&hasher, ferry_nvrtc_identity(nvrtc));
     ferry_hasher_update_text(&hasher, text);
-    for (size_t i = 0; !carried && ferry_cuda_texts[i].name; i++)
-        ferry_hasher_update_text(&hasher, ferry_cuda_texts[i].text);
+    for (size_t i = 0; !carried && ferry_cuda_texts()[i].name; i++)
+        ferry_hasher_update_text(&hasher, ferry_cuda_texts()[i].text);
     return ferry_hasher_digest128(&hasher);
 }
 
@@ -53,8 +53,8 @@ static ferry_status compile(ferry_cuda_device *device, const char *text, bool ca
         return ferry_cuda_carry_text(heap, text, &out->data, &out->bytes, err);
     ferry_nvrtc_header headers[MOST_TEXTS];
     size_t n = 0;
-    for (; !carried && ferry_cuda_texts[n].name && n < MOST_TEXTS; n++)
-        headers[n] = (ferry_nvrtc_header){ferry_cuda_texts[n].name, ferry_cuda_texts[n].text};
+    for (; !carried && ferry_cuda_texts()[n].name && n < MOST_TEXTS; n++)
+        headers[n] = (ferry_nvrtc_header){ferry_cuda_texts()[n].name, ferry_cuda_texts()[n].text};
     const ferry_nvrtc *nvrtc = NULL;
     char arch[16];
     FERRY_TRY(find_nvrtc(device, &nvrtc, err));

@@ -5,6 +5,7 @@
 #define FERRY_SRC_BACKEND_CUDA_COMPILE_H_
 
 #include "backend/cuda/device.h"
+#include "backend/cuda/texts.h"
 
 /// The cubin of `text` for the device's chip, owned by the device; for chips that carry text, the text itself with what
 /// it includes. Thread-safe; several threads may compile at a time.
@@ -14,11 +15,5 @@ ferry_status ferry_cuda_compile(ferry_cuda_device *device, const char *text, con
 ferry_status ferry_cuda_compile_carried(ferry_cuda_device *device, const char *text, size_t text_bytes,
                                         const void **out_code, size_t *out_bytes, ferry_error *err);
 void ferry_cuda_compile_clear(ferry_cuda_device *device);
-
-/// The kernel texts of src/backend/cuda/kernels, by file name; the array ends in an entry without a name. Generated.
-typedef struct ferry_cuda_text {
-    const char *name, *text;
-} ferry_cuda_text;
-extern const ferry_cuda_text ferry_cuda_texts[];
 
 #endif // FERRY_SRC_BACKEND_CUDA_COMPILE_H_
