@@ -106,6 +106,7 @@ static ferry_status prepare(ferry_cuda_device *device, const ferry_region *regio
                                        (const uint64_t[3]){(uint64_t)(n.positions + THREADS - 1) / THREADS,
                                                            (uint64_t)(n.channels + EACH - 1) / EACH, 1},
                                        (const unsigned[3]){THREADS, 1, 1}, 0, &l, err));
+    l->waits = true;
     ferry_cuda_pass_input(l, kernel, region, 0);
     ferry_cuda_pass_input(l, kernel, region, 1);
     ferry_cuda_pass_out(l, 0);

@@ -58,6 +58,7 @@ static ferry_status prepare(ferry_cuda_device *device, const ferry_region *regio
     FERRY_TRY(ferry_cuda_kernel_launch(kernel, 0, "ferry_local_norm",
                                        (const uint64_t[3]){(uint64_t)(elements + 255) / 256, 1, 1},
                                        (const unsigned[3]){256, 1, 1}, 0, &l, err));
+    l->waits = true;
     ferry_cuda_pass_in(l, 0);
     ferry_cuda_pass_out(l, 0);
     ferry_cuda_pass_int(l, elements);

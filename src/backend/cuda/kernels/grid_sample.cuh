@@ -67,6 +67,8 @@ extern "C" __global__ void __launch_bounds__(128)
     ferry_grid_sample(const TYPE *__restrict__ x, const GRID_TYPE *__restrict__ grid, TYPE *__restrict__ y,
                       unsigned positions, int channels, int in_h, int in_w, unsigned out_plane)
 {
+    grid_dependency_launch();
+    grid_dependency_wait();
     const unsigned position = blockIdx.x * 128u + threadIdx.x;
     if (position >= positions) return;
     const unsigned picture = position / out_plane, o = position - picture * out_plane;

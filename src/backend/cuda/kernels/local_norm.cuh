@@ -8,6 +8,8 @@ extern "C" __global__ void __launch_bounds__(256)
     ferry_local_norm(const TYPE *__restrict__ x, TYPE *__restrict__ y, unsigned elements, int channels, unsigned step,
                      int before, int after, float bias, float alpha, float beta)
 {
+    grid_dependency_launch();
+    grid_dependency_wait();
     const unsigned i = blockIdx.x * 256u + threadIdx.x;
     if (i >= elements) return;
     const int channel = (int)(i / step % (unsigned)channels);
