@@ -66,6 +66,7 @@ void ferry_context_release(ferry_context *context)
     const bool foreign = ferry_process_is_foreign(c->process); // then nobody is there to finish what was queued
     if (!foreign) ferry_context_wait_idle(c);
     ferry_context_unprepare(c);
+    ferry_context_drop_retired(c);
     const ferry_graph *g = &c->engine->image.graph;
     const size_t n_bindings = g->n_inputs + g->n_outputs;
     ferry_heap_free(c->heap, c->input_shapes, g->n_inputs * sizeof *c->input_shapes);

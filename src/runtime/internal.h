@@ -124,13 +124,15 @@ struct ferry_context {
     bool described, prepared;
 
     // What prepare makes.
-    ferry_arena arena;        // of everything below
-    ferry_plan plan;          // the engine's, but for aliases that don't hold at the chosen shapes, and for what host
-                              // and device share; there is a device more then, whose memory that is. Owns nothing
-    ferry_tensor_desc *descs; // [plan->n_buffers]
-    uint64_t *buffer_bytes;   // [plan->n_buffers]: multiples of 64
-    size_t *skipped;          // [plan->n_buffers]: bytes from the beginning of the memory that a slice lies in to it
-    ferry_kernel **kernels;   // [plan->n_steps]; NULL: a copy
+    ferry_arena arena;         // of everything below
+    ferry_plan plan;           // the engine's, but for aliases that don't hold at the chosen shapes, and for what host
+                               // and device share; there is a device more then, whose memory that is. Owns nothing
+    ferry_tensor_desc *descs;  // [plan->n_buffers]
+    uint64_t *buffer_bytes;    // [plan->n_buffers]: multiples of 64
+    size_t *skipped;           // [plan->n_buffers]: bytes from the beginning of the memory that a slice lies in to it
+    ferry_kernel **kernels;    // [plan->n_steps]; NULL: a copy
+    ferry_kernel **retired;    // those of the shapes before, until there are new ones: so weights stay on the device
+    ferry_arena retired_arena; // that they lie in
     ferry_memory_plan memory;
     void *device_memory[FERRY_PLAN_MAX_DEVICES];
     void **data;                       // [plan->n_buffers]: addresses; bindings' are set for each run
@@ -207,8 +209,10 @@ void ferry_context_return_slot(ferry_run_slot *slot);
 void ferry_context_wait_idle(ferry_context *context);
 /// Chooses the largest shapes that the engine's profiles allow.
 ferry_status ferry_context_choose_largest(ferry_context *context, ferry_error *err);
-/// Gives back what prepare made.
+/// Gives back what prepare made, but for the kernels,
 void ferry_context_unprepare(ferry_context *context);
+/// which this gives back.
+void ferry_context_drop_retired(ferry_context *context);
 /// Finds the shapes and sizes of all tensors; prepares the context, unless its engine is for elsewhere.
 ferry_status ferry_context_know_shapes(ferry_context *context, ferry_error *err);
 /// Bytes that the context needs at the chosen shapes, held against its cap; and what it would without sharing. Prepares

@@ -12,13 +12,19 @@ bool ferry_context_can_release(const ferry_context *c, int32_t device)
     return !ferry_process_is_foreign(c->process) || c->engine->runtime->infos[device].survives_fork;
 }
 
+void ferry_context_drop_retired(ferry_context *c)
+{
+    for (size_t i = 0; c->retired && i < c->engine->plan->n_steps; i++)
+        if (c->retired[i] && ferry_context_can_release(c, c->engine->plan->steps[i].device))
+            c->retired[i]->device->backend->release(c->retired[i]);
+    if (c->retired) ferry_arena_deinit(&c->retired_arena);
+    c->retired = NULL;
+}
+
 void ferry_context_unprepare(ferry_context *c)
 {
     ferry_runtime *r = c->engine->runtime;
     ferry_context_drop_segments(c);
-    for (size_t i = 0; c->kernels && i < c->engine->plan->n_steps; i++)
-        if (c->kernels[i] && ferry_context_can_release(c, c->engine->plan->steps[i].device))
-            c->kernels[i]->device->backend->release(c->kernels[i]);
     for (int32_t d = 0; d < FERRY_PLAN_MAX_DEVICES; d++) {
         const bool shared = c->sharing >= 0 && d == c->shared;
         ferry_device *device = r->devices[shared ? c->sharing : d];
@@ -27,11 +33,18 @@ void ferry_context_unprepare(ferry_context *c)
                                                                             (size_t)c->memory.arena_bytes[d]);
         c->device_memory[d] = NULL;
     }
+    if (c->kernels) { // with all that they may point to
+        ferry_context_drop_retired(c);
+        c->retired = c->kernels;
+        c->retired_arena = c->arena;
+        ferry_arena_init(&c->arena, c->heap);
+    } else {
+        ferry_arena_deinit(&c->arena);
+    }
     c->kernels = NULL;
     c->memory = (ferry_memory_plan){0};
     c->observed = NULL;
     c->prepared = c->described = false;
-    ferry_arena_deinit(&c->arena);
 }
 
 static ferry_status infer_shapes(ferry_context *c, ferry_error *err)
@@ -274,10 +287,9 @@ ferry_status ferry_context_prepare(ferry_context *context, ferry_error *error)
     FERRY_TRY(ferry_check_process(context->process, "context", error));
     ferry_context_wait_idle(context);
     const ferry_status s = prepare(context, error);
-    if (s != FERRY_OK) {
-        ferry_context_unprepare(context);
-        return s;
-    }
+    if (s != FERRY_OK) ferry_context_unprepare(context);
+    ferry_context_drop_retired(context);
+    if (s != FERRY_OK) return s;
     context->prepared = true;
     context->lets_go = ferry_engine_image_text(&context->engine->image, FERRY_ENGINE_TEXT_LOW_MEMORY) != NULL;
     ferry_context_let_go(context, context->engine->plan->n_steps);

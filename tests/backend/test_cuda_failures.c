@@ -331,6 +331,23 @@ static size_t free_bytes(void)
     return left;
 }
 
+static int modules_loaded;
+static ferry_cu_result (*load_module)(ferry_cu_module *, const void *);
+
+static ferry_cu_result count_module(ferry_cu_module *out, const void *image)
+{
+    modules_loaded++;
+    return load_module(out, image);
+}
+
+static void count_modules(void)
+{
+    const ferry_cu_driver *driver = NULL;
+    EXPECT_OK(ferry_cu_driver_get(&driver, err));
+    load_module = driver->cuModuleLoadData;
+    ((ferry_cu_driver *)(uintptr_t)driver)->cuModuleLoadData = count_module;
+}
+
 static void change_shapes(void)
 {
     ferry_runtime *runtime = NULL;
@@ -355,6 +372,8 @@ static void change_shapes(void)
         const size_t now = free_bytes();
         if (i < 8) least = now < least ? now : least;
         EXPECT(now >= least); // what a shape needs is not kept for ever
+        if (i == 0) count_modules();
+        EXPECT(modules_loaded == 0); // kernels and weights stay on the device
     }
     ferry_context_release(context);
     ferry_stream_release(stream);
