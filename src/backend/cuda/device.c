@@ -291,11 +291,13 @@ static ferry_status cuda_measure_memory(ferry_device *device, ferry_device_memor
 
 static void describe_tools(char *out, size_t out_bytes)
 {
+    const ferry_cu_driver *driver = NULL;
+    const int version = ferry_cu_driver_get(&driver, NULL) == FERRY_OK ? driver->version : 0;
     ferry_nvrtc_describe(out, out_bytes);
     const size_t used = strlen(out);
     if (used + 2 >= out_bytes) return;
     memcpy(out + used, "; ", 3);
-    ferry_cublaslt_describe(0, out + used + 2, out_bytes - used - 2);
+    ferry_cublaslt_describe(version, out + used + 2, out_bytes - used - 2);
 }
 
 static void describe_libraries(ferry_device *device, char *out, size_t out_bytes)
