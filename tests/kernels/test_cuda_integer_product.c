@@ -35,6 +35,7 @@ static void conv__of_windows(void **state)
         {CONV, .inputs = "s8:1x8x13x13 =s8:16x8x3x3 =f32:16@0.002 =f32:16",
          .attrs = "pads=2,2,2,2 dilations=2,2 x_zero=-3"},
         {CONV, .inputs = "s8:1x32x9x11 =s8:33x32x3x3 =f32:33@0.002 =f32:33@30", .attrs = "pads=1,1,1,1 x_zero=-128"},
+        {CONV, .inputs = "s8:1x3x10x11 =s8:24x3x4x4 =f32:24@0.01 =f32:24", .attrs = "x_zero=-7"},
         {CONV, .inputs = "s8:1x3x20x21 =s8:24x3x3x3 =f32:24@0.01 =f32:24",
          .attrs = "pads=1,1,1,1 strides=2,2 x_zero=127"},
         {CONV, .inputs = "s8:1x10x37 =s8:20x10x5 =f32:20@0.01 =f32:20", .attrs = "pads=2,2 x_zero=5"},

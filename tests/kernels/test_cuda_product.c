@@ -44,6 +44,7 @@ static void conv__of_windows(void **state)
         {CONV, .inputs = "f16:1x72x5x5 =f16:8x72x2x3", .attrs = "pads=2,0,1,3 dilations=2,1", HALVES},
         {CONV, .inputs = "f16:2x64x5x5 =f16:16x64x1x1", .attrs = "strides=2,2", HALVES},
         {CONV, .inputs = "f16:1x3x17x15 =f16:32x3x7x7 =f16:32", .attrs = "pads=3,3,3,3 strides=2,2", HALVES},
+        {CONV, .inputs = "f16:2x3x7x5 =f16:4x3x3x2 =f16:4", HALVES},
         {CONV, .inputs = "f16:2x3x9x9 =f16:16x3x3x3", .attrs = "auto_pad=SAME_UPPER strides=2,2", HALVES},
         {CONV, .inputs = "f16:1x16x11 =f16:8x16x3", .attrs = "pads=1,1", HALVES},
         {CONV, .inputs = "f32:1x3x9x9 =f32:16x3x3x3 =f32:16", .attrs = "pads=1,1,1,1 strides=2,1", FLOATS},

@@ -122,7 +122,9 @@ int ferry_cuda_product_vector(const ferry_cuda_product *p)
 {
     // Few channels come from outside, where they may lie apart.
     if (p->windowed && p->channels < FERRY_CUDA_FEW_CHANNELS) return 0;
-    const int64_t bytes = p->channels * (int64_t)ferry_dtype_bytes(p->x_type);
+    // A formed window begins anywhere that its stride leads to.
+    const int64_t step = p->form_channels > 0 ? 4 * p->form_stride : 0;
+    const int64_t bytes = (p->channels | step) * (int64_t)ferry_dtype_bytes(p->x_type);
     return bytes % 16 == 0 ? 16 : bytes % 8 == 0 ? 8 : bytes % 4 == 0 ? 4 : 0;
 }
 
