@@ -126,6 +126,12 @@ static bool is_wanted_in_int8(const ferry_chooser *c, ferry_value_id v)
     return has_int8_reader(c, v, false) || (has_int8_reader(c, v, true) && !has_float_reader(c, v));
 }
 
+// Mean and deviation that a LayerNormalization gives away have a type of their own (stash_type).
+static bool follows_inputs(const ferry_node *node, int32_t output)
+{
+    return output == 0 || !ferry_node_is(node, "LayerNormalization");
+}
+
 static void decide_node(ferry_chooser *c, size_t n, ferry_numeric_plan *plan)
 {
     const ferry_node *node = &c->graph->nodes[n];
@@ -138,7 +144,7 @@ static void decide_node(ferry_chooser *c, size_t n, ferry_numeric_plan *plan)
         plan->values[v].dtype = model;
         if (!ferry_rewrite_is_real(model)) continue;
         if (!c->int8[n]) {
-            if (p->precision != FERRY_DTYPE_NONE) plan->values[v].dtype = p->precision;
+            if (p->precision != FERRY_DTYPE_NONE && follows_inputs(node, o)) plan->values[v].dtype = p->precision;
         } else if (c->kinds[n] == FERRY_INT8_MOVE || (ferry_rewrite_is_rounded(c->graph, v) && c->scales[v] > 0.0f) ||
                    (c->scales[v] > 0.0f && is_wanted_in_int8(c, v))) {
             plan->values[v].dtype = FERRY_S8;
