@@ -326,7 +326,32 @@ static bool check_outputs(run *r, const char *folder)
     return true;
 }
 
-static bool run_data_set(const ferry_graph *graph, const char *folder, vector_result *out)
+// --- on a device
+// --------------------------------------------------------------------------------------------------------------
+
+static bool run_on_device(run *r, const vector_device *device)
+{
+    const ferry_graph *graph = r->graph;
+    ferry_tensor *inputs = ferry_arena_alloc_array(r->arena, graph->n_inputs + 1, sizeof *inputs);
+    ferry_tensor *wanted = ferry_arena_alloc_array(r->arena, graph->n_outputs + 1, sizeof *wanted);
+    ferry_device_count count;
+    ferry_error why = {""};
+    for (size_t i = 0; i < graph->n_inputs; i++) {
+        inputs[i] = r->tensors[graph->inputs[i]];
+        if (inputs[i].dtype == FERRY_DTYPE_NONE) return true; // nothing to bind
+    }
+    for (size_t o = 0; o < graph->n_outputs; o++) wanted[o] = r->tensors[graph->outputs[o]];
+    if (!ferry_device_agrees(device->runtime, graph, inputs, wanted, device->fp16, &count, &why)) {
+        say(r->out, VECTOR_FAILED, "on the device: %s", why.text);
+        return false;
+    }
+    r->out->built = count.on_device + count.on_host > 0;
+    r->out->on_device = count.on_device > 0 && count.on_host == 0;
+    memcpy(r->out->host_ops, count.host_ops, sizeof count.host_ops);
+    return true;
+}
+
+static bool run_data_set(const ferry_graph *graph, const char *folder, const vector_device *device, vector_result *out)
 {
     ferry_arena arena;
     ferry_arena_init(&arena, ferry_heap_default());
@@ -336,7 +361,7 @@ static bool run_data_set(const ferry_graph *graph, const char *folder, vector_re
         if (ferry_value_is_constant(&graph->values[v])) r.tensors[v] = ferry_value_tensor(&graph->values[v]);
     bool ok = read_inputs(&r, folder);
     for (size_t n = 0; ok && n < graph->n_nodes; n++) ok = !graph->nodes[n].op || run_node(&r, &graph->nodes[n]);
-    ok = ok && check_outputs(&r, folder);
+    ok = ok && check_outputs(&r, folder) && (!device->runtime || run_on_device(&r, device));
     ferry_arena_deinit(&arena);
     return ok;
 }
@@ -355,20 +380,31 @@ static void judge_refusal(const char *text, vector_result *out)
     say(out, VECTOR_REFUSED_OTHER, "%s", text);
 }
 
-static bool run_data_sets(const ferry_graph *graph, const char *folder, vector_result *out)
+static bool run_data_sets(const ferry_graph *graph, const char *folder, const vector_device *device, vector_result *out)
 {
     char path[1024];
     for (size_t i = 0; i < 16; i++) {
         snprintf(path, sizeof path, "%s/test_data_set_%zu", folder, i);
         if (!exists(path)) break;
-        if (!run_data_set(graph, path, out)) return false;
+        if (!run_data_set(graph, path, device, out)) return false;
         out->data_sets++;
     }
     if (out->data_sets == 0) say(out, VECTOR_FAILED, "no test_data_set_0");
     return out->data_sets > 0;
 }
 
-void vector_case_run(const char *folder, vector_result *out)
+void vector_case_ops(const char *folder, vector_result *out)
+{
+    char path[1024];
+    size_t bytes = 0;
+    memset(out, 0, sizeof *out);
+    snprintf(path, sizeof path, "%s/model.onnx", folder);
+    uint8_t *model = read_file(path, &bytes);
+    if (model) read_ops(model, bytes, out);
+    free(model);
+}
+
+void vector_case_run(const char *folder, const vector_device *device, vector_result *out)
 {
     char path[1024];
     ferry_graph graph;
@@ -387,7 +423,7 @@ void vector_case_run(const char *folder, vector_result *out)
     ferry_report_init(&report, ferry_heap_default());
     const ferry_import_options options = {.folder = folder, .allow_nan = true};
     if (ferry_import_memory(model, bytes, &options, &graph, &report, NULL, &err) == FERRY_OK) {
-        run_data_sets(&graph, folder, out);
+        run_data_sets(&graph, folder, device, out);
         ferry_graph_deinit(&graph);
     } else {
         judge_refusal(err.text, out);

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "ops/element.h"
+#include "support/device_run.h"
 
 void op_test_begin(op_test *test, const char *op, int32_t n_outputs)
 {
@@ -153,6 +154,51 @@ const char *op_test_dims(op_test *test, int32_t output)
     return ferry_arena_strdup(&test->arena, text);
 }
 
+// The node alone as a graph.
+static void make_graph(const op_test *test, ferry_graph *out)
+{
+    ferry_value_id inputs[OP_TEST_MOST], outputs[OP_TEST_MOST];
+    ferry_node_id node = FERRY_NO_NODE;
+    const ferry_shape unknown = ferry_shape_unknown();
+    ferry_graph_init(out, ferry_heap_default());
+    for (int32_t i = 0; i < test->n_inputs; i++) {
+        inputs[i] = FERRY_NO_VALUE;
+        if (test->inputs[i] == FERRY_NO_VALUE) continue;
+        const ferry_shape shape = ferry_shape_of(test->in[i].rank, test->in[i].dims);
+        assert_int_equal(ferry_graph_add_value(out, NULL, test->in[i].dtype, &shape, &inputs[i], NULL), FERRY_OK);
+        assert_int_equal(ferry_graph_mark_input(out, inputs[i], NULL), FERRY_OK);
+    }
+    for (int32_t o = 0; o < test->n_outputs; o++)
+        assert_int_equal(ferry_graph_add_value(out, NULL, FERRY_DTYPE_NONE, &unknown, &outputs[o], NULL), FERRY_OK);
+    assert_int_equal(ferry_graph_add_node(out, test->op, NULL, inputs, test->n_inputs, outputs, test->n_outputs,
+                                          test->attrs, test->n_attrs, &node, NULL),
+                     FERRY_OK);
+    for (int32_t o = 0; o < test->n_outputs; o++)
+        assert_int_equal(ferry_graph_mark_output(out, outputs[o], NULL), FERRY_OK);
+}
+
+// What the reference kernel made is what engines make on the device that FERRY_TEST_DEVICE names.
+static void expect_on_device(op_test *test)
+{
+    ferry_runtime *runtime = ferry_device_wanted(&test->err);
+    if (!runtime && test->err.text[0]) {
+        print_message("[  SKIPPED ] %s\n", test->err.text);
+        skip();
+    }
+    if (!runtime) return;
+    ferry_tensor bound[OP_TEST_MOST];
+    ferry_device_count count;
+    ferry_graph graph;
+    size_t n = 0;
+    for (int32_t i = 0; i < test->n_inputs; i++)
+        if (test->inputs[i] != FERRY_NO_VALUE) bound[n++] = test->in[i];
+    make_graph(test, &graph);
+    for (int fp16 = 0; fp16 < 2; fp16++)
+        if (!ferry_device_agrees(runtime, &graph, bound, test->out, fp16, &count, &test->err))
+            fail_msg("%s, %s: %s", test->op->name, fp16 ? "FP16" : "FP32", test->err.text);
+    ferry_graph_deinit(&graph);
+}
+
 void op_test_expect(op_test *test, int32_t output, const char *dims, const double *elements, double tolerance)
 {
     const ferry_status status = op_test_eval(test);
@@ -165,6 +211,7 @@ void op_test_expect(op_test *test, int32_t output, const char *dims, const doubl
             fail_msg("%s: output %d, element %zu is %.17g, expected %.17g", test->op->name, output, i, got,
                      elements[i]);
     }
+    if (output == 0) expect_on_device(test);
 }
 
 void op_test_expect_error(op_test *test, ferry_status status, const char *text)
