@@ -49,6 +49,15 @@ def call_json(*words, **options):
     return json.loads(call(*words, "--json", **options)[0].strip().splitlines()[-1])
 
 
+def require_device(device):
+    """Skips the test, with the command's own words, where that device is absent or nothing can be compiled for it."""
+    name = device.partition(":")[0]
+    for found in call_json("devices")["devices"]:
+        if found["name"] == name and not (found["available"] and (
+                name != "cuda" or "kernels compile with" in found["description"])):
+            raise unittest.SkipTest("%s: %s" % (device, found["description"]))
+
+
 def run_tensors(engine, inputs, *options):
     """Outputs by name of `ferry run ENGINE --input ...` on {name: array}."""
     with tempfile.TemporaryDirectory() as folder:
