@@ -165,8 +165,10 @@ static ferry_status launch_scatter_nd(launcher *l, ferry_error *err)
     if (n->rows == 0 || n->slice == 0) return FERRY_OK;
     int64_t across = 1;
     while (across < THREADS && across < n->slice) across *= 2;
-    const int64_t blocks = (n->slice + across - 1) / across, owners = 64 / blocks;
-    FERRY_TRY(begin(l, "ferry_scatter_nd", (uint64_t)blocks, (uint64_t)(owners < 1 ? 1 : owners), err));
+    const int64_t blocks = (n->slice + across - 1) / across;
+    int64_t owners = 1;
+    while (owners * blocks * 2 <= 64) owners *= 2;
+    FERRY_TRY(begin(l, "ferry_scatter_nd", (uint64_t)blocks, (uint64_t)owners, err));
     ferry_cuda_pass_out(l->launch, 0);
     pass_input(l, 1);
     pass_input(l, 2);

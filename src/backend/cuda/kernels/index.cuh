@@ -108,31 +108,40 @@ extern "C" __global__ void __launch_bounds__(256) ferry_copy_data(const ELEMENT 
 #if KIND == SCATTER_ELEMENTS
 // A line is what lies along the axis: `count` indices of it, axis_step apart in the data and index_step in the indices.
 // d: dims of the indices, 1 along the axis; s and t: steps in the data and in the indices. Of a block's threads
-// `owners` share a line: each does those updates whose place leaves its number.
+// `owners` share a line: each does those updates whose place leaves its number. They look the places up together, as
+// many at a time as they are.
 extern "C" __global__ void __launch_bounds__(256)
     ferry_scatter_elements(ELEMENT *y, const INDEX *indices, const ELEMENT *updates, unsigned lines, unsigned owners,
                            int length, int count, int axis_step, int index_step, SIX(int, d), SIX(int, s), SIX(int, t))
 {
     grid_dependency_launch();
     grid_dependency_wait();
-    const unsigned each = 256u / owners, i = blockIdx.x * each + threadIdx.x % each, owner = threadIdx.x / each;
-    if (i >= lines) return;
+    __shared__ int places[256];
+    const unsigned each = 256u / owners, line = threadIdx.x % each, i = blockIdx.x * each + line;
+    const unsigned owner = threadIdx.x / each;
     int data = 0, first = 0;
     EACH_COORDINATE(IN_DATA)
     EACH_COORDINATE(IN_INDICES)
-#pragma unroll 4
-    for (int k = 0; k < count; k++) {
-        const int at = place_of(indices[first + k * index_step], length);
-        if (at < 0 || ((unsigned)at & (owners - 1u)) != owner) continue;
-        ELEMENT *to = y + data + at * axis_step;
-        *to = COMBINE(*to, updates[first + k * index_step]);
+    for (int begin = 0; begin < count; begin += (int)owners) {
+        const int own = begin + (int)owner, left = count - begin < (int)owners ? count - begin : (int)owners;
+        __syncthreads();
+        if (i < lines && own < count) places[threadIdx.x] = place_of(indices[first + own * index_step], length);
+        __syncthreads();
+#pragma unroll 8
+        for (int k = 0; i < lines && k < left; k++) {
+            const int at = places[(unsigned)k * each + line];
+            if (at < 0 || ((unsigned)at & (owners - 1u)) != owner) continue;
+            ELEMENT *to = y + data + at * axis_step;
+            *to = COMBINE(*to, updates[first + (begin + k) * index_step]);
+        }
     }
 }
 #endif
 
 #if KIND == SCATTER_ND
 // `rows` rows of indices choose `slice` elements each. `across` of a block's threads lie along a slice, the others, and
-// blockIdx.y, are owners: each does those slices whose number leaves its own.
+// blockIdx.y, are owners, a power of two in all: each does those slices whose number leaves its own. A block looks them
+// up together.
 extern "C" __global__ void __launch_bounds__(256)
     ferry_scatter_nd(ELEMENT *y, const INDEX *indices, const ELEMENT *updates, unsigned rows, unsigned slice,
                      unsigned across, int depth, SIX(int, d), SIX(int, s))
@@ -142,13 +151,22 @@ extern "C" __global__ void __launch_bounds__(256)
     const unsigned in_block = 256u / across, owners = in_block * gridDim.y;
     const unsigned owner = blockIdx.y * in_block + threadIdx.x / across;
     const unsigned e = blockIdx.x * across + threadIdx.x % across;
-    if (e >= slice) return;
-#pragma unroll 4
-    for (unsigned row = 0; row < rows; row++) {
-        const int at = choose(indices + (size_t)row * depth, depth, PASS_SIX(d), PASS_SIX(s));
-        if (at < 0 || (unsigned)at / slice % owners != owner) continue;
-        ELEMENT *to = y + at + e;
-        *to = COMBINE(*to, updates[(size_t)row * slice + e]);
+    __shared__ int numbers[256];
+    for (unsigned begin = 0; begin < rows; begin += 256u) {
+        const unsigned own = begin + threadIdx.x, left = rows - begin < 256u ? rows - begin : 256u;
+        __syncthreads();
+        if (own < rows) {
+            const int at = choose(indices + (size_t)own * depth, depth, PASS_SIX(d), PASS_SIX(s));
+            numbers[threadIdx.x] = at < 0 ? -1 : (int)((unsigned)at / slice);
+        }
+        __syncthreads();
+#pragma unroll 8
+        for (unsigned k = 0; e < slice && k < left; k++) {
+            const int number = numbers[k];
+            if (number < 0 || ((unsigned)number & (owners - 1u)) != owner) continue;
+            ELEMENT *to = y + (size_t)number * slice + e;
+            *to = COMBINE(*to, updates[(size_t)(begin + k) * slice + e]);
+        }
     }
 }
 #endif
