@@ -45,7 +45,7 @@ static const kernel_case cases[] = {
     {"", "AveragePool", "bf16:1x16x8x8", "kernel_shape=3,3 count_include_pad=1", .outputs = 1},
     {"", "GlobalAveragePool", "f16:1x16x8x8", .outputs = 1},
     {"", "GlobalAveragePool", "f16:1x672x14x14",
-     .then = "Conv =f16:28x672x1x1 =f16:28;ferry:Silu;Conv =f16:672x28x1x1 =f16:672;Sigmoid;Mul *0"},
+     .then = "Conv =f16:28x672x1x1 =f16:28;ferry:Silu;Conv =f16:672x28x1x1 =f16:672;Sigmoid"},
     {"", "GlobalAveragePool", "f16:1x1152x7x7",
      .then = "Conv =f16:48x1152x1x1 =f16:48;ferry:Silu;Conv =f16:1152x48x1x1 =f16:1152;Sigmoid", .may_lack = 1},
     {"", "Resize", "f16:1x16x8x8 - =f32:4[1,1,2,2]", "mode=linear", .outputs = 1},

@@ -181,24 +181,6 @@ static void squeeze_and_excitation(void **state)
     KERNEL_CASES_RUN_CUDA(cases);
 }
 
-static void squeeze_and_excitation__with_the_multiplication(void **state)
-{
-    (void)state;
-    static const kernel_case cases[] = {
-        {"", "GlobalAveragePool", "f16:2x96x9x7",
-         .then = "Conv =f16:4x96x1x1 =f16:4;ferry:Silu;Conv =f16:96x4x1x1 =f16:96;Sigmoid;Mul *0", .of_largest = 2e-3,
-         .tactics = "squeeze_scale"},
-        {"", "GlobalAveragePool", "f32:1x42x33x31",
-         .then = "ferry:FusedConv act=relu =f32:10x42x1x1 =f32:10;ferry:FusedConv act=hard_sigmoid act_alpha=0.2 "
-                 "act_beta=0.5 =f32:42x10x1x1;Mul *0",
-         .of_largest = 1e-5, .tactics = "squeeze_scale"},
-        {"", "GlobalAveragePool", "f16:3x328x6x5",
-         .then = "Conv =f16:20x328x1x1 =f16:20;Relu;Conv =f16:328x20x1x1 =f16:328;Sigmoid;Mul *0", .of_largest = 2e-3,
-         .tactics = "squeeze_scale"},
-    };
-    KERNEL_CASES_RUN_CUDA(cases);
-}
-
 static void grid_samples__look_where_the_grid_says(void **state)
 {
     (void)state;
@@ -228,7 +210,6 @@ int main(void)
         cmocka_unit_test(resizing),
         cmocka_unit_test(products_of_few_rows),
         cmocka_unit_test(squeeze_and_excitation),
-        cmocka_unit_test(squeeze_and_excitation__with_the_multiplication),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -211,7 +211,7 @@ static void find_op(state *s, const char *domain, const char *name)
 // The first word of a node in kernel_case.then, an input besides the result before, or an attribute.
 static void take_then(state *s, char *word)
 {
-    if (word[0] == '=' || word[0] == '*' || strncmp(word, "f32:", 4) == 0)
+    if (word[0] == '=' || strncmp(word, "f32:", 4) == 0)
         add_input(s, word);
     else if (strchr(word, '='))
         add_attr(s, word);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Squeeze and excitation as one region: the mean of each plane, a small product, an activation, another product, the
-// gate's function, and the multiplication by the gate; two launches instead of five.
+// Squeeze and excitation as one region: the mean of each plane, a small product, an activation, another product and the
+// gate's function; two launches instead of four.
 #include <string.h>
 
 #include "backend/cpu/conv_node.h"
@@ -14,11 +14,11 @@
 #define MOST_REGISTERS 128 // that weights are read ahead into
 #define MOST_OF_FEW 80     // where a block has 32768 of them
 
-static const char *const tactics[] = {"squeeze", "squeeze_scale"}; // without the multiplication and with it
+static const char tactic_name[] = "squeeze";
 
 static bool owns(const char *tactic)
 {
-    return strcmp(tactic, tactics[0]) == 0 || strcmp(tactic, tactics[1]) == 0;
+    return strcmp(tactic, tactic_name) == 0;
 }
 
 static bool is_conv(const ferry_node *node)
@@ -27,13 +27,12 @@ static bool is_conv(const ferry_node *node)
 }
 
 typedef struct squeeze {
-    ferry_node_id nodes[2 + 2 * FERRY_CUDA_TAIL_NODES];
+    ferry_node_id nodes[1 + 2 * FERRY_CUDA_TAIL_NODES];
     int32_t n_nodes;
     ferry_cuda_tail first, second;
     const ferry_value *x, *w, *w_bias, *v, *v_bias, *y;
     int64_t channels, hidden, columns;
     int width; // weights of the first product that are read at once
-    int scale; // channels that are multiplied at once; 0: the gate is the result, and is y
 } squeeze;
 
 // Constant weights [out, in, 1, ...] of one group, and a chain that reads nothing else.
@@ -92,31 +91,11 @@ static bool read(const ferry_cuda_device *device, const ferry_graph *g, const fe
            s->x->shape.dims[1] == s->channels;
 }
 
-// The multiplication of what is pooled, by the gate; y is then its result.
-static bool read_scale(const ferry_graph *g, const ferry_node *node, squeeze *s)
+// The region cut into pooling and two products; the second begins at the last convolution.
+static bool read_region(const ferry_cuda_device *device, const ferry_region *region, squeeze *s)
 {
-    if (!ferry_node_is(node, "Mul") || node->n_inputs != 2) return false;
-    const int32_t gate = node->inputs[0] == s->second.y ? 0 : 1;
-    s->y = ferry_cpu_result(g, node);
-    if (node->inputs[gate] != s->second.y || ferry_cpu_value(g, node, 1 - gate) != s->x || s->columns != s->channels ||
-        !ferry_cpu_is_float(s->y->dtype) || !ferry_shape_equal(&s->y->shape, &s->x->shape))
-        return false;
-    const int x = ferry_cuda_pool_width(s->channels, s->x->dtype), y = ferry_cuda_pool_width(s->channels, s->y->dtype);
-    s->scale = x < y ? x : y;
-    return true;
-}
-
-// The region cut into pooling, two products, of which the second begins at the last convolution, and multiplication.
-static bool read_region(const ferry_cuda_device *device, const ferry_region *whole, const char *tactic, squeeze *s)
-{
-    const ferry_graph *g = whole->graph;
-    const bool scales = strcmp(tactic, tactics[1]) == 0;
-    ferry_region without = *whole, *region = &without;
+    const ferry_graph *g = region->graph;
     *s = (squeeze){0};
-    region->n_nodes -= scales;
-    if (region->n_nodes < 1) return false;
-    const ferry_value_id gate = g->nodes[region->nodes[region->n_nodes - 1]].outputs[0];
-    if (scales) region->outputs = &gate;
     int32_t second = region->n_nodes - 1;
     while (second > 1 && !is_conv(&g->nodes[region->nodes[second]])) second--;
     if (second < 2 || region->n_inputs != 1 || region->n_outputs != 1) return false;
@@ -128,8 +107,7 @@ static bool read_region(const ferry_cuda_device *device, const ferry_region *who
     b.nodes += second;
     b.n_nodes -= second;
     return ferry_cuda_tail_read(&a, &s->first) && ferry_cuda_tail_read(&b, &s->second) &&
-           read(device, g, &g->nodes[region->nodes[0]], s) &&
-           (!scales || read_scale(g, &g->nodes[whole->nodes[whole->n_nodes - 1]], s));
+           read(device, g, &g->nodes[region->nodes[0]], s);
 }
 
 // Where constants lie, in bytes.
@@ -150,13 +128,12 @@ static places place(const squeeze *s)
 static void write_text(const ferry_graph *g, const squeeze *s, ferry_cuda_source *text)
 {
     ferry_cuda_source_add(text, "#include \"types.cuh\"\n#include \"functions.cuh\"\n");
-    ferry_cuda_source_add(text, "#define W_TYPE %s\n#define V_TYPE %s\n#define X_TYPE %s\n#define Y_TYPE %s\n",
+    ferry_cuda_source_add(text, "#define W_TYPE %s\n#define V_TYPE %s\n#define Y_TYPE %s\n",
                           ferry_cuda_type_name(s->w->dtype), ferry_cuda_type_name(s->v->dtype),
-                          ferry_cuda_type_name(s->x->dtype), ferry_cuda_type_name(s->y->dtype));
+                          ferry_cuda_type_name(s->y->dtype));
     ferry_cuda_source_define(text, "CHANNELS", s->channels);
     ferry_cuda_source_define(text, "HIDDEN", s->hidden);
     ferry_cuda_source_define(text, "WIDTH", s->width);
-    ferry_cuda_source_define(text, "SCALE", s->scale);
     ferry_cuda_source_add(text, "#define ferry_chain squeeze_chain\n");
     ferry_cuda_chain_write(g, &s->first.chain, s->first.before, text);
     ferry_cuda_source_add(text, "#undef ferry_chain\n#undef FERRY_OPERANDS\n#undef FERRY_EACH_OPERAND\n");
@@ -168,7 +145,7 @@ static ferry_status pack(ferry_cuda_device *device, const ferry_region *region, 
                          ferry_cuda_package *package, ferry_error *err)
 {
     squeeze s;
-    if (!read_region(device, region, tactic, &s)) return ferry_cuda_misfit(tactic, "nodes of another kind", err);
+    if (!read_region(device, region, &s)) return ferry_cuda_misfit(tactic, "nodes of another kind", err);
     FERRY_TRY(ferry_cuda_pool_compile(s.x, false, true, package, err));
     ferry_cuda_source text = {.heap = device->base.heap};
     write_text(region->graph, &s, &text);
@@ -189,19 +166,7 @@ static bool tensors_fit(const squeeze *s, const ferry_tensor_desc *x, const ferr
 {
     return x->dtype == s->x->dtype && y->dtype == s->y->dtype && x->rank == y->rank && x->rank == s->x->shape.rank &&
            x->dims[0] == y->dims[0] && x->dims[1] == s->channels && y->dims[1] == s->columns &&
-           ferry_cuda_plane(x) >= 1 && ferry_cuda_row(x, width) &&
-           (s->scale ? ferry_tensor_desc_same_dims(x, y) && ferry_cuda_row(y, s->scale)
-                     : ferry_cuda_plane(y) == 1 && ferry_cuda_row(y, 1));
-}
-
-// Blocks that share the positions of a plane: no more than run at once, as each finds the gate for itself.
-static int64_t count_sharers(const ferry_cuda_device *device, const squeeze *s, int64_t batch, int64_t plane)
-{
-    if (!s->scale) return 1;
-    const int64_t across = (s->columns + THREADS - 1) / THREADS, width = s->columns < THREADS ? s->columns : THREADS;
-    const int64_t wanted = (plane * (width / s->scale) + THREADS - 1) / THREADS;
-    const int64_t room = device->target.processors / (across * batch);
-    return room < 1 ? 1 : wanted < room ? wanted : room;
+           ferry_cuda_plane(x) >= 1 && ferry_cuda_plane(y) == 1 && ferry_cuda_row(x, width) && ferry_cuda_row(y, 1);
 }
 
 static ferry_status prepare(ferry_cuda_device *device, const ferry_region *region, const char *tactic,
@@ -210,7 +175,7 @@ static ferry_status prepare(ferry_cuda_device *device, const ferry_region *regio
 {
     FERRY_TRY(ferry_cpu_check_border(region, tactic, in, out, err));
     squeeze s;
-    if (!read_region(device, region, tactic, &s)) return ferry_cuda_misfit(tactic, "nodes of another kind", err);
+    if (!read_region(device, region, &s)) return ferry_cuda_misfit(tactic, "nodes of another kind", err);
     const int width = ferry_cuda_pool_width(s.channels, s.x->dtype);
     const places at = place(&s);
     if (!tensors_fit(&s, &in[0], &out[0], width) || ferry_cuda_kernel_constant_bytes(kernel) != at.all)
@@ -220,8 +185,7 @@ static ferry_status prepare(ferry_cuda_device *device, const ferry_region *regio
     ferry_cuda_launch *l = NULL;
     FERRY_TRY(ferry_cuda_kernel_launch(
         kernel, 1, "ferry_squeeze",
-        (const uint64_t[3]){(uint64_t)((s.columns + THREADS - 1) / THREADS), (uint64_t)in[0].dims[0],
-                            (uint64_t)count_sharers(device, &s, in[0].dims[0], ferry_cuda_plane(&in[0]))},
+        (const uint64_t[3]){(uint64_t)((s.columns + THREADS - 1) / THREADS), (uint64_t)in[0].dims[0], 1},
         (const unsigned[3]){THREADS, 1, 1}, 0, &l, err));
     l->waits = true;
     ferry_cuda_pass_workspace(l, 0);
@@ -234,10 +198,6 @@ static ferry_status prepare(ferry_cuda_device *device, const ferry_region *regio
     ferry_cuda_pass_int(l, ferry_cuda_plane(&in[0]));
     ferry_cuda_pass_int(l, s.columns);
     ferry_cuda_pass_int(l, ferry_cuda_row(&out[0], 1));
-    if (s.scale) {
-        ferry_cuda_pass_in(l, 0);
-        ferry_cuda_pass_int(l, ferry_cuda_row(&in[0], width));
-    }
     return FERRY_OK;
 }
 
@@ -257,39 +217,23 @@ static bool find(const ferry_cuda_device *device, const ferry_graph_view *view, 
     return true;
 }
 
-// The same with the multiplication, in which the region ends.
-static bool find_scale(const ferry_cuda_device *device, const ferry_graph_view *view, ferry_node_id root, squeeze *s)
-{
-    const ferry_node *node = &view->graph->nodes[root];
-    if (!ferry_node_is(node, "Mul") || !ferry_cpu_is_plain_node(view, root)) return false;
-    for (int32_t i = 0; i < node->n_inputs; i++) {
-        const ferry_node_id gate = ferry_cpu_maker_for_one(view, node->inputs[i]);
-        if (gate == FERRY_NO_NODE || !find(device, view, gate, s) || !read_scale(view->graph, node, s)) continue;
-        s->nodes[s->n_nodes++] = root;
-        return true;
-    }
-    return false;
-}
-
 static ferry_status offer(ferry_cuda_device *device, const ferry_graph_view *view, ferry_node_id root,
                           const ferry_offer_sink *sink, ferry_error *err)
 {
     squeeze s;
-    if ((!find_scale(device, view, root, &s) && !find(device, view, root, &s)) || ferry_value_is_constant(s.x) ||
-        ferry_cpu_elements(s.x) > INT32_MAX)
+    if (!find(device, view, root, &s) || ferry_value_is_constant(s.x) || ferry_cpu_elements(s.x) > INT32_MAX)
         return FERRY_OK;
     const double blocks = (double)(s.x->shape.dims[0] * ((s.columns + THREADS - 1) / THREADS));
     const double pooled = ferry_cuda_cost_us(device, FERRY_F32, 2 * ferry_cpu_elements(s.x), ferry_cpu_bytes(s.x));
-    const double macs = blocks * (double)(s.channels * s.hidden);
-    const double moved = ferry_cpu_bytes(s.y) + (s.scale ? ferry_cpu_bytes(s.x) : 0);
-    const ferry_offer offer = {.tactic = tactics[s.scale > 0],
+    const double products =
+        1 + ferry_cuda_cost_us(device, FERRY_F32, blocks * (double)(s.channels * s.hidden), ferry_cpu_bytes(s.y));
+    const ferry_offer offer = {.tactic = tactic_name,
                                .nodes = s.nodes,
                                .n_nodes = s.n_nodes,
                                .in_layout = FERRY_LAYOUT_CHANNELS_LAST,
                                .out_layout = FERRY_LAYOUT_CHANNELS_LAST,
-                               .flags = FERRY_OFFER_READS_SLICES | FERRY_OFFER_WRITES_SLICES |
-                                        (s.scale && s.x->dtype == s.y->dtype ? FERRY_OFFER_IN_PLACE : 0),
-                               .cost_us = pooled + 1 + ferry_cuda_cost_us(device, FERRY_F32, macs, moved)};
+                               .flags = FERRY_OFFER_READS_SLICES | FERRY_OFFER_WRITES_SLICES,
+                               .cost_us = pooled + products};
     return sink->take(sink->user, &offer, err);
 }
 

@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Squeeze and excitation behind the parts of a pooled plane: means, a small product to HIDDEN numbers, another one to a
 // number for each channel. Every block does the first product for itself, which takes less time than a launch, and reads
-// its weights before the kernel in front ends. Weights lie [HIDDEN][CHANNELS] and [HIDDEN][columns]. The numbers are
-// the result, or with SCALE what the pooled tensor is multiplied by, in each block a part of its positions.
-// Set before: W_TYPE, V_TYPE (first and second weights), X_TYPE (pooled), Y_TYPE, CHANNELS, HIDDEN, WIDTH (weights read
-// at once; divides CHANNELS), SCALE (0, or how many neighbouring channels are multiplied at once), the chains
-// squeeze_chain and ferry_chain, which have no operands.
+// its weights before the kernel in front ends. Weights lie [HIDDEN][CHANNELS] and [HIDDEN][columns].
+// Set before: W_TYPE, V_TYPE (first and second weights), Y_TYPE, CHANNELS, HIDDEN, WIDTH (weights read at once; divides
+// CHANNELS), the chains squeeze_chain and ferry_chain, which have no operands.
 #pragma once
 #include "types.cuh"
 
@@ -14,24 +12,13 @@
 
 constexpr int columns_each = (HIDDEN + WARPS - 1) / WARPS;           // of the first product, for a warp
 constexpr int vectors_each = (CHANNELS + 32 * WIDTH - 1) / (32 * WIDTH); // of a column, for a lane
-constexpr int sharers = CHANNELS < THREADS ? THREADS / CHANNELS : 1;     // of a channel's parts
-
-#if SCALE
-#define SCALED , const X_TYPE *x, int x_row
-#else
-#define SCALED
-#endif
-
-// Run i of the block's columns, position by position.
-#define PLACE(tensor, i)                                                                                               \
-    (tensor + ((long long)picture * plane + (i) / runs) * tensor##_row + (int)blockIdx.x * THREADS + (i) % runs * SCALE)
 
 extern "C" __global__ void __launch_bounds__(THREADS, 1)
     ferry_squeeze(const float *partial, const W_TYPE *w, const float *w_bias,
                   const V_TYPE *v, const float *v_bias, Y_TYPE *y, int parts,
-                  int plane, int columns, int y_row SCALED)
+                  int plane, int columns, int y_row)
 {
-    __shared__ __align__(16) float mean[sharers * CHANNELS];
+    __shared__ __align__(16) float mean[CHANNELS];
     __shared__ float hidden[HIDDEN];
     const int thread = threadIdx.x, lane = thread % 32, warp = thread / 32, picture = blockIdx.y;
     const int column = blockIdx.x * THREADS + thread;
@@ -49,26 +36,11 @@ extern "C" __global__ void __launch_bounds__(THREADS, 1)
             if (at < HIDDEN && k < CHANNELS) first.words[c][i] = *reinterpret_cast<const run *>(w + at * CHANNELS + k);
         }
     grid_dependency_wait();
-#if SCALE
-    // What does not depend on the numbers is read meanwhile.
-    const int left = columns - (int)blockIdx.x * THREADS, runs = (left < THREADS ? left : THREADS) / SCALE;
-    const int step = (int)gridDim.z * THREADS;
-    int next = (int)blockIdx.z * THREADS + thread;
-    X_TYPE early[SCALE];
-    if (next < plane * runs) load_raw<SCALE>(PLACE(x, next), early);
-#endif
-    for (int k = thread; k < sharers * CHANNELS; k += THREADS) {
-        const float *from = partial + (long long)picture * parts * CHANNELS + k % CHANNELS;
+    for (int k = thread; k < CHANNELS; k += THREADS) {
+        const float *from = partial + (long long)picture * parts * CHANNELS + k;
         float sum = 0.0f;
 #pragma unroll 8
-        for (int p = k / CHANNELS; p < parts; p += sharers) sum += from[p * CHANNELS];
-        mean[k] = sum;
-    }
-    __syncthreads();
-    for (int k = thread; k < CHANNELS; k += THREADS) {
-        float sum = mean[k];
-#pragma unroll
-        for (int s = 1; s < sharers; s++) sum += mean[s * CHANNELS + k];
+        for (int p = 0; p < parts; p++) sum += from[p * CHANNELS];
         mean[k] = sum / (float)plane;
     }
     __syncthreads();
@@ -93,26 +65,9 @@ extern "C" __global__ void __launch_bounds__(THREADS, 1)
     for (int h = 0; h < HIDDEN; h++)
         if (column < columns) second[h] = v[h * columns + column];
     __syncthreads();
-    float number = 0.0f;
-    if (column < columns) {
-        number = v_bias[column];
+    if (column >= columns) return;
+    float sum = v_bias[column];
 #pragma unroll
-        for (int h = 0; h < HIDDEN; h++) number = fmaf(hidden[h], to_float(second[h]), number);
-        number = ferry_chain(number);
-    }
-#if SCALE
-    __shared__ float numbers[THREADS];
-    numbers[thread] = number;
-    __syncthreads();
-    while (next < plane * runs) {
-        float scaled[SCALE];
-#pragma unroll
-        for (int e = 0; e < SCALE; e++) scaled[e] = to_float(early[e]) * numbers[next % runs * SCALE + e];
-        store<SCALE>(PLACE(y, next), scaled);
-        next += step;
-        if (next < plane * runs) load_raw<SCALE>(PLACE(x, next), early);
-    }
-#else
-    if (column < columns) y[(long long)picture * y_row + column] = element<Y_TYPE>::of(number);
-#endif
+    for (int h = 0; h < HIDDEN; h++) sum = fmaf(hidden[h], to_float(second[h]), sum);
+    y[(long long)picture * y_row + column] = element<Y_TYPE>::of(ferry_chain(sum));
 }
