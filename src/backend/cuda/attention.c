@@ -144,7 +144,6 @@ static ferry_status prepare(ferry_cuda_device *device, const ferry_region *regio
                                        (const uint64_t[3]){(n.rows + rows - 1) / rows, n.batches, 1},
                                        (const unsigned[3]){(unsigned)(32 * v->row_warps * v->key_warps), 1, 1},
                                        shared_bytes(&n, v, stages_of(device, &n, v)), &launch, err));
-    launch->waits = true;
     ferry_cuda_pass_in(launch, n.q.at);
     ferry_cuda_pass_in(launch, n.k.at);
     ferry_cuda_pass_in(launch, n.v.at);

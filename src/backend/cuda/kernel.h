@@ -37,7 +37,8 @@ typedef struct ferry_cuda_launch {
     ferry_cu_function function;
     unsigned grid[3], block[3], shared_bytes;
     bool waits; // the kernel calls grid_dependency_wait before it touches any tensor or scratch: where the chip can, it
-                // begins while the kernel before it ends
+                // begins while the kernel before it ends. Attention, softmax and normalisations do not: a small ViT of
+                // one picture took 5 to 9 % longer on an H200 when they did
     int32_t n_arguments;
     ferry_cuda_argument arguments[FERRY_CUDA_MOST_ARGUMENTS];
 } ferry_cuda_launch;

@@ -113,7 +113,6 @@ static ferry_status launch_columns(ferry_cuda_kernel *kernel, const ferry_cuda_r
     FERRY_TRY(ferry_cuda_kernel_launch(
         kernel, 0, "ferry_columns", (const uint64_t[3]){(uint64_t)(lines + COLUMNS - 1) / COLUMNS, 1, 1},
         (const unsigned[3]){COLUMNS, r->length < ACROSS ? 1 : ACROSS, 1}, 0, &launch, err));
-    launch->waits = true;
     ferry_cuda_pass_in(launch, 0);
     ferry_cuda_pass_out(launch, 0);
     ferry_cuda_pass_int(launch, lines);
@@ -140,7 +139,6 @@ static ferry_status launch_rows(const ferry_cuda_device *device, ferry_cuda_kern
     FERRY_TRY(ferry_cuda_kernel_launch(kernel, 0, serves ? "ferry_rows" : "ferry_long_rows",
                                        (const uint64_t[3]){(uint64_t)((r->outer + each - 1) / each), 1, 1},
                                        (const unsigned[3]){(unsigned)(each * packed->group), 1, 1}, 0, &launch, err));
-    launch->waits = true;
     ferry_cuda_pass_in(launch, 0);
     ferry_cuda_pass_out(launch, 0);
     ferry_cuda_pass_int(launch, r->outer);

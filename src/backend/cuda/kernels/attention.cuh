@@ -201,8 +201,6 @@ extern "C" __global__ void __launch_bounds__(THREADS, DEPTH16 + WIDTH16 <= 128 ?
         load_tile<DEPTH, DEPTH16, K_PITCH>(k_tiles + (tile) % STAGES * TILE * K_PITCH, k, k_step, (tile)*TILE, keys);  \
         load_tile<WIDTH, WIDTH16, V_PITCH>(v_tiles + (tile) % STAGES * TILE * V_PITCH, v, v_step, (tile)*TILE, keys);  \
     }
-    grid_dependency_launch();
-    grid_dependency_wait();
     LOAD(0)
     cp_async_commit();
     state s;

@@ -251,11 +251,9 @@ template <int W, class LINE> FERRY_INLINE void run(LINE &line)
     {                                                                                                                  \
         const int row = (int)(blockIdx.x * (blockDim.x / GROUP) + threadIdx.x / GROUP);                                \
         if (row >= rows) return;                                                                                       \
-        grid_dependency_launch();                                                                                      \
         near_line<W, HELD> line;                                                                                       \
         line.place(x + (size_t)row * length, y + (size_t)row * Y_ROW, length);                                         \
         AHEAD(line)                                                                                                    \
-        grid_dependency_wait();                                                                                        \
         line.read();                                                                                                   \
         RUN(W, line)                                                                                                   \
     }
@@ -271,8 +269,6 @@ extern "C" __global__ void __launch_bounds__(COLUMNS *ACROSS)
     line.y = y + (size_t)outer * Y_ROW * inner + column;
     line.length = length;
     line.step = inner;
-    grid_dependency_launch();
-    grid_dependency_wait();
     RUN(1, line)
 }
 #else
