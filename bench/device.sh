@@ -25,18 +25,26 @@ pack() {
     du -sh "$folder"
 }
 
-# The runtime compiler lies beside PyTorch where no CUDA toolkit is installed.
-find_nvrtc() {
-    if [ -n "${FERRY_LIBNVRTC:-}" ] || ldconfig -p | grep -q libnvrtc.so; then return; fi
-    FERRY_LIBNVRTC=$(python3 - <<'PY'
-import glob, os, sysconfig
-for pattern in ("nvidia/cuda_nvrtc/lib/libnvrtc.so.1?", "nvidia/cu1?/lib/libnvrtc.so.1?"):
-    for path in glob.glob(os.path.join(sysconfig.get_paths()["purelib"], pattern)):
-        print(path)
-        raise SystemExit
+# The runtime compiler and cuBLASLt lie beside PyTorch where no CUDA toolkit is installed.
+beside_pytorch() {
+    python3 - "$1" <<'PY'
+import glob, os, sys, sysconfig
+for path in sorted(glob.glob(os.path.join(sysconfig.get_paths()["purelib"], "nvidia/*/lib", sys.argv[1]))):
+    print(path)
+    break
 PY
-)
-    if [ -n "$FERRY_LIBNVRTC" ]; then export FERRY_LIBNVRTC; else unset FERRY_LIBNVRTC; fi
+}
+
+find_libraries() {
+    local found
+    if [ -z "${FERRY_LIBNVRTC:-}" ] && ! ldconfig -p | grep -q libnvrtc.so; then
+        found=$(beside_pytorch 'libnvrtc.so.1?')
+        if [ -n "$found" ]; then export FERRY_LIBNVRTC=$found; fi
+    fi
+    if [ -z "${FERRY_LIBCUBLASLT:-}" ] && ! ldconfig -p | grep -q libcublasLt.so; then
+        found=$(beside_pytorch 'libcublasLt.so.1?')
+        if [ -n "$found" ]; then export FERRY_LIBCUBLASLT=${found%/*}; fi
+    fi
 }
 
 folder=$(cd "$(dirname "$0")" && pwd)
@@ -49,7 +57,7 @@ run | ferry)
     [ -x "$folder/lib/ferry" ] || { echo "$0: there is no lib/ferry beside it; make the folder with pack" >&2; exit 1; }
     verb=$1
     shift
-    find_nvrtc
+    find_libraries
     export LD_LIBRARY_PATH="$folder/lib${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}"
     [ "$verb" = run ] || exec "$folder/lib/ferry" "$@"
     "$folder/lib/ferry" devices

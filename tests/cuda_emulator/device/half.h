@@ -90,6 +90,18 @@ static inline unsigned max_f16x2(unsigned a, unsigned b)
 {
     return pack_f16(fmaxf(f16_low(a), f16_low(b)), fmaxf(f16_high(a), f16_high(b)));
 }
+static inline float ferry_max_nan(float a, float b)
+{
+    return a != a || b != b ? __uint_as_float(0x7fffffff) : fmaxf(a, b);
+}
+static inline unsigned max_nan_f16x2(unsigned a, unsigned b)
+{
+    return pack_f16(ferry_max_nan(f16_low(a), f16_low(b)), ferry_max_nan(f16_high(a), f16_high(b)));
+}
+static inline unsigned max_nan_bf16x2(unsigned a, unsigned b)
+{
+    return pack_bf16(ferry_max_nan(bf16_low(a), bf16_low(b)), ferry_max_nan(bf16_high(a), bf16_high(b)));
+}
 static inline unsigned min_f16x2(unsigned a, unsigned b)
 {
     return pack_f16(fminf(f16_low(a), f16_low(b)), fminf(f16_high(a), f16_high(b)));

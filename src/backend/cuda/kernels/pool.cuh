@@ -23,6 +23,55 @@ FERRY_INLINE void take(float &v, float x)
 #endif
 }
 
+// The window's maximum or sum so far, of neighbouring channels. Halves are compared in pairs, as they are, where the chip can.
+#if MAXIMUM && WIDTH % 2 == 0 && __CUDA_ARCH__ >= 800
+#define HAS_PAIRS 1
+#else
+#define HAS_PAIRS 0
+#endif
+template <class T, bool PAIRS> struct so_far {
+    float v[WIDTH];
+    __device__ __forceinline__ void begin()
+    {
+#pragma unroll
+        for (int e = 0; e < WIDTH; e++) v[e] = NOTHING;
+    }
+    __device__ __forceinline__ void add(const T *from)
+    {
+        float in[WIDTH];
+        load<WIDTH>(from, in);
+#pragma unroll
+        for (int e = 0; e < WIDTH; e++) take(v[e], in[e]);
+    }
+    __device__ __forceinline__ void put(T *to) const { store<WIDTH>(to, v); }
+};
+#if HAS_PAIRS
+FERRY_INLINE unsigned larger(unsigned a, unsigned b, f16) { return max_nan_f16x2(a, b); }
+FERRY_INLINE unsigned larger(unsigned a, unsigned b, bf16) { return max_nan_bf16x2(a, b); }
+FERRY_INLINE unsigned nothing(f16) { return 0xfc00fc00u; }
+FERRY_INLINE unsigned nothing(bf16) { return 0xff80ff80u; }
+template <class T> struct so_far<T, true> {
+    union run {
+        typename word<2 * WIDTH>::type all;
+        unsigned pairs[WIDTH / 2];
+    } v;
+    __device__ __forceinline__ void begin()
+    {
+#pragma unroll
+        for (int e = 0; e < WIDTH / 2; e++) v.pairs[e] = nothing(T());
+    }
+    __device__ __forceinline__ void add(const T *from)
+    {
+        run in;
+        in.all = *reinterpret_cast<const typename word<2 * WIDTH>::type *>(from);
+#pragma unroll
+        for (int e = 0; e < WIDTH / 2; e++) v.pairs[e] = larger(v.pairs[e], in.pairs[e], T());
+    }
+    __device__ __forceinline__ void put(T *to) const { *reinterpret_cast<typename word<2 * WIDTH>::type *>(to) = v.all; }
+};
+#endif
+typedef so_far<X_TYPE, HAS_PAIRS && sizeof(X_TYPE) == 2> window_of;
+
 extern "C" __global__ void __launch_bounds__(128, 8)
     ferry_pool(const X_TYPE *x, X_TYPE *y, int positions, int channels, int in_d, int in_h,
                int in_w, int out_d, int out_h, int out_w, int kernel_d, int stride_d, int stride_h, int stride_w,
@@ -38,10 +87,9 @@ extern "C" __global__ void __launch_bounds__(128, 8)
     int line = rest / out_h;
     const int top = (rest - line * out_h) * stride_h - pad_h;
     const int picture = line / out_d, front = (line - picture * out_d) * stride_d - pad_d;
-    float v[WIDTH];
+    window_of window;
     int count = 0;
-#pragma unroll
-    for (int e = 0; e < WIDTH; e++) v[e] = NOTHING;
+    window.begin();
     grid_dependency_wait();
     for (int d = 0; d < kernel_d; d++) {
         const int depth = front + d * dilation_d;
@@ -55,16 +103,8 @@ extern "C" __global__ void __launch_bounds__(128, 8)
             for (int w = 0; w < KW; w++) {
                 const int width = left + w * dilation_w;
                 const bool inside = row_inside && (unsigned)width < (unsigned)in_w;
-                float in[WIDTH];
-                if (inside) {
-                    load<WIDTH>(row + (long long)width * x_row, in);
-                } else {
-#pragma unroll
-                    for (int e = 0; e < WIDTH; e++) in[e] = NOTHING;
-                }
+                if (inside) window.add(row + (long long)width * x_row);
                 count += inside;
-#pragma unroll
-                for (int e = 0; e < WIDTH; e++) take(v[e], in[e]);
             }
         }
     }
@@ -75,7 +115,7 @@ extern "C" __global__ void __launch_bounds__(128, 8)
 #if !MAXIMUM
     const float part = count > 0 ? 1.0f / (float)count : 0.0f;
 #pragma unroll
-    for (int e = 0; e < WIDTH; e++) v[e] *= part;
+    for (int e = 0; e < WIDTH; e++) window.v[e] *= part;
 #endif
-    store<WIDTH>(y + (long long)position * y_row + channel, v);
+    window.put(y + (long long)position * y_row + channel);
 }

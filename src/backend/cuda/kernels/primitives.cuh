@@ -99,6 +99,19 @@ FERRY_INLINE unsigned max_f16x2(unsigned a, unsigned b)
     asm("max.f16x2 %0, %1, %2;" : "=r"(d) : "r"(a), "r"(b));
     return d;
 }
+// A NaN stays.
+FERRY_INLINE unsigned max_nan_f16x2(unsigned a, unsigned b)
+{
+    unsigned d;
+    asm("max.NaN.f16x2 %0, %1, %2;" : "=r"(d) : "r"(a), "r"(b));
+    return d;
+}
+FERRY_INLINE unsigned max_nan_bf16x2(unsigned a, unsigned b)
+{
+    unsigned d;
+    asm("max.NaN.bf16x2 %0, %1, %2;" : "=r"(d) : "r"(a), "r"(b));
+    return d;
+}
 FERRY_INLINE unsigned min_f16x2(unsigned a, unsigned b)
 {
     unsigned d;
