@@ -258,12 +258,7 @@ static ferry_status offer_tail(ferry_cuda_device *device, const ferry_graph_view
 static ferry_status offer(ferry_cuda_device *device, const ferry_graph_view *view, ferry_node_id root,
                           const ferry_offer_sink *sink, ferry_error *err)
 {
-    ferry_cuda_tail p, other;
-    const bool found = ferry_cuda_tail_find(view, root, 0, is_conv, &p);
-    if (found) FERRY_TRY(offer_tail(device, view, &p, sink, err));
-    if (ferry_cuda_tail_find(view, root, 1, is_conv, &other) && (!found || other.nodes[0] != p.nodes[0]))
-        FERRY_TRY(offer_tail(device, view, &other, sink, err));
-    return FERRY_OK;
+    return ferry_cuda_tail_offer(device, view, root, is_conv, offer_tail, sink, err);
 }
 
 extern const ferry_cuda_family ferry_cuda_family_conv_simt;

@@ -21,6 +21,18 @@ int32_t ferry_cuda_input_at(const ferry_region *region, ferry_value_id value)
     return -1;
 }
 
+// Blocks of 128 threads, of which at most 64 lie side by side along the channels.
+ferry_status ferry_cuda_launch_positions(ferry_cuda_kernel *kernel, const char *function, int64_t positions,
+                                         int64_t runs, ferry_cuda_launch **out, ferry_error *err)
+{
+    const unsigned n = (unsigned)runs, parts = (n + 63) / 64, tx = (n + parts - 1) / parts, ty = 128 / tx;
+    FERRY_TRY(ferry_cuda_kernel_launch(kernel, 0, function,
+                                       (const uint64_t[3]){((uint64_t)positions + ty - 1) / ty, (n + tx - 1) / tx, 1},
+                                       (const unsigned[3]){tx, ty, 1}, 0, out, err));
+    (*out)->waits = true;
+    return FERRY_OK;
+}
+
 void ferry_cuda_pass_operands(ferry_cuda_launch *launch, const ferry_cuda_kernel *kernel, const ferry_region *region,
                               const ferry_cuda_chain *chain, int64_t channels, size_t constants_at)
 {

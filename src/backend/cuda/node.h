@@ -13,6 +13,10 @@ double ferry_cuda_cost_us(const ferry_cuda_device *device, ferry_dtype dtype, do
 /// Index of a value among the region's inputs; -1: it is none.
 int32_t ferry_cuda_input_at(const ferry_region *region, ferry_value_id value);
 
+/// A launch with a thread for each position and each of its runs of channels, where no thread waits for another.
+ferry_status ferry_cuda_launch_positions(ferry_cuda_kernel *kernel, const char *function, int64_t positions,
+                                         int64_t runs, ferry_cuda_launch **out, ferry_error *err);
+
 /// Passes the operands of a chain, in their order: bindings, and constants that lie as float[channels] one behind the
 /// other from `constants_at` on. The chain's own text reads them as FERRY_EACH_OPERAND says.
 void ferry_cuda_pass_operands(ferry_cuda_launch *launch, const ferry_cuda_kernel *kernel, const ferry_region *region,

@@ -6,7 +6,6 @@
 #include "backend/cpu/conv_node.h"
 #include "backend/cuda/tail.h"
 
-#define THREADS 128u
 #define UNROLLED 7 // taps along an axis that are unrolled
 
 static const char *const tactics[] = {"pool_plain", "pool_channels_last"};
@@ -103,13 +102,8 @@ static ferry_status prepare(ferry_cuda_device *device, const ferry_region *regio
         s.c_in != value->shape.dims[1] || !read_rows(&x.desc, &out[0], last, width, rows))
         return ferry_cuda_misfit(tactic, "tensors that do not fit together", err);
     const int64_t channels = last ? s.c_in : 1, positions = s.batch * (last ? 1 : s.c_in) * s.out_plane;
-    const unsigned runs = (unsigned)(channels / width), parts = (runs + 63) / 64, tx = (runs + parts - 1) / parts;
-    const unsigned ty = THREADS / tx;
     ferry_cuda_launch *l = NULL;
-    FERRY_TRY(ferry_cuda_kernel_launch(
-        kernel, 0, "ferry_pool", (const uint64_t[3]){((uint64_t)positions + ty - 1) / ty, (runs + tx - 1) / tx, 1},
-        (const unsigned[3]){tx, ty, 1}, 0, &l, err));
-    l->waits = true;
+    FERRY_TRY(ferry_cuda_launch_positions(kernel, "ferry_pool", positions, channels / width, &l, err));
     ferry_cuda_pass_in(l, x.at);
     ferry_cuda_pass_out(l, 0);
     ferry_cuda_pass_int(l, positions);

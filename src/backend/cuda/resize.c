@@ -6,8 +6,6 @@
 #include "backend/cpu/resize_node.h"
 #include "backend/cuda/tail.h"
 
-#define THREADS 128u
-
 static const char *const tactics[] = {"resize_plain", "resize_channels_last"};
 
 static bool owns(const char *tactic)
@@ -129,13 +127,8 @@ static ferry_status prepare(ferry_cuda_device *device, const ferry_region *regio
     if (x_row == 0 || y_row == 0) return ferry_cuda_misfit(tactic, "tensors in another layout", err);
     const int64_t channels = last ? x.desc.dims[1] : 1;
     const int64_t positions = x.desc.dims[0] * (last ? 1 : x.desc.dims[1]) * g.out[0] * g.out[1] * g.out[2];
-    const unsigned runs = (unsigned)(channels / width), parts = (runs + 63) / 64, tx = (runs + parts - 1) / parts;
-    const unsigned ty = THREADS / tx;
     ferry_cuda_launch *l = NULL;
-    FERRY_TRY(ferry_cuda_kernel_launch(
-        kernel, 0, "ferry_resize", (const uint64_t[3]){((uint64_t)positions + ty - 1) / ty, (runs + tx - 1) / tx, 1},
-        (const unsigned[3]){tx, ty, 1}, 0, &l, err));
-    l->waits = true;
+    FERRY_TRY(ferry_cuda_launch_positions(kernel, "ferry_resize", positions, channels / width, &l, err));
     ferry_cuda_pass_in(l, x.at);
     ferry_cuda_pass_out(l, 0);
     ferry_cuda_pass_int(l, positions);

@@ -88,6 +88,21 @@ bool ferry_cuda_tail_find(const ferry_graph_view *view, ferry_node_id root, int3
     return take_epilogue(g, out);
 }
 
+ferry_status ferry_cuda_tail_offer(ferry_cuda_device *device, const ferry_graph_view *view, ferry_node_id root,
+                                   bool (*is_product)(const ferry_node *node),
+                                   ferry_status (*offer)(ferry_cuda_device *device, const ferry_graph_view *view,
+                                                         const ferry_cuda_tail *product, const ferry_offer_sink *sink,
+                                                         ferry_error *err),
+                                   const ferry_offer_sink *sink, ferry_error *err)
+{
+    ferry_cuda_tail p, other;
+    const bool found = ferry_cuda_tail_find(view, root, 0, is_product, &p);
+    if (found) FERRY_TRY(offer(device, view, &p, sink, err));
+    if (ferry_cuda_tail_find(view, root, 1, is_product, &other) && (!found || other.nodes[0] != p.nodes[0]))
+        FERRY_TRY(offer(device, view, &other, sink, err));
+    return FERRY_OK;
+}
+
 bool ferry_cuda_tail_read(const ferry_region *region, ferry_cuda_tail *out)
 {
     *out = (ferry_cuda_tail){0};

@@ -21,6 +21,14 @@ typedef struct ferry_cuda_tail {
 bool ferry_cuda_tail_find(const ferry_graph_view *view, ferry_node_id root, int32_t branch,
                           bool (*is_product)(const ferry_node *node), ferry_cuda_tail *out);
 
+/// Has `offer` offer for each product that ends in `root`, or whose chain does: an addition has two sides.
+ferry_status ferry_cuda_tail_offer(ferry_cuda_device *device, const ferry_graph_view *view, ferry_node_id root,
+                                   bool (*is_product)(const ferry_node *node),
+                                   ferry_status (*offer)(ferry_cuda_device *device, const ferry_graph_view *view,
+                                                         const ferry_cuda_tail *product, const ferry_offer_sink *sink,
+                                                         ferry_error *err),
+                                   const ferry_offer_sink *sink, ferry_error *err);
+
 /// For pack and prepare: the region as a product with its chain; false when it is none.
 bool ferry_cuda_tail_read(const ferry_region *region, ferry_cuda_tail *out);
 
