@@ -9,6 +9,7 @@
     ROW(squeeze)            \
     ROW(vector_product)     \
     ROW(depthwise)          \
+    ROW(conv_picture)       \
     ROW(conv)               \
     ROW(matrix)             \
     ROW(conv_simt)          \

@@ -30,9 +30,20 @@ static inline unsigned long long shared_rows(const void *first)
     if (at % 1024 != 0) __trap();
     return at / 16;
 }
+// Marked by the highest bit; how far chunks lie apart is above all addresses.
+static inline unsigned long long shared_cores(const void *first, unsigned along)
+{
+    const unsigned long long at = reinterpret_cast<unsigned long long>(first);
+    if (at % 16 != 0 || along % 16 != 0 || along >= 1 << 18) __trap();
+    return at / 16 | static_cast<unsigned long long>(along / 16) << 48 | 1ull << 63;
+}
 // Element `k` of 32 bytes of a row.
 template <class T> static inline const T &ferry_wgmma_element(unsigned long long rows, unsigned row, unsigned k)
 {
+    if (rows >> 63) {
+        const unsigned long long chunk = rows % (1ull << 48) + row + k * sizeof(T) / 16 * (rows >> 48 & 0x3fff);
+        return reinterpret_cast<const T *>(chunk * 16)[k % (16 / sizeof(T))];
+    }
     const unsigned long long chunk = rows % 8 + k * sizeof(T) / 16;
     const char *const tile = reinterpret_cast<const char *>(rows / 64 * 1024);
     return reinterpret_cast<const T *>(tile + row * 128 + ((chunk ^ (row % 8)) << 4))[k % (16 / sizeof(T))];

@@ -13,6 +13,14 @@ FERRY_INLINE unsigned long long shared_rows(const void *first)
     return (unsigned long long)((at & 0x3ffff) >> 4) | 1ull << 16 | 64ull << 32 | 1ull << 62;
 }
 
+// A matrix of chunks of 16 bytes: those of neighbouring rows follow one another, the next one of a row lies `along` bytes
+// further, so that rows may overlap. One more is 16 bytes further.
+FERRY_INLINE unsigned long long shared_cores(const void *first, unsigned along)
+{
+    const unsigned at = (unsigned)__cvta_generic_to_shared(first);
+    return (unsigned long long)((at & 0x3ffff) >> 4 | (along >> 4) << 16) | 8ull << 32;
+}
+
 // Before the first product that uses registers which were written otherwise.
 FERRY_INLINE void wgmma_fence() { asm volatile("wgmma.fence.sync.aligned;" ::: "memory"); }
 FERRY_INLINE void wgmma_commit() { asm volatile("wgmma.commit_group.sync.aligned;" ::: "memory"); }
@@ -37,10 +45,11 @@ FERRY_INLINE void shared_stores_fence() { asm volatile("fence.proxy.async.shared
 
 // d += left * right for 64 rows of left and as many of right as there are columns, over 32 bytes of both.
 #define FERRY_FOUR(c, i) c(d[i]), c(d[i + 1]), c(d[i + 2]), c(d[i + 3])
-#define FERRY_SIXTEEN(c, i) FERRY_FOUR(c, i), FERRY_FOUR(c, i + 4), FERRY_FOUR(c, i + 8), FERRY_FOUR(c, i + 12)
-#define FERRY_32(c, i) FERRY_SIXTEEN(c, i), FERRY_SIXTEEN(c, i + 16)
+#define FERRY_16(c, i) FERRY_FOUR(c, i), FERRY_FOUR(c, i + 4), FERRY_FOUR(c, i + 8), FERRY_FOUR(c, i + 12)
+#define FERRY_32(c, i) FERRY_16(c, i), FERRY_16(c, i + 16)
 #define FERRY_64(c, i) FERRY_32(c, i), FERRY_32(c, i + 32)
 #define FERRY_128(c, i) FERRY_64(c, i), FERRY_64(c, i + 64)
+#define FERRY_NAMES_16 "%0,%1,%2,%3,%4,%5,%6,%7,%8,%9,%10,%11,%12,%13,%14,%15"
 #define FERRY_NAMES_32                                                                                                 \
     "%0,%1,%2,%3,%4,%5,%6,%7,%8,%9,%10,%11,%12,%13,%14,%15,%16,%17,%18,%19,%20,%21,%22,%23,%24,%25,%26,%27,%28,%29,"   \
     "%30,%31"
@@ -60,6 +69,7 @@ FERRY_INLINE void shared_stores_fence() { asm volatile("fence.proxy.async.shared
                      : "l"(left), "l"(right));                                                                         \
     }
 #define FERRY_WGMMAS(name, sum, c, k, types, scales)                                                                   \
+    FERRY_WGMMA(name, sum, c, "m64n32" k types, scales, 16, "%16, %17")                                                \
     FERRY_WGMMA(name, sum, c, "m64n64" k types, scales, 32, "%32, %33")                                                \
     FERRY_WGMMA(name, sum, c, "m64n128" k types, scales, 64, "%64, %65")                                               \
     FERRY_WGMMA(name, sum, c, "m64n256" k types, scales, 128, "%128, %129")
