@@ -84,7 +84,9 @@ ferry_status ferry_cpu_check_border(const ferry_region *region, const char *tact
 bool ferry_cpu_is_plain_node(const ferry_graph_view *view, ferry_node_id root)
 {
     const ferry_node *node = &view->graph->nodes[root];
-    if (node->n_outputs < 1 || node->outputs[0] == FERRY_NO_VALUE) return false;
+    const ferry_value_id y = node->n_outputs < 1 ? FERRY_NO_VALUE : node->outputs[0];
+    if (y == FERRY_NO_VALUE) return false;
+    if (!view->graph->values[y].is_output && view->user_offsets[y + 1] == view->user_offsets[y]) return false;
     for (int32_t i = 0; i < node->n_inputs + node->n_outputs; i++) {
         const ferry_value_id v = i < node->n_inputs ? node->inputs[i] : node->outputs[i - node->n_inputs];
         if (v == FERRY_NO_VALUE) continue;
