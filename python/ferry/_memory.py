@@ -211,12 +211,14 @@ def dlpack_device(runtime: Any) -> Tuple[int, int]:
 def from_dlpack(tensor: Any, runtime: Any = None) -> DeviceArray:
     """A DeviceArray over the memory of another library's tensor (anything with __dlpack__), which it keeps alive.
 
-    The memory must be that of the runtime's device; without a runtime, the CPU's."""
+    The memory must be that of the runtime's device; without a runtime, of the CPU or of the GPU that is the best device
+    here."""
+    if runtime is not None:
+        box_of_runtime(runtime)
+    foreign = _dlpack.take(tensor)
     if runtime is None:
         from ferry._runtime import default_runtime
-        runtime = default_runtime()
-    box_of_runtime(runtime)
-    foreign = _dlpack.take(tensor)
+        runtime = default_runtime("cpu" if foreign.device[0] in (_dlpack.CPU, _dlpack.CUDA_HOST) else None)
     reachable = (_dlpack.CPU, _dlpack.CUDA_HOST) if runtime.host_memory else (dlpack_device(runtime)[0],)
     if foreign.device[0] not in reachable:
         raise UnavailableError("the tensor lies on DLPack device %s, which the runtime's %s can't reach: move it "

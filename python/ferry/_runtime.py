@@ -160,9 +160,10 @@ _defaults: Dict[Tuple[Optional[str], bool], Runtime] = {}
 
 
 def default_runtime(device: Optional[str] = None, fallback: bool = False) -> Runtime:
-    """The runtime that functions without one share: one for each device, logging through Python's logging."""
-    key = (device, bool(fallback))
+    """The runtime that functions without one share: one for each device, logging through Python's logging. Where no
+    device was asked for, the CPU helps the best one with what that has no kernel for."""
+    key = (device, bool(fallback) or device is None)
     runtime = _defaults.get(key)
     if runtime is None or runtime.closed:
-        runtime = _defaults[key] = Runtime(device, fallback)
+        runtime = _defaults[key] = Runtime(*key)
     return runtime

@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# CUDA's kernels for every generation of GPU, each by an NVRTC that knows it: 11.8, 12 and 13 from PyPI.
+# CUDA's kernels for every generation of GPU, each by an NVRTC that knows it: 11.8, 12 and 13 from PyPI; then what real
+# models' plans for a board leave to its CPU.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 source tools/ci/lib.sh
@@ -12,7 +13,7 @@ wheels() {
     done
 }
 step "configure" configure build/test
-step "build" build build/test kernels_test_cuda_compile
+step "build" build build/test kernels_test_cuda_compile ferry
 step "NVRTC" wheels
 FERRY_LIBNVRTC=$(find "$PWD/build/nvrtc" -name 'libnvrtc.so.*' -printf '%h\n' | sort -u | paste -sd:)
 export FERRY_LIBNVRTC
@@ -20,3 +21,9 @@ export FERRY_TEST_TARGETS=sm_53,sm_62,sm_72,sm_75,sm_80,sm_86,sm_87,sm_89,sm_90,
 step "compile" build/test/tests/kernels_test_cuda_compile 2>&1 | tee build/cuda.txt
 # Nothing may be left out here.
 ! grep -q SKIPPED build/cuda.txt
+
+plans() {
+    FERRY_COMMAND=$PWD/build/test/ferry FERRY_TEST_MODELS=$PWD/out/models FERRY_TEST_DATA=$PWD/../shared/data \
+        .venv/bin/python -B tools/ci/run_unittest.py tests/plan/test_cuda_models_slow.py || [ $? -eq 77 ]
+}
+step "plans" plans

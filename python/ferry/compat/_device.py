@@ -34,9 +34,9 @@ def _pass_on(severity: ferry.Severity, text: str) -> None:
 
 
 def runtime() -> ferry.Runtime:
-    """The shared runtime: the best device there is."""
+    """The shared runtime: the best device there is, helped by the CPU with what it has no kernel for."""
     if "runtime" not in _state:
-        _state["runtime"] = ferry.Runtime(logger=ferry.Logger(ferry.Severity.VERBOSE, _pass_on))
+        _state["runtime"] = ferry.Runtime(fallback=True, logger=ferry.Logger(ferry.Severity.VERBOSE, _pass_on))
     return _state["runtime"]
 
 
@@ -194,9 +194,15 @@ def fill(address: int, value: Any, count: int, dtype: Any, handle: Any = None) -
 
 def free_and_total() -> Tuple[int, int]:
     """Bytes of device memory that are free, and in all."""
-    total = next(d.memory_bytes for d in ferry.devices() if d.name.split(":")[0] == runtime().device.split(":")[0])
     if not runtime().host_memory:
-        raise ferry.UnavailableError("ferry does not know how much memory of %s is free" % runtime().device)
+        memory = runtime().memory
+        return memory["free"], memory["total"]
+    total = next(d.memory_bytes for d in ferry.devices() if d.name.split(":")[0] == runtime().device.split(":")[0])
     with open("/proc/meminfo") as lines:
         known = {line.split(":")[0]: int(line.split()[1]) * 1024 for line in lines if line.split()[-1] == "kB"}
     return min(known.get("MemAvailable", known["MemFree"]), total), total
+
+
+def reaches_pinned_memory() -> bool:
+    """Whether the device sees pinned host memory, and where the host does: CUDA's addresses are unified."""
+    return runtime().host_memory or runtime().device.split(":")[0] == "cuda"

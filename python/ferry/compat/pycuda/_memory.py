@@ -115,7 +115,7 @@ class PagelockedHostAllocation:
 
     def get_device_pointer(self) -> int:
         """Where the device sees it, where it sees host memory at all."""
-        if not _device.runtime().host_memory:
+        if not _device.reaches_pinned_memory():
             raise LogicError("%s does not reach page-locked memory by itself: copy it with memcpy_htod()"
                              % _device.runtime().device)
         return self._bytes.ctypes.data
@@ -174,8 +174,8 @@ def register_host_memory(ary: numpy.ndarray, flags: Any = 0) -> numpy.ndarray:
 
 
 def managed_empty(shape: Any, dtype: Any, order: str = "C", mem_flags: Any = 0) -> numpy.ndarray:
-    """An array that both device and host see, where device memory is the host's."""
-    if not _device.runtime().host_memory:
+    """An array that both device and host see: page-locked memory, where the device reaches that."""
+    if not _device.reaches_pinned_memory():
         raise LogicError("ferry has no managed memory on %s: use mem_alloc() and copies" % _device.runtime().device)
     return pagelocked_empty(shape, dtype, order)
 
