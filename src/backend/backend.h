@@ -266,5 +266,8 @@ void ferry_tensor_desc_set_strides(ferry_tensor_desc *desc);
 int64_t ferry_tensor_desc_row(const ferry_tensor_desc *desc);
 /// Bytes from the first to one past the last element; false on overflow.
 bool ferry_tensor_desc_bytes(const ferry_tensor_desc *desc, size_t *out);
+/// Dense strides in that layout.
+bool ferry_tensor_desc_is_dense(const ferry_tensor_desc *desc, ferry_tensor_layout layout);
+bool ferry_tensor_desc_same_dims(const ferry_tensor_desc *a, const ferry_tensor_desc *b);
 
 #endif // FERRY_SRC_BACKEND_BACKEND_H_

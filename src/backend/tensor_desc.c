@@ -2,6 +2,8 @@
 // Strides and sizes of tensors in the layouts that backends share.
 #include "backend/backend.h"
 
+#include <string.h>
+
 const char *ferry_tensor_layout_name(ferry_tensor_layout layout)
 {
     switch (layout) {
@@ -76,4 +78,17 @@ bool ferry_tensor_desc_bytes(const ferry_tensor_desc *desc, size_t *out)
             return false;
     }
     return ferry_add_size(last, 1, &last) && ferry_mul_size(last, ferry_dtype_bytes(desc->dtype), out);
+}
+
+bool ferry_tensor_desc_is_dense(const ferry_tensor_desc *desc, ferry_tensor_layout layout)
+{
+    ferry_tensor_desc dense = *desc;
+    dense.layout = layout;
+    ferry_tensor_desc_set_strides(&dense);
+    return memcmp(dense.strides, desc->strides, (size_t)desc->rank * sizeof *desc->strides) == 0;
+}
+
+bool ferry_tensor_desc_same_dims(const ferry_tensor_desc *a, const ferry_tensor_desc *b)
+{
+    return a->rank == b->rank && memcmp(a->dims, b->dims, (size_t)a->rank * sizeof *a->dims) == 0;
 }

@@ -28,9 +28,9 @@ bool ferry_affine_follow(const ferry_graph *graph, const ferry_node *node, ferry
     ferry_affine step;
     if (node->n_inputs != 2 || node->n_outputs < 1) return false;
     for (int32_t i = 0; i < 2; i++) {
-        const ferry_value *x = ferry_cpu_value(graph, node, 1 - i);
-        if (!x || ferry_value_is_constant(x) || !ferry_cpu_scalar(graph, node, i, &c)) continue;
-        if (!ferry_cpu_is_alike(x, ferry_cpu_result(graph, node)) || !step_of(node, i, c, &step)) return false;
+        const ferry_value *x = ferry_node_value(graph, node, 1 - i);
+        if (!x || ferry_value_is_constant(x) || !ferry_node_scalar(graph, node, i, &c)) continue;
+        if (!ferry_value_is_alike(x, ferry_node_result(graph, node)) || !step_of(node, i, c, &step)) return false;
         *affine = (ferry_affine){affine->scale * step.scale, affine->shift * step.scale + step.shift};
         if (!isfinite((float)affine->scale) || !isfinite((float)affine->shift)) return false;
         *out_x = node->inputs[1 - i];
@@ -44,12 +44,12 @@ int32_t ferry_affine_find(const ferry_graph_view *view, ferry_node_id root, ferr
     int32_t n = 0;
     ferry_affine ignored = {1, 0};
     ferry_value_id x = FERRY_NO_VALUE;
-    while (n < FERRY_AFFINE_NODES && root != FERRY_NO_NODE && ferry_cpu_is_plain_node(view, root) &&
+    while (n < FERRY_AFFINE_NODES && root != FERRY_NO_NODE && ferry_node_is_plain(view, root) &&
            ferry_affine_follow(view->graph, &view->graph->nodes[root], &ignored, &x)) {
         memmove(nodes + 1, nodes, (size_t)n * sizeof *nodes);
         nodes[0] = root;
         n++;
-        root = ferry_cpu_maker_for_one(view, x);
+        root = ferry_maker_for_one(view, x);
     }
     return n;
 }

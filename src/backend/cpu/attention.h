@@ -4,10 +4,10 @@
 #ifndef FERRY_SRC_BACKEND_CPU_ATTENTION_H_
 #define FERRY_SRC_BACKEND_CPU_ATTENTION_H_
 
-#include "backend/cpu/attention_node.h"
 #include "backend/cpu/scale_node.h"
 #include "backend/cpu/shuffle.h"
 #include "backend/cpu/softmax_rows.h"
+#include "backend/reading/attention_node.h"
 
 #define FERRY_ATTENTION_ROWS 64 // of a block, at most
 

@@ -27,14 +27,14 @@ static ferry_status fill_kernel(attention_kernel *k, ferry_cpu_device *device, c
     a->softmax = ferry_softmax_pick(device->isa);
     if (!tactic->pick(device->isa, a) || a->softmax->vec != a->vec || !ferry_attention_read(region, in, out, n) ||
         n->dtype != tactic->dtype || out[0].dtype != (n->quantise ? FERRY_S8 : tactic->dtype))
-        return ferry_cpu_misfit(tactic->name, "not attention of tensors that fit together", err);
+        return ferry_misfit(tactic->name, "not attention of tensors that fit together", err);
     if (n->quantise) {
         if (!tactic->quantises || !ferry_scale_node_read(region->graph, n->quantise, &a->y_scale))
-            return ferry_cpu_misfit(tactic->name, "a scale that it does not take", err);
+            return ferry_misfit(tactic->name, "a scale that it does not take", err);
         a->quantise = ferry_elementwise_s8_pick(device->isa)->quantise;
     }
     if (!ferry_attention_plan(a, &k->base.base.workspace_bytes))
-        return ferry_cpu_misfit(tactic->name, "matrices too large", err);
+        return ferry_misfit(tactic->name, "matrices too large", err);
     return FERRY_OK;
 }
 
@@ -42,7 +42,7 @@ ferry_status ferry_attention_prepare(ferry_cpu_device *device, const ferry_regio
                                      const ferry_attention_tactic *tactic, const ferry_tensor_desc *in,
                                      const ferry_tensor_desc *out, ferry_kernel **out_kernel, ferry_error *err)
 {
-    FERRY_TRY(ferry_cpu_check_border(region, tactic->name, in, out, err));
+    FERRY_TRY(ferry_region_check_border(region, tactic->name, in, out, err));
     attention_kernel *k = ferry_cpu_kernel_new(device, sizeof *k, run);
     if (!k) return ferry_fail_memory(err, "attention");
     return ferry_cpu_kernel_done(&k->base, fill_kernel(k, device, region, tactic, in, out, err), out_kernel);
@@ -51,9 +51,9 @@ ferry_status ferry_attention_prepare(ferry_cpu_device *device, const ferry_regio
 static bool takes(const ferry_attention_tactic *tactic, bool via_f32, const ferry_graph *g, ferry_node_id root,
                   const ferry_attention_node *n)
 {
-    const ferry_dtype y = ferry_cpu_result(g, &g->nodes[root])->dtype;
+    const ferry_dtype y = ferry_node_result(g, &g->nodes[root])->dtype;
     ferry_scale_node scale;
-    if (n->dtype != tactic->dtype && !(via_f32 && ferry_cpu_is_float(n->dtype))) return false;
+    if (n->dtype != tactic->dtype && !(via_f32 && ferry_dtype_widens_to_f32(n->dtype))) return false;
     if (!n->quantise) return y == n->dtype;
     return tactic->quantises && n->dtype == tactic->dtype && y == FERRY_S8 &&
            ferry_scale_node_read(g, n->quantise, &scale);

@@ -5,8 +5,8 @@
 #include "backend/cpu/conv_node.h"
 #include "backend/cpu/elementwise_f32.h"
 #include "backend/cpu/loops_half.h"
-#include "backend/cpu/nd.h"
 #include "backend/cpu/node.h"
+#include "backend/reading/nd.h"
 #include "ops/op.h"
 
 static const char tactic_name[] = "binary_f32";
@@ -23,7 +23,7 @@ typedef struct binary_kernel {
     size_t elem_bytes;
     ferry_nd nd; // operands: output, a, b
     int shared;  // see shared_operand
-    ferry_cpu_operand operand[2];
+    ferry_operand operand[2];
     const float *constant[2]; // of constant operands, as f32; NULL where they are used as they are
     size_t owned_bytes[2];    // of `constant`, where it was widened
 } binary_kernel;
@@ -194,7 +194,7 @@ static ferry_status run(const ferry_cpu_kernel *kernel, const ferry_cpu_run *r, 
 static void deinit(ferry_cpu_kernel *kernel)
 {
     binary_kernel *k = (binary_kernel *)kernel;
-    for (int i = 0; i < 2; i++) ferry_cpu_constant_free(kernel->base.device->heap, k->constant[i], k->owned_bytes[i]);
+    for (int i = 0; i < 2; i++) ferry_constant_free(kernel->base.device->heap, k->constant[i], k->owned_bytes[i]);
 }
 
 static const struct {
@@ -228,14 +228,14 @@ static ferry_status fill(binary_kernel *k, const ferry_region *region, const cha
     const ferry_node *node = &region->graph->nodes[region->nodes[0]];
     int64_t strides[2][FERRY_MAX_RANK];
     for (int32_t i = 0; i < 2; i++) {
-        k->operand[i] = ferry_cpu_input(region, in, i);
+        k->operand[i] = ferry_operand_of(region, in, i);
         if (k->operand[i].data && out[0].dtype == FERRY_F32)
-            FERRY_TRY(ferry_cpu_constant_f32(k->base.base.device->heap, ferry_cpu_value(region->graph, node, i),
-                                             &k->constant[i], &k->owned_bytes[i], err));
+            FERRY_TRY(ferry_constant_f32(k->base.base.device->heap, ferry_node_value(region->graph, node, i),
+                                         &k->constant[i], &k->owned_bytes[i], err));
         else if (k->operand[i].desc.dtype != out[0].dtype)
-            return ferry_cpu_misfit(tactic, "an input of another type", err);
+            return ferry_misfit(tactic, "an input of another type", err);
         if (!ferry_nd_broadcast(&k->operand[i].desc, out[0].rank, out[0].dims, strides[i]))
-            return ferry_cpu_misfit(tactic, "inputs that do not broadcast to the output", err);
+            return ferry_misfit(tactic, "inputs that do not broadcast to the output", err);
     }
     const int64_t *const all[] = {out[0].strides, strides[0], strides[1]};
     ferry_nd_make(out[0].rank, out[0].dims, 3, all, &k->nd);
@@ -249,11 +249,11 @@ static ferry_status prepare(ferry_cpu_device *device, const ferry_region *region
 {
     (void)packed;
     (void)packed_bytes;
-    FERRY_TRY(ferry_cpu_check_region(region, tactic, in, out, err));
+    FERRY_TRY(ferry_region_check_single(region, tactic, in, out, err));
     ferry_binary_f32 loop;
-    if (!find(&region->graph->nodes[region->nodes[0]], &loop) || !ferry_cpu_is_float(out[0].dtype) ||
+    if (!find(&region->graph->nodes[region->nodes[0]], &loop) || !ferry_dtype_widens_to_f32(out[0].dtype) ||
         (!ferry_tensor_desc_is_dense(&out[0], out[0].layout) && ferry_tensor_desc_row(&out[0]) == 0))
-        return ferry_cpu_misfit(tactic, "not a function of two float tensors", err);
+        return ferry_misfit(tactic, "not a function of two float tensors", err);
     binary_kernel *k = ferry_cpu_kernel_new(device, sizeof *k, run);
     if (!k) return ferry_fail_memory(err, "an elementwise kernel");
     k->base.deinit = deinit;
@@ -270,15 +270,16 @@ static ferry_status offer(ferry_cpu_device *device, const ferry_graph_view *view
     const ferry_graph *g = view->graph;
     const ferry_node *node = &g->nodes[root];
     ferry_binary_f32 loop;
-    if (!find(node, &loop) || !ferry_cpu_is_plain_node(view, root)) return FERRY_OK;
-    const ferry_value *a = ferry_cpu_value(g, node, 0), *b = ferry_cpu_value(g, node, 1);
-    const ferry_value *y = ferry_cpu_result(g, node);
-    if (!ferry_cpu_is_float(a->dtype) || !ferry_cpu_is_float(b->dtype) || y->dtype != a->dtype) return FERRY_OK;
+    if (!find(node, &loop) || !ferry_node_is_plain(view, root)) return FERRY_OK;
+    const ferry_value *a = ferry_node_value(g, node, 0), *b = ferry_node_value(g, node, 1);
+    const ferry_value *y = ferry_node_result(g, node);
+    if (!ferry_dtype_widens_to_f32(a->dtype) || !ferry_dtype_widens_to_f32(b->dtype) || y->dtype != a->dtype)
+        return FERRY_OK;
     if (ferry_value_is_constant(a) && ferry_value_is_constant(b)) return FERRY_OK;
-    const double cost = ferry_cpu_cost_us(device, FERRY_F32, ferry_cpu_elements(y),
-                                          ferry_cpu_bytes(a) + ferry_cpu_bytes(b) + ferry_cpu_bytes(y));
+    const double cost = ferry_cpu_cost_us(device, FERRY_F32, ferry_value_elements(y),
+                                          ferry_value_bytes(a) + ferry_value_bytes(b) + ferry_value_bytes(y));
     const uint32_t flags = FERRY_OFFER_IN_PLACE_ANY | FERRY_OFFER_READS_SLICES | FERRY_OFFER_WRITES_SLICES;
-    return ferry_cpu_offer_layouts(sink, view, tactic_name, root, flags, cost, err);
+    return ferry_offer_layouts(sink, view, tactic_name, root, flags, cost, err);
 }
 
 extern const ferry_cpu_family ferry_cpu_family_binary_f32;

@@ -5,9 +5,9 @@
 #ifndef FERRY_SRC_BACKEND_CPU_BLOCK_F32_H_
 #define FERRY_SRC_BACKEND_CPU_BLOCK_F32_H_
 
-#include "backend/cpu/conv_shape.h"
 #include "backend/cpu/depthwise_line_f32.h"
 #include "backend/cpu/gemm_f32.h"
+#include "backend/reading/conv_shape.h"
 #include "base/thread_pool.h"
 
 /// A pointwise convolution of the block.

@@ -10,8 +10,8 @@ static ferry_status pack_stage(ferry_cpu_device *device, const ferry_block_famil
                                ferry_error *err)
 {
     const ferry_region region = ferry_conv_stage_region(graph, stage);
-    const ferry_value *w = ferry_cpu_value(graph, &graph->nodes[stage->nodes[0]], 1);
-    if (!w || w->shape.rank < 3) return ferry_cpu_misfit(tactic, "weights that cannot be packed", err);
+    const ferry_value *w = ferry_node_value(graph, &graph->nodes[stage->nodes[0]], 1);
+    if (!w || w->shape.rank < 3) return ferry_misfit(tactic, "weights that cannot be packed", err);
     const bool depthwise = ferry_node_int(&graph->nodes[stage->nodes[0]], "group", 1) > 1;
     return (depthwise ? families->depthwise : families->pointwise)
         ->pack(device, &region, depthwise || !families->pointwise_tactic ? tactic : families->pointwise_tactic, out,
@@ -27,7 +27,7 @@ ferry_status ferry_block_pack(ferry_cpu_device *device, const ferry_block_famili
     void *packed[FERRY_BLOCK_STAGES] = {NULL};
     size_t bytes[FERRY_BLOCK_STAGES] = {0}, all = 0;
     const int32_t n = ferry_conv_stages(region, stages, FERRY_BLOCK_STAGES);
-    if (n < 2) return ferry_cpu_misfit(tactic, "not a chain of convolutions", err);
+    if (n < 2) return ferry_misfit(tactic, "not a chain of convolutions", err);
     ferry_status s = FERRY_OK;
     for (int32_t i = 0; s == FERRY_OK && i < n; i++) {
         s = pack_stage(device, families, region->graph, &stages[i], tactic, &packed[i], &bytes[i], err);
@@ -50,16 +50,16 @@ static ferry_status describe_output(const ferry_graph *graph, const ferry_conv_s
                                     const ferry_tensor_desc *x, ferry_tensor_desc *y, ferry_error *err)
 {
     const ferry_node *conv = &graph->nodes[stage->nodes[0]];
-    const ferry_value *w = ferry_cpu_value(graph, conv, 1);
+    const ferry_value *w = ferry_node_value(graph, conv, 1);
     ferry_window window;
-    if (x->rank != 4 || !w || w->shape.rank != 4) return ferry_cpu_misfit(tactic, "not a convolution of planes", err);
+    if (x->rank != 4 || !w || w->shape.rank != 4) return ferry_misfit(tactic, "not a convolution of planes", err);
     FERRY_TRY(ferry_window_read(conv, 2, w->shape.dims + 2, &window, err));
     *y = (ferry_tensor_desc){.dtype = x->dtype, .layout = FERRY_LAYOUT_CHANNELS_LAST, .rank = 4};
     y->dims[0] = x->dims[0];
     y->dims[1] = w->shape.dims[0];
     for (int32_t i = 0; i < 2; i++) FERRY_TRY(ferry_window_out(&window, i + 1, x->dims[i + 2], &y->dims[i + 2], err));
     size_t bytes = 0;
-    if (!ferry_tensor_desc_bytes(y, &bytes)) return ferry_cpu_misfit(tactic, "a tensor beyond all memory", err);
+    if (!ferry_tensor_desc_bytes(y, &bytes)) return ferry_misfit(tactic, "a tensor beyond all memory", err);
     ferry_tensor_desc_set_strides(y);
     return FERRY_OK;
 }
@@ -69,7 +69,7 @@ ferry_status ferry_block_read(const ferry_cpu_device *device, const ferry_region
                               ferry_block_nodes *b, ferry_error *err)
 {
     b->n = ferry_conv_stages(region, b->stages, FERRY_BLOCK_STAGES);
-    if (b->n < 2) return ferry_cpu_misfit(tactic, "not a chain of convolutions", err);
+    if (b->n < 2) return ferry_misfit(tactic, "not a chain of convolutions", err);
     ferry_conv_shape shapes[FERRY_BLOCK_STAGES];
     ferry_tensor_desc x = {.dtype = FERRY_DTYPE_NONE}, y = x;
     for (int32_t i = 0; i < b->n; i++, x = y) {
@@ -84,14 +84,14 @@ ferry_status ferry_block_read(const ferry_cpu_device *device, const ferry_region
         FERRY_TRY(ferry_conv_node_read(device, &part, tactic, ins, &y, &b->nodes[i], err));
         shapes[i] = b->nodes[i].shape;
         if (!b->nodes[i].x_channels_last || ins[0].dtype != dtype || y.dtype != dtype)
-            return ferry_cpu_misfit(tactic, "tensors of another type or layout", err);
+            return ferry_misfit(tactic, "tensors of another type or layout", err);
     }
     b->kind = ferry_block_kind_of(shapes, b->n);
-    if (b->kind == FERRY_BLOCK_NONE) return ferry_cpu_misfit(tactic, "not an inverted residual block", err);
+    if (b->kind == FERRY_BLOCK_NONE) return ferry_misfit(tactic, "not an inverted residual block", err);
     for (int32_t i = 0; i < b->n; i++)
         if (b->nodes[i].residual.present && (i + 1 < b->n || b->kind == FERRY_BLOCK_EXPAND_DEPTHWISE ||
                                              b->nodes[i].residual.at < 0 || b->nodes[i].residual.desc.dtype != dtype))
-            return ferry_cpu_misfit(tactic, "a residual that it cannot take in", err);
+            return ferry_misfit(tactic, "a residual that it cannot take in", err);
     return FERRY_OK;
 }
 

@@ -6,7 +6,7 @@
 
 #include "backend/cpu/block_offer.h"
 #include "backend/cpu/conv_node.h"
-#include "backend/cpu/conv_stages.h"
+#include "backend/reading/conv_stages.h"
 
 /// The stages of a region as their families read them.
 typedef struct ferry_block_nodes {

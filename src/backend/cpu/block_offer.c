@@ -35,14 +35,14 @@ typedef struct chain {
 
 static bool has_dtype(const ferry_graph *g, const ferry_node *conv, ferry_dtype dtype)
 {
-    return ferry_cpu_value(g, conv, 0)->dtype == dtype && ferry_cpu_result(g, conv)->dtype == dtype &&
-           ferry_cpu_is_float(ferry_cpu_value(g, conv, 1)->dtype);
+    return ferry_node_value(g, conv, 0)->dtype == dtype && ferry_node_result(g, conv)->dtype == dtype &&
+           ferry_dtype_widens_to_f32(ferry_node_value(g, conv, 1)->dtype);
 }
 
 static bool has_residual(const ferry_graph *g, const ferry_tail *tail)
 {
     const ferry_node *conv = &g->nodes[tail->nodes[0]];
-    return tail->adds || (ferry_node_is(conv, "FusedConv") && ferry_cpu_value(g, conv, 3));
+    return tail->adds || (ferry_node_is(conv, "FusedConv") && ferry_node_value(g, conv, 3));
 }
 
 // Puts the convolution that ends in `root` in front of the chain.
@@ -73,8 +73,8 @@ static double price(const ferry_cpu_device *device, const ferry_graph *g, const 
     for (int32_t i = 0; i < c->n; i++) macs += macs_of(&c->shapes[i]) + c->tails[i].macs;
     const ferry_node *first = &g->nodes[c->tails[c->n - 1].nodes[0]];
     const ferry_tail *last = &c->tails[0];
-    const double bytes = ferry_cpu_bytes(ferry_cpu_value(g, first, 0)) + last->bytes +
-                         ferry_cpu_bytes(ferry_cpu_result(g, &g->nodes[last->nodes[last->n_nodes - 1]]));
+    const double bytes = ferry_value_bytes(ferry_node_value(g, first, 0)) + last->bytes +
+                         ferry_value_bytes(ferry_node_result(g, &g->nodes[last->nodes[last->n_nodes - 1]]));
     return ferry_cpu_cost_us(device, dtype, macs, bytes);
 }
 

@@ -4,8 +4,8 @@
 #ifndef FERRY_SRC_BACKEND_CPU_BLOCK_OFFER_H_
 #define FERRY_SRC_BACKEND_CPU_BLOCK_OFFER_H_
 
-#include "backend/cpu/conv_shape.h"
 #include "backend/cpu/tail.h"
+#include "backend/reading/conv_shape.h"
 
 #define FERRY_BLOCK_STAGES 3
 

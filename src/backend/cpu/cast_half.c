@@ -20,7 +20,7 @@ typedef struct cast_kernel {
     const ferry_loops_half_row *row;
     bool widen;
     size_t elements;
-    ferry_cpu_operand x;
+    ferry_operand x;
 } cast_kernel;
 
 typedef struct cast_run {
@@ -71,15 +71,15 @@ static ferry_status prepare(ferry_cpu_device *device, const ferry_region *region
 {
     (void)packed;
     (void)packed_bytes;
-    FERRY_TRY(ferry_cpu_check_region(region, tactic, in, out, err));
-    const ferry_cpu_operand x = ferry_cpu_input(region, in, 0);
+    FERRY_TRY(ferry_region_check_single(region, tactic, in, out, err));
+    const ferry_operand x = ferry_operand_of(region, in, 0);
     const ferry_dtype half = dtype_of(tactic);
     size_t bytes = 0;
     if (!ferry_node_is(&region->graph->nodes[region->nodes[0]], "Cast") || !x.present ||
         !knows_types(half, x.desc.dtype, out[0].dtype) || !ferry_tensor_desc_same_dims(&x.desc, &out[0]) ||
         memcmp(x.desc.strides, out[0].strides, (size_t)out[0].rank * sizeof *out[0].strides) != 0 ||
         !ferry_tensor_desc_is_dense(&out[0], out[0].layout) || !ferry_tensor_desc_bytes(&out[0], &bytes))
-        return ferry_cpu_misfit(tactic, "an output unlike its input", err);
+        return ferry_misfit(tactic, "an output unlike its input", err);
     cast_kernel *k = ferry_cpu_kernel_new(device, sizeof *k, run);
     if (!k) return ferry_fail_memory(err, "a conversion");
     k->row = ferry_loops_half_pick(device->isa, half);
@@ -95,13 +95,13 @@ static ferry_status offer(ferry_cpu_device *device, const ferry_graph_view *view
 {
     const ferry_graph *g = view->graph;
     const ferry_node *node = &g->nodes[root];
-    if (!ferry_node_is(node, "Cast") || !ferry_cpu_is_plain_node(view, root)) return FERRY_OK;
-    const ferry_value *x = ferry_cpu_value(g, node, 0), *y = ferry_cpu_result(g, node);
+    if (!ferry_node_is(node, "Cast") || !ferry_node_is_plain(view, root)) return FERRY_OK;
+    const ferry_value *x = ferry_node_value(g, node, 0), *y = ferry_node_result(g, node);
     if (!x || ferry_value_is_constant(x)) return FERRY_OK;
-    const double cost = ferry_cpu_cost_us(device, FERRY_F32, 0, ferry_cpu_bytes(x) + ferry_cpu_bytes(y));
+    const double cost = ferry_cpu_cost_us(device, FERRY_F32, 0, ferry_value_bytes(x) + ferry_value_bytes(y));
     for (size_t i = 0; i < FERRY_COUNT_OF(types); i++)
         if (knows_types(types[i].dtype, x->dtype, y->dtype))
-            return ferry_cpu_offer_layouts(sink, view, types[i].tactic, root, 0, cost, err);
+            return ferry_offer_layouts(sink, view, types[i].tactic, root, 0, cost, err);
     return FERRY_OK;
 }
 

@@ -59,9 +59,9 @@ static ferry_status fill_filter(ferry_cpu_device *device, const char *tactic, co
     f->finish = depthwise->finish;
     if (!f->expand.row || wide->residual.present ||
         !ferry_filter_bf16_plan(f, &depthwise->shape, true, &filter_bytes) || f->expand.row->nr != f->packing.panel)
-        return ferry_cpu_misfit(tactic, "no kernels for such a block", err);
+        return ferry_misfit(tactic, "no kernels for such a block", err);
     if (!take_constants(f, wide, packed, packed_bytes, filter_bytes))
-        return ferry_cpu_misfit(tactic, "packed weights of another size", err);
+        return ferry_misfit(tactic, "packed weights of another size", err);
     f->x_row = (size_t)wide->shape.x_step[2];
     f->x_line = wide->shape.x_step[1];
     f->x_batch = wide->shape.x_batch;
@@ -76,7 +76,7 @@ static ferry_status prepare(ferry_cpu_device *device, const ferry_region *region
     ferry_block_nodes n;
     ferry_filter_bf16 f = {.row = NULL};
     FERRY_TRY(ferry_block_read(device, region, tactic, FERRY_BF16, in, out, &n, err));
-    if (n.kind != FERRY_BLOCK_EXPAND_DEPTHWISE) return ferry_cpu_misfit(tactic, "not a widened filter", err);
+    if (n.kind != FERRY_BLOCK_EXPAND_DEPTHWISE) return ferry_misfit(tactic, "not a widened filter", err);
     FERRY_TRY(fill_filter(device, tactic, &n, packed, packed_bytes, &f, err));
     block_kernel *k = ferry_cpu_kernel_new(device, sizeof *k, run);
     if (!k) return ferry_fail_memory(err, "a block of convolutions");

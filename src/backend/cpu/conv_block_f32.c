@@ -82,8 +82,8 @@ static ferry_status fill_kernel(block_kernel *k, ferry_cpu_device *device, const
     if ((b->expands && !take_product(b->row, &n.nodes[0], &at, &packed_bytes, &b->expand)) ||
         !take_depthwise(&n.nodes[b->expands], &at, &packed_bytes, b) ||
         (b->projects && !take_product(b->row, last, &at, &packed_bytes, &b->project)) || packed_bytes != 0)
-        return ferry_cpu_misfit(tactic, "packed weights of another size", err);
-    if (!ferry_block_f32_plan(b, &k->base.base.workspace_bytes)) return ferry_cpu_misfit(tactic, "lines too long", err);
+        return ferry_misfit(tactic, "packed weights of another size", err);
+    if (!ferry_block_f32_plan(b, &k->base.base.workspace_bytes)) return ferry_misfit(tactic, "lines too long", err);
     k->x = ferry_region_input(region, n.stages[0].inputs[0]);
     k->residual = last->residual.present ? ferry_region_input(region, n.stages[n.n - 1].inputs[last->residual.at]) : -1;
     return FERRY_OK;

@@ -37,7 +37,7 @@ typedef struct depthwise_kernel {
     ferry_finish finish;
     const float *packed; // borrowed: biases, then weights tap by tap, each of `padded` channels
     size_t padded;
-    ferry_cpu_operand x, residual;
+    ferry_operand x, residual;
 } depthwise_kernel;
 
 typedef struct depthwise_run {
@@ -132,10 +132,10 @@ static ferry_status prepare(ferry_cpu_device *device, const ferry_region *region
     if (!ferry_conv_is_depthwise(&node.shape) || !node.x_channels_last || node.x.desc.dtype != FERRY_F32 ||
         out[0].dtype != FERRY_F32 || ferry_finish_adds_last(&node.finish, node.residual.present) ||
         (node.residual.present && node.residual.desc.dtype != FERRY_F32))
-        return ferry_cpu_misfit(tactic, "not a depthwise convolution of floats", err);
+        return ferry_misfit(tactic, "not a depthwise convolution of floats", err);
     if (!ferry_depthwise_packed_floats(&packing, node.w.desc.dims, node.w.desc.rank, &padded, &floats) ||
         floats * sizeof(float) != packed_bytes)
-        return ferry_cpu_misfit(tactic, "packed weights of another size", err);
+        return ferry_misfit(tactic, "packed weights of another size", err);
     depthwise_kernel *k = ferry_cpu_kernel_new(device, sizeof *k, run);
     if (!k) return ferry_fail_memory(err, "a convolution");
     k->row = ferry_depthwise_f32_pick(device->isa);
@@ -161,11 +161,11 @@ static ferry_status offer(ferry_cpu_device *device, const ferry_graph_view *view
     ferry_conv_shape shape;
     if (tail.adds || (!ferry_node_is(node, "Conv") && !ferry_node_is(node, "FusedConv"))) return FERRY_OK;
     if (!ferry_conv_node_is_offered(view, tail.nodes[0], &shape) || !ferry_conv_is_depthwise(&shape)) return FERRY_OK;
-    const ferry_value *x = ferry_cpu_value(g, node, 0), *y = ferry_cpu_result(g, node);
-    if (!ferry_cpu_is_float(x->dtype)) return FERRY_OK;
-    const double macs = ferry_cpu_elements(y) * (double)shape.taps;
+    const ferry_value *x = ferry_node_value(g, node, 0), *y = ferry_node_result(g, node);
+    if (!ferry_dtype_widens_to_f32(x->dtype)) return FERRY_OK;
+    const double macs = ferry_value_elements(y) * (double)shape.taps;
     const double cost =
-        ferry_cpu_cost_us(device, FERRY_F32, 2 * macs + tail.macs, ferry_cpu_bytes(x) + ferry_cpu_bytes(y));
+        ferry_cpu_cost_us(device, FERRY_F32, 2 * macs + tail.macs, ferry_value_bytes(x) + ferry_value_bytes(y));
     return ferry_tail_offer(sink, tactic_name, &tail, FERRY_LAYOUT_CHANNELS_LAST, FERRY_LAYOUT_CHANNELS_LAST, cost,
                             err);
 }

@@ -45,7 +45,7 @@ typedef struct depthwise_kernel {
     ferry_finish finish;
     const float *packed; // borrowed
     size_t padded;
-    ferry_cpu_operand x, residual;
+    ferry_operand x, residual;
 } depthwise_kernel;
 
 typedef struct depthwise_run {
@@ -131,7 +131,7 @@ static ferry_status pack(ferry_cpu_device *device, const ferry_region *region, c
                          size_t *out_bytes, ferry_error *err)
 {
     const ferry_depthwise_half_row *row = ferry_depthwise_half_pick(device->isa, dtype_of(tactic));
-    if (!row) return ferry_cpu_misfit(tactic, "no kernel for this instruction set", err);
+    if (!row) return ferry_misfit(tactic, "no kernel for this instruction set", err);
     const ferry_depthwise_packing packing = packing_of(row);
     return ferry_depthwise_pack(device, region, tactic, &packing, out_data, out_bytes, err);
 }
@@ -148,12 +148,12 @@ static ferry_status prepare(ferry_cpu_device *device, const ferry_region *region
     if (!ferry_conv_is_depthwise(&node.shape) || !node.x_channels_last || node.x.desc.dtype != dtype ||
         out[0].dtype != dtype || ferry_finish_adds_last(&node.finish, node.residual.present) ||
         (node.residual.present && node.residual.desc.dtype != dtype))
-        return ferry_cpu_misfit(tactic, "not a depthwise convolution of its type", err);
-    if (!row) return ferry_cpu_misfit(tactic, "no kernel for this instruction set", err);
+        return ferry_misfit(tactic, "not a depthwise convolution of its type", err);
+    if (!row) return ferry_misfit(tactic, "no kernel for this instruction set", err);
     const ferry_depthwise_packing packing = packing_of(row);
     if (!ferry_depthwise_packed_floats(&packing, node.w.desc.dims, node.w.desc.rank, &padded, &floats) ||
         floats * sizeof(float) != packed_bytes)
-        return ferry_cpu_misfit(tactic, "packed weights of another size", err);
+        return ferry_misfit(tactic, "packed weights of another size", err);
     depthwise_kernel *k = ferry_cpu_kernel_new(device, sizeof *k, run);
     if (!k) return ferry_fail_memory(err, "a convolution");
     k->row = row;
@@ -179,14 +179,14 @@ static ferry_status offer(ferry_cpu_device *device, const ferry_graph_view *view
     if (tail.adds) return FERRY_OK;
     if (!ferry_node_is(node, "Conv") && !ferry_node_is(node, "FusedConv")) return FERRY_OK;
     if (!ferry_conv_node_is_offered(view, tail.nodes[0], &shape) || !ferry_conv_is_depthwise(&shape)) return FERRY_OK;
-    const ferry_value *x = ferry_cpu_value(g, node, 0), *y = ferry_cpu_result(g, node);
-    const ferry_value *r = ferry_cpu_value(g, node, 3);
+    const ferry_value *x = ferry_node_value(g, node, 0), *y = ferry_node_result(g, node);
+    const ferry_value *r = ferry_node_value(g, node, 3);
     if (!ferry_depthwise_half_pick(device->isa, dtype) || x->dtype != dtype || y->dtype != dtype ||
-        (r && r->dtype != dtype) || !ferry_cpu_is_float(ferry_cpu_value(g, node, 1)->dtype))
+        (r && r->dtype != dtype) || !ferry_dtype_widens_to_f32(ferry_node_value(g, node, 1)->dtype))
         return FERRY_OK;
-    const double macs = ferry_cpu_elements(y) * (double)shape.taps;
+    const double macs = ferry_value_elements(y) * (double)shape.taps;
     const double cost = ferry_cpu_cost_us(device, dtype == FERRY_F16 ? FERRY_F16 : FERRY_F32, 1.5 * macs + tail.macs,
-                                          ferry_cpu_bytes(x) + ferry_cpu_bytes(y));
+                                          ferry_value_bytes(x) + ferry_value_bytes(y));
     return ferry_tail_offer(sink, types[type].tactic, &tail, FERRY_LAYOUT_CHANNELS_LAST, FERRY_LAYOUT_CHANNELS_LAST,
                             cost, err);
 }

@@ -16,7 +16,7 @@ typedef struct quads_kernel {
     ferry_cpu_kernel base;
     ferry_depthwise_quads_walk walk;
     const char *packed; // borrowed
-    ferry_cpu_operand x;
+    ferry_operand x;
 } quads_kernel;
 
 static ferry_status run(const ferry_cpu_kernel *kernel, const ferry_cpu_run *r, ferry_error *err)
@@ -36,7 +36,7 @@ static bool owns(const char *tactic)
 static bool read_cut(const ferry_cpu_device *device, const ferry_graph *g, const ferry_node *node,
                      const ferry_depthwise_quads_row **row, ferry_depthwise_quads_cut *cut)
 {
-    const ferry_value *w = ferry_cpu_value(g, node, 1);
+    const ferry_value *w = ferry_node_value(g, node, 1);
     ferry_window window;
     *row = ferry_depthwise_quads_pick(device->isa);
     return *row && w && w->data && w->dtype == FERRY_S8 && w->shape.rank >= 3 && w->shape.rank <= 5 &&
@@ -50,16 +50,16 @@ static ferry_status pack(ferry_cpu_device *device, const ferry_region *region, c
 {
     const ferry_graph *g = region->graph;
     const ferry_node *node = &g->nodes[region->nodes[0]];
-    const ferry_value *mult = ferry_cpu_value(g, node, 2), *bias = ferry_cpu_value(g, node, 3);
+    const ferry_value *mult = ferry_node_value(g, node, 2), *bias = ferry_node_value(g, node, 3);
     const ferry_depthwise_quads_row *row = NULL;
     ferry_depthwise_quads_cut cut;
     size_t bytes = 0;
     if (!read_cut(device, g, node, &row, &cut) || !ferry_mul_size(cut.units, cut.unit_bytes, &bytes) ||
-        !ferry_cpu_is_vector(mult, (int64_t)cut.channels) || !ferry_cpu_is_vector(bias, (int64_t)cut.channels))
-        return ferry_cpu_misfit(tactic, "weights that cannot be packed", err);
+        !ferry_value_is_vector(mult, (int64_t)cut.channels) || !ferry_value_is_vector(bias, (int64_t)cut.channels))
+        return ferry_misfit(tactic, "weights that cannot be packed", err);
     char *packed = ferry_heap_alloc_uninit(device->base.heap, bytes);
     if (!packed) return ferry_fail_memory(err, "packed weights");
-    ferry_depthwise_quads_pack(row, &cut, ferry_cpu_value(g, node, 1)->data, mult->data, bias->data, packed);
+    ferry_depthwise_quads_pack(row, &cut, ferry_node_value(g, node, 1)->data, mult->data, bias->data, packed);
     *out_data = packed;
     *out_bytes = bytes;
     return FERRY_OK;
@@ -77,17 +77,16 @@ static ferry_status fill_kernel(quads_kernel *k, ferry_cpu_device *device, const
     if (!ferry_conv_is_depthwise(&conv.shape) || !conv.x_channels_last || conv.x.desc.dtype != FERRY_S8 ||
         out[0].dtype != FERRY_S8 || conv.residual.present || conv.finish.kind != FERRY_FINISH_CLAMP ||
         conv.shape.in[0] != 1)
-        return ferry_cpu_misfit(tactic, "not a depthwise convolution that it knows", err);
+        return ferry_misfit(tactic, "not a depthwise convolution that it knows", err);
     if (!read_cut(device, region->graph, node, &w->row, &w->cut) ||
         !ferry_mul_size(w->cut.units, w->cut.unit_bytes, &bytes) || bytes != packed_bytes)
-        return ferry_cpu_misfit(tactic, "packed weights of another size", err);
+        return ferry_misfit(tactic, "packed weights of another size", err);
     k->x = conv.x;
     w->shape = conv.shape;
     w->finish = conv.finish;
     memset(w->padding, ferry_zero_point(node, "x_zero"), sizeof w->padding);
     w->look_up = ferry_elementwise_s8_pick(device->isa)->look_up;
-    if (!ferry_depthwise_quads_fit(w, (size_t)w->shape.out[2]))
-        return ferry_cpu_misfit(tactic, "a window too large", err);
+    if (!ferry_depthwise_quads_fit(w, (size_t)w->shape.out[2])) return ferry_misfit(tactic, "a window too large", err);
     return FERRY_OK;
 }
 
@@ -113,8 +112,8 @@ static bool takes(const ferry_cpu_device *device, const ferry_graph_view *view, 
            ferry_conv_is_depthwise(&shape) && read_cut(device, g, node, &w.row, &w.cut) && shape.in[0] == 1 &&
            ferry_depthwise_quads_fit(&w, FERRY_DEPTHWISE_QUADS_LEAST) &&
            ferry_epilogue_read(node, &epilogue, NULL) == FERRY_OK &&
-           ferry_finish_of(&epilogue).kind == FERRY_FINISH_CLAMP && ferry_cpu_result(g, node)->dtype == FERRY_S8 &&
-           !ferry_cpu_value(g, node, 4);
+           ferry_finish_of(&epilogue).kind == FERRY_FINISH_CLAMP && ferry_node_result(g, node)->dtype == FERRY_S8 &&
+           !ferry_node_value(g, node, 4);
 }
 
 static ferry_status offer(ferry_cpu_device *device, const ferry_graph_view *view, ferry_node_id root,
@@ -125,11 +124,11 @@ static ferry_status offer(ferry_cpu_device *device, const ferry_graph_view *view
     ferry_tail_find_table(view, root, &tail);
     if (!takes(device, view, tail.nodes[0])) return FERRY_OK;
     const ferry_node *node = &g->nodes[tail.nodes[0]];
-    const ferry_value *x = ferry_cpu_value(g, node, 0), *w = ferry_cpu_value(g, node, 1);
-    const ferry_value *y = ferry_cpu_result(g, node);
-    const double taps = ferry_cpu_elements(w) / (double)w->shape.dims[0];
-    const double cost = ferry_cpu_cost_us(device, FERRY_S8, 2 * ferry_cpu_elements(y) * taps + tail.macs,
-                                          ferry_cpu_bytes(x) + ferry_cpu_bytes(y));
+    const ferry_value *x = ferry_node_value(g, node, 0), *w = ferry_node_value(g, node, 1);
+    const ferry_value *y = ferry_node_result(g, node);
+    const double taps = ferry_value_elements(w) / (double)w->shape.dims[0];
+    const double cost = ferry_cpu_cost_us(device, FERRY_S8, 2 * ferry_value_elements(y) * taps + tail.macs,
+                                          ferry_value_bytes(x) + ferry_value_bytes(y));
     return ferry_tail_offer(sink, tactic_name, &tail, FERRY_LAYOUT_CHANNELS_LAST, FERRY_LAYOUT_CHANNELS_LAST, cost,
                             err);
 }

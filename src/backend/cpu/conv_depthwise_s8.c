@@ -18,7 +18,7 @@ typedef struct depthwise_kernel {
     ferry_finish finish;
     const char *packed; // borrowed
     bool y_float, r_float;
-    ferry_cpu_operand x, residual;
+    ferry_operand x, residual;
     int8_t *zeros; // owned: positions of the padding, zero points
     size_t zeros_bytes;
 } depthwise_kernel;
@@ -109,14 +109,14 @@ static ferry_status pack(ferry_cpu_device *device, const ferry_region *region, c
 {
     const ferry_graph *g = region->graph;
     const ferry_node *node = &g->nodes[region->nodes[0]];
-    const ferry_value *w = ferry_cpu_value(g, node, 1), *mult = ferry_cpu_value(g, node, 2);
-    const ferry_value *bias = ferry_cpu_value(g, node, 3);
+    const ferry_value *w = ferry_node_value(g, node, 1), *mult = ferry_node_value(g, node, 2);
+    const ferry_value *bias = ferry_node_value(g, node, 3);
     const ferry_depthwise_s8_row *row = ferry_depthwise_s8_pick(device->isa);
     size_t taps = 0, bytes = 0;
     if (!w || !w->data || w->dtype != FERRY_S8 || w->shape.rank < 3 || w->shape.dims[1] != 1 ||
         !packed_bytes_of(row, w->shape.dims, w->shape.rank, &taps, &bytes) ||
-        !ferry_cpu_is_vector(mult, w->shape.dims[0]) || !ferry_cpu_is_vector(bias, w->shape.dims[0]))
-        return ferry_cpu_misfit(tactic, "weights that cannot be packed", err);
+        !ferry_value_is_vector(mult, w->shape.dims[0]) || !ferry_value_is_vector(bias, w->shape.dims[0]))
+        return ferry_misfit(tactic, "weights that cannot be packed", err);
     char *packed = ferry_heap_alloc_uninit(device->base.heap, bytes);
     if (!packed) return ferry_fail_memory(err, "packed weights");
     ferry_depthwise_s8_pack(row, (size_t)w->shape.dims[0], taps, w->data, mult->data, bias->data, packed);
@@ -141,9 +141,9 @@ static ferry_status prepare(ferry_cpu_device *device, const ferry_region *region
     if (!ferry_conv_is_depthwise(&node.shape) || !node.x_channels_last || node.x.desc.dtype != FERRY_S8 ||
         node.w.desc.dtype != FERRY_S8 || !s8_or_f32(out[0].dtype) ||
         (node.residual.present && !s8_or_f32(node.residual.desc.dtype)) || node.finish.table)
-        return ferry_cpu_misfit(tactic, "not a depthwise convolution of int8", err);
+        return ferry_misfit(tactic, "not a depthwise convolution of int8", err);
     if (!packed_bytes_of(row, node.w.desc.dims, node.w.desc.rank, &taps, &bytes) || bytes != packed_bytes)
-        return ferry_cpu_misfit(tactic, "packed weights of another size", err);
+        return ferry_misfit(tactic, "packed weights of another size", err);
     depthwise_kernel *k = ferry_cpu_kernel_new(device, sizeof *k, run);
     if (!k) return ferry_fail_memory(err, "a convolution");
     k->base.deinit = deinit;
@@ -177,11 +177,11 @@ static ferry_status offer(ferry_cpu_device *device, const ferry_graph_view *view
     if (!ferry_node_is(node, "QConv") || !ferry_conv_node_is_offered(view, root, &shape) ||
         !ferry_conv_is_depthwise(&shape) || ferry_depthwise_lines_takes(device, view, root))
         return FERRY_OK;
-    const ferry_value *x = ferry_cpu_value(g, node, 0), *y = ferry_cpu_result(g, node);
-    const double macs = ferry_cpu_elements(y) * (double)shape.taps;
-    const double cost = ferry_cpu_cost_us(device, FERRY_S8, 4 * macs, ferry_cpu_bytes(x) + ferry_cpu_bytes(y));
-    return ferry_cpu_offer_node(sink, tactic_name, root, FERRY_LAYOUT_CHANNELS_LAST, FERRY_LAYOUT_CHANNELS_LAST, 0,
-                                cost, err);
+    const ferry_value *x = ferry_node_value(g, node, 0), *y = ferry_node_result(g, node);
+    const double macs = ferry_value_elements(y) * (double)shape.taps;
+    const double cost = ferry_cpu_cost_us(device, FERRY_S8, 4 * macs, ferry_value_bytes(x) + ferry_value_bytes(y));
+    return ferry_offer_node(sink, tactic_name, root, FERRY_LAYOUT_CHANNELS_LAST, FERRY_LAYOUT_CHANNELS_LAST, 0, cost,
+                            err);
 }
 
 extern const ferry_cpu_family ferry_cpu_family_conv_depthwise_s8;

@@ -17,7 +17,7 @@ typedef struct conv_kernel {
     ferry_cpu_kernel base;
     ferry_product_f32 product;
     const float *packed; // borrowed
-    ferry_cpu_operand x, residual;
+    ferry_operand x, residual;
     bool formed;
     ferry_form form;
     float *zeros; // owned: what a tap in the padding points to
@@ -71,19 +71,19 @@ static ferry_status pack(ferry_cpu_device *device, const ferry_region *region, c
                          size_t *out_bytes, ferry_error *err)
 {
     const ferry_node *node = &region->graph->nodes[region->nodes[0]];
-    const ferry_value *w = ferry_cpu_value(region->graph, node, 1), *b = ferry_cpu_value(region->graph, node, 2);
+    const ferry_value *w = ferry_node_value(region->graph, node, 1), *b = ferry_node_value(region->graph, node, 2);
     const ferry_gemm_f32_row *row = ferry_gemm_f32_pick(device->isa);
     const ferry_heap *heap = device->base.heap;
     const int64_t group = ferry_node_int(node, "group", 1);
     size_t k = 0, each = 0;
     if (!w || !w->data || w->shape.rank < 3 || !group_floats(row, w->shape.dims, w->shape.rank, group, &k, &each))
-        return ferry_cpu_misfit(tactic, "weights that cannot be packed", err);
+        return ferry_misfit(tactic, "weights that cannot be packed", err);
     const size_t columns = (size_t)(w->shape.dims[0] / group), c_each = (size_t)w->shape.dims[1], taps = k / c_each;
     const float *weights = NULL, *bias = NULL;
     size_t weights_owned = 0, bias_owned = 0;
     float *packed = NULL, *by_tap = NULL;
-    ferry_status s = ferry_cpu_constant_f32(heap, w, &weights, &weights_owned, err);
-    if (s == FERRY_OK && b) s = ferry_cpu_constant_f32(heap, b, &bias, &bias_owned, err);
+    ferry_status s = ferry_constant_f32(heap, w, &weights, &weights_owned, err);
+    if (s == FERRY_OK && b) s = ferry_constant_f32(heap, b, &bias, &bias_owned, err);
     if (s == FERRY_OK) {
         packed = ferry_heap_alloc_uninit(heap, each * (size_t)group * sizeof *packed);
         by_tap = ferry_heap_alloc_array(heap, k * columns, sizeof *by_tap);
@@ -98,8 +98,8 @@ static ferry_status pack(ferry_cpu_device *device, const ferry_region *region, c
         ferry_gemm_f32_pack(row, k, columns, by_tap, 1, k, bias ? bias + g * columns : NULL, packed + g * each);
     }
     ferry_heap_free(heap, by_tap, k * columns * sizeof *by_tap);
-    ferry_cpu_constant_free(heap, weights, weights_owned);
-    ferry_cpu_constant_free(heap, bias, bias_owned);
+    ferry_constant_free(heap, weights, weights_owned);
+    ferry_constant_free(heap, bias, bias_owned);
     if (s != FERRY_OK) {
         ferry_heap_free(heap, packed, each * (size_t)group * sizeof *packed);
         return s;
@@ -118,13 +118,13 @@ static ferry_status fill_kernel(conv_kernel *k, ferry_cpu_device *device, const 
     FERRY_TRY(ferry_conv_node_read_slices(device, region, tactic, in, out, &node, err));
     if (node.x.desc.dtype != FERRY_F32 || out[0].dtype != FERRY_F32 ||
         (node.residual.present && node.residual.desc.dtype != FERRY_F32))
-        return ferry_cpu_misfit(tactic, "tensors that are not f32", err);
+        return ferry_misfit(tactic, "tensors that are not f32", err);
     ferry_conv_shape shape = node.shape;
     k->formed = is_formed(&node.shape);
     if (k->formed && !ferry_form_make(FERRY_FORM_F32, &node.shape, 1,
                                       ferry_form_merges(node.shape.group, &node.shape.window), &k->form, &shape))
-        return ferry_cpu_misfit(tactic, "an input too large", err);
-    if (!node.x_channels_last && !k->formed) return ferry_cpu_misfit(tactic, "an input without channels last", err);
+        return ferry_misfit(tactic, "an input too large", err);
+    if (!node.x_channels_last && !k->formed) return ferry_misfit(tactic, "an input without channels last", err);
     k->x = node.x;
     k->residual = node.residual;
     p->finish = node.finish;
@@ -137,7 +137,7 @@ static ferry_status fill_kernel(conv_kernel *k, ferry_cpu_device *device, const 
     if (!ferry_row_source_conv(&shape, sizeof(float), p->row->mr, 0, &p->source) ||
         !group_floats(p->row, node.w.desc.dims, node.w.desc.rank, node.shape.group, &depth, &p->group_floats) ||
         p->group_floats * p->groups * sizeof(float) != packed_bytes)
-        return ferry_cpu_misfit(tactic, "packed weights of another size", err);
+        return ferry_misfit(tactic, "packed weights of another size", err);
     k->packed = packed;
     if (k->formed) k->base.base.workspace_bytes = k->form.bytes;
     k->zeros_bytes = p->source.kc * sizeof(float);
@@ -177,20 +177,21 @@ static ferry_status offer(ferry_cpu_device *device, const ferry_graph_view *view
         !ferry_form_make(FERRY_FORM_F32, &shape, 1, ferry_form_merges(shape.group, &shape.window), &form, &formed))
         return FERRY_OK;
     if (!ferry_row_source_conv(&formed, sizeof(float), row->mr, 0, &source)) return FERRY_OK;
-    const ferry_value *x = ferry_cpu_value(g, node, 0), *w = ferry_cpu_value(g, node, 1);
-    const ferry_value *y = ferry_cpu_result(g, node);
-    if (!ferry_cpu_is_float(x->dtype) || !ferry_cpu_is_float(w->dtype) || ferry_conv_is_depthwise(&shape))
+    const ferry_value *x = ferry_node_value(g, node, 0), *w = ferry_node_value(g, node, 1);
+    const ferry_value *y = ferry_node_result(g, node);
+    if (!ferry_dtype_widens_to_f32(x->dtype) || !ferry_dtype_widens_to_f32(w->dtype) || ferry_conv_is_depthwise(&shape))
         return FERRY_OK;
     // A panel that is not full costs as much as a full one.
     const size_t columns = ((size_t)shape.m_each + row->vec - 1) / row->vec * row->vec * (size_t)shape.group;
     const double macs = (double)source.rows * (double)(source.taps * source.kc) * (double)columns;
-    const double bytes = ferry_cpu_bytes(x) * (is_formed(&shape) ? 4 : 1) + ferry_cpu_bytes(w) + ferry_cpu_bytes(y);
+    const double bytes =
+        ferry_value_bytes(x) * (is_formed(&shape) ? 4 : 1) + ferry_value_bytes(w) + ferry_value_bytes(y);
     tail.flags = FERRY_OFFER_READS_SLICES | FERRY_OFFER_WRITES_SLICES;
     const double cost = ferry_cpu_cost_us(device, FERRY_F32, macs + tail.macs, bytes + tail.bytes);
     FERRY_TRY(
         ferry_tail_offer(sink, tactic_name, &tail, FERRY_LAYOUT_CHANNELS_LAST, FERRY_LAYOUT_CHANNELS_LAST, cost, err));
     // A residual has its channels last.
-    if (!is_formed(&shape) || ferry_cpu_value(g, node, 3) || tail.adds) return FERRY_OK;
+    if (!is_formed(&shape) || ferry_node_value(g, node, 3) || tail.adds) return FERRY_OK;
     return ferry_tail_offer(sink, tactic_name, &tail, FERRY_LAYOUT_PLAIN, FERRY_LAYOUT_CHANNELS_LAST, cost, err);
 }
 

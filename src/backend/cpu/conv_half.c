@@ -20,7 +20,7 @@ typedef struct conv_kernel {
     ferry_cpu_kernel base;
     ferry_product_half product;
     const char *packed; // borrowed
-    ferry_cpu_operand x, residual;
+    ferry_operand x, residual;
     bool formed;
     ferry_form form;
     uint16_t *zeros; // owned: what a tap in the padding points to
@@ -111,7 +111,7 @@ static ferry_status pack(ferry_cpu_device *device, const ferry_region *region, c
                          size_t *out_bytes, ferry_error *err)
 {
     const ferry_node *node = &region->graph->nodes[region->nodes[0]];
-    const ferry_value *w = ferry_cpu_value(region->graph, node, 1), *b = ferry_cpu_value(region->graph, node, 2);
+    const ferry_value *w = ferry_node_value(region->graph, node, 1), *b = ferry_node_value(region->graph, node, 2);
     const ferry_gemm_half_row *row = ferry_gemm_half_pick(device->isa, dtype_of(tactic));
     const ferry_heap *heap = device->base.heap;
     const int64_t group = ferry_node_int(node, "group", 1);
@@ -119,17 +119,17 @@ static ferry_status pack(ferry_cpu_device *device, const ferry_region *region, c
     ferry_window window;
     size_t each = 0;
     if (!row || !w || !w->data || w->shape.rank < 3 || w->shape.rank > 5)
-        return ferry_cpu_misfit(tactic, "weights that cannot be packed", err);
+        return ferry_misfit(tactic, "weights that cannot be packed", err);
     FERRY_TRY(ferry_window_read(node, w->shape.rank - 2, w->shape.dims + 2, &window, err));
     if (!weight_shape(row, &window, w->shape.dims, group, &shape, &each))
-        return ferry_cpu_misfit(tactic, "weights that cannot be packed", err);
+        return ferry_misfit(tactic, "weights that cannot be packed", err);
     const size_t bytes = each * (size_t)group, floats = shape.columns * shape.taps * shape.kc;
     const float *weights = NULL, *bias = NULL;
     size_t weights_owned = 0, bias_owned = 0;
     char *packed = NULL;
     float *by_tap = NULL;
-    ferry_status s = ferry_cpu_constant_f32(heap, w, &weights, &weights_owned, err);
-    if (s == FERRY_OK && b) s = ferry_cpu_constant_f32(heap, b, &bias, &bias_owned, err);
+    ferry_status s = ferry_constant_f32(heap, w, &weights, &weights_owned, err);
+    if (s == FERRY_OK && b) s = ferry_constant_f32(heap, b, &bias, &bias_owned, err);
     if (s == FERRY_OK) {
         packed = ferry_heap_alloc_uninit(heap, bytes);
         by_tap = ferry_heap_alloc_array(heap, floats, sizeof *by_tap);
@@ -138,8 +138,8 @@ static ferry_status pack(ferry_cpu_device *device, const ferry_region *region, c
     if (s == FERRY_OK)
         pack_groups(row, &shape, each, (size_t)group, (size_t)w->shape.dims[1], weights, bias, by_tap, packed);
     ferry_heap_free(heap, by_tap, floats * sizeof *by_tap);
-    ferry_cpu_constant_free(heap, weights, weights_owned);
-    ferry_cpu_constant_free(heap, bias, bias_owned);
+    ferry_constant_free(heap, weights, weights_owned);
+    ferry_constant_free(heap, bias, bias_owned);
     if (s != FERRY_OK) {
         ferry_heap_free(heap, packed, bytes);
         return s;
@@ -159,13 +159,13 @@ static ferry_status fill_kernel(conv_kernel *k, ferry_cpu_device *device, const 
     FERRY_TRY(ferry_conv_node_read_slices(device, region, tactic, in, out, &node, err));
     if (node.x.desc.dtype != dtype || out[0].dtype != dtype ||
         (node.residual.present && node.residual.desc.dtype != dtype))
-        return ferry_cpu_misfit(tactic, "tensors of another type", err);
+        return ferry_misfit(tactic, "tensors of another type", err);
     ferry_conv_shape shape = node.shape;
     k->formed = is_formed(shape.c_each);
     if (k->formed && !ferry_form_make(FERRY_FORM_HALF, &node.shape, 1,
                                       ferry_form_merges(node.shape.group, &node.shape.window), &k->form, &shape))
-        return ferry_cpu_misfit(tactic, "an input too large", err);
-    if (!node.x_channels_last && !k->formed) return ferry_cpu_misfit(tactic, "an input without channels last", err);
+        return ferry_misfit(tactic, "an input too large", err);
+    if (!node.x_channels_last && !k->formed) return ferry_misfit(tactic, "an input without channels last", err);
     k->x = node.x;
     k->residual = node.residual;
     k->packed = packed;
@@ -177,7 +177,7 @@ static ferry_status fill_kernel(conv_kernel *k, ferry_cpu_device *device, const 
     if (!p->row || !ferry_row_source_conv(&shape, sizeof(uint16_t), p->row->mr, 0, &p->source) ||
         !weight_shape(p->row, &node.shape.window, node.w.desc.dims, node.shape.group, &p->shape, &p->group_bytes) ||
         p->shape.taps != p->source.taps || p->shape.kc != p->source.kc || p->group_bytes * p->groups != packed_bytes)
-        return ferry_cpu_misfit(tactic, "packed weights of another size", err);
+        return ferry_misfit(tactic, "packed weights of another size", err);
     if (k->formed) k->base.base.workspace_bytes = k->form.bytes;
     k->zeros_bytes = p->source.kc * sizeof *k->zeros;
     k->zeros = ferry_heap_alloc(device->base.heap, k->zeros_bytes);
@@ -218,15 +218,15 @@ static ferry_status offer(ferry_cpu_device *device, const ferry_graph_view *view
         !ferry_form_make(FERRY_FORM_HALF, &shape, 1, ferry_form_merges(shape.group, &shape.window), &form, &seen))
         return FERRY_OK;
     if (!ferry_row_source_conv(&seen, sizeof(uint16_t), row->mr, 0, &source)) return FERRY_OK;
-    const ferry_value *x = ferry_cpu_value(g, node, 0), *w = ferry_cpu_value(g, node, 1);
-    const ferry_value *r = ferry_cpu_value(g, node, 3), *y = ferry_cpu_result(g, node);
-    if (x->dtype != dtype || y->dtype != dtype || (r && r->dtype != dtype) || !ferry_cpu_is_float(w->dtype) ||
+    const ferry_value *x = ferry_node_value(g, node, 0), *w = ferry_node_value(g, node, 1);
+    const ferry_value *r = ferry_node_value(g, node, 3), *y = ferry_node_result(g, node);
+    if (x->dtype != dtype || y->dtype != dtype || (r && r->dtype != dtype) || !ferry_dtype_widens_to_f32(w->dtype) ||
         ferry_conv_is_depthwise(&shape))
         return FERRY_OK;
     // A panel that is not full costs as much as a full one.
     const size_t columns = ((size_t)shape.m_each + row->vec - 1) / row->vec * row->vec * (size_t)shape.group;
     const double macs = (double)source.rows * (double)(source.taps * source.kc) * (double)columns;
-    const double bytes = ferry_cpu_bytes(x) * (formed ? 4 : 1) + ferry_cpu_elements(w) * 2 + ferry_cpu_bytes(y);
+    const double bytes = ferry_value_bytes(x) * (formed ? 4 : 1) + ferry_value_elements(w) * 2 + ferry_value_bytes(y);
     tail.flags = FERRY_OFFER_READS_SLICES | FERRY_OFFER_WRITES_SLICES;
     const double cost = ferry_cpu_cost_us(device, dtype, macs + tail.macs, bytes + tail.bytes);
     FERRY_TRY(ferry_tail_offer(sink, types[type].tactic, &tail, FERRY_LAYOUT_CHANNELS_LAST, FERRY_LAYOUT_CHANNELS_LAST,

@@ -235,29 +235,29 @@ static ferry_status pack(ferry_cpu_device *device, const ferry_region *region, c
 {
     conv_region c;
     const ferry_gemm_half_row *row = ferry_gemm_half_pick(device->isa, FERRY_BF16);
-    if (!row || !find_conv(region, NULL, &c)) return ferry_cpu_misfit(tactic, "no convolution to pack", err);
+    if (!row || !find_conv(region, NULL, &c)) return ferry_misfit(tactic, "no convolution to pack", err);
     const ferry_node *node = &region->graph->nodes[c.region.nodes[0]];
-    const ferry_value *w = ferry_cpu_value(region->graph, node, 1), *b = ferry_cpu_value(region->graph, node, 2);
+    const ferry_value *w = ferry_node_value(region->graph, node, 1), *b = ferry_node_value(region->graph, node, 2);
     const ferry_heap *heap = device->base.heap;
     if (!w || !w->data || w->shape.rank != 4 || w->shape.dims[0] < 1 || w->shape.dims[1] < 1 ||
         w->shape.dims[1] > MOST_CHANNELS || w->shape.dims[2] < 1 || w->shape.dims[2] > 2 * MOST_PAIRS ||
         w->shape.dims[3] < 1)
-        return ferry_cpu_misfit(tactic, "weights that cannot be packed", err);
+        return ferry_misfit(tactic, "weights that cannot be packed", err);
     const int64_t lines = w->shape.dims[1] * w->shape.dims[2];
     const ferry_gemm_half_shape p = product_of(lines, w->shape.dims[3], w->shape.dims[0]);
     size_t bytes = 0;
     if (!ferry_gemm_half_packed_bytes(row, &p, &bytes))
-        return ferry_cpu_misfit(tactic, "weights that cannot be packed", err);
+        return ferry_misfit(tactic, "weights that cannot be packed", err);
     const float *weights = NULL, *bias = NULL;
     size_t weights_owned = 0, bias_owned = 0;
     char *packed = NULL;
-    ferry_status s = ferry_cpu_constant_f32(heap, w, &weights, &weights_owned, err);
-    if (s == FERRY_OK && b) s = ferry_cpu_constant_f32(heap, b, &bias, &bias_owned, err);
+    ferry_status s = ferry_constant_f32(heap, w, &weights, &weights_owned, err);
+    if (s == FERRY_OK && b) s = ferry_constant_f32(heap, b, &bias, &bias_owned, err);
     if (s == FERRY_OK) packed = ferry_heap_alloc_uninit(heap, bytes);
     if (s == FERRY_OK && !packed) s = ferry_fail_memory(err, "packed weights");
     if (s == FERRY_OK) s = pack_weights(heap, row, &p, (size_t)lines, weights, bias, packed, err);
-    ferry_cpu_constant_free(heap, weights, weights_owned);
-    ferry_cpu_constant_free(heap, bias, bias_owned);
+    ferry_constant_free(heap, weights, weights_owned);
+    ferry_constant_free(heap, bias, bias_owned);
     if (s != FERRY_OK) {
         ferry_heap_free(heap, packed, bytes);
         return s;
@@ -271,22 +271,22 @@ static ferry_status prepare(ferry_cpu_device *device, const ferry_region *region
                             const ferry_tensor_desc *in, const ferry_tensor_desc *out, const void *packed,
                             size_t packed_bytes, ferry_kernel **out_kernel, ferry_error *err)
 {
-    FERRY_TRY(ferry_cpu_check_border(region, tactic, in, out, err));
+    FERRY_TRY(ferry_region_check_border(region, tactic, in, out, err));
     conv_region c;
     ferry_conv_node node;
-    if (!find_conv(region, in, &c)) return ferry_cpu_misfit(tactic, "more than one input", err);
+    if (!find_conv(region, in, &c)) return ferry_misfit(tactic, "more than one input", err);
     FERRY_TRY(ferry_conv_node_read(device, &c.region, tactic, &c.x, out, &node, err));
     const ferry_conv_shape *s = &node.shape;
     const ferry_gemm_half_row *row = ferry_gemm_half_pick(device->isa, FERRY_BF16);
     if (!row || !is_planar(s) || node.residual.present || node.x.at != 0 || c.x.dtype != FERRY_BF16 ||
         out[0].dtype != FERRY_BF16 || !ferry_tensor_desc_is_dense(&node.x.desc, FERRY_LAYOUT_PLAIN))
-        return ferry_cpu_misfit(tactic, "not a convolution of few planes", err);
+        return ferry_misfit(tactic, "not a convolution of few planes", err);
     const size_t blocks = blocks_of(s, row->mr);
-    if (blocks == 0) return ferry_cpu_misfit(tactic, "windows too large", err);
+    if (blocks == 0) return ferry_misfit(tactic, "windows too large", err);
     const ferry_gemm_half_shape p = product_of(lines_of(s), s->window.kernel[2], s->c_out);
     size_t bytes = 0;
     if (!ferry_gemm_half_packed_bytes(row, &p, &bytes) || bytes != packed_bytes)
-        return ferry_cpu_misfit(tactic, "packed weights of another size", err);
+        return ferry_misfit(tactic, "packed weights of another size", err);
     planes_kernel *k = ferry_cpu_kernel_new(device, sizeof *k, run);
     if (!k) return ferry_fail_memory(err, "a convolution");
     k->row = row;
@@ -310,9 +310,9 @@ static ferry_node_id cast_before(const ferry_graph_view *view, const ferry_node 
     if (view->user_offsets[v + 1] - view->user_offsets[v] != 1 || x->is_output || x->producer == FERRY_NO_NODE)
         return FERRY_NO_NODE;
     const ferry_node *cast = &view->graph->nodes[x->producer];
-    return is_cast(cast) && ferry_cpu_is_plain_node(view, x->producer) &&
-                   ferry_cpu_value(view->graph, cast, 0)->dtype == FERRY_F32 &&
-                   !ferry_cpu_is_constant(view->graph, cast, 0)
+    return is_cast(cast) && ferry_node_is_plain(view, x->producer) &&
+                   ferry_node_value(view->graph, cast, 0)->dtype == FERRY_F32 &&
+                   !ferry_node_has_constant(view->graph, cast, 0)
                ? x->producer
                : FERRY_NO_NODE;
 }
@@ -328,15 +328,16 @@ static ferry_status offer(ferry_cpu_device *device, const ferry_graph_view *view
     ferry_conv_shape shape;
     if (!row || tail.adds || (!ferry_node_is(node, "Conv") && !ferry_node_is(node, "FusedConv")) ||
         !ferry_conv_node_is_offered(view, tail.nodes[0], &shape) || !is_planar(&shape) ||
-        blocks_of(&shape, row->mr) == 0 || ferry_cpu_value(g, node, 3))
+        blocks_of(&shape, row->mr) == 0 || ferry_node_value(g, node, 3))
         return FERRY_OK;
-    const ferry_value *x = ferry_cpu_value(g, node, 0), *y = ferry_cpu_result(g, node);
-    if (x->dtype != FERRY_BF16 || y->dtype != FERRY_BF16 || !ferry_cpu_is_float(ferry_cpu_value(g, node, 1)->dtype))
+    const ferry_value *x = ferry_node_value(g, node, 0), *y = ferry_node_result(g, node);
+    if (x->dtype != FERRY_BF16 || y->dtype != FERRY_BF16 ||
+        !ferry_dtype_widens_to_f32(ferry_node_value(g, node, 1)->dtype))
         return FERRY_OK;
     const ferry_gemm_half_shape p = product_of(lines_of(&shape), shape.window.kernel[2], shape.c_out);
     const double columns = (double)ferry_align_size(p.columns, row->vec);
     const double macs = (double)(shape.batch * shape.out_plane) * (double)(p.taps * p.kc) * columns + tail.macs;
-    const double bytes = ferry_cpu_bytes(x) + ferry_cpu_bytes(y) + tail.bytes;
+    const double bytes = ferry_value_bytes(x) + ferry_value_bytes(y) + tail.bytes;
     const double cost = ferry_cpu_cost_us(device, FERRY_BF16, macs, bytes);
     FERRY_TRY(ferry_tail_offer(sink, tactic_name, &tail, FERRY_LAYOUT_PLAIN, FERRY_LAYOUT_CHANNELS_LAST, cost, err));
     const ferry_node_id cast = cast_before(view, node);

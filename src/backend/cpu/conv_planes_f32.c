@@ -143,7 +143,7 @@ static ferry_status pack(ferry_cpu_device *device, const ferry_region *region, c
                          size_t *out_bytes, ferry_error *err)
 {
     const ferry_node *node = &region->graph->nodes[region->nodes[0]];
-    const ferry_value *w = ferry_cpu_value(region->graph, node, 1), *b = ferry_cpu_value(region->graph, node, 2);
+    const ferry_value *w = ferry_node_value(region->graph, node, 1), *b = ferry_node_value(region->graph, node, 2);
     const ferry_gemm_f32_row *row = ferry_gemm_f32_pick(device->isa);
     const ferry_heap *heap = device->base.heap;
     size_t k = 1, floats = 0;
@@ -151,12 +151,12 @@ static ferry_status pack(ferry_cpu_device *device, const ferry_region *region, c
     for (int32_t d = 1; fits && d < 4; d++)
         fits = w->shape.dims[d] > 0 && ferry_mul_size(k, (size_t)w->shape.dims[d], &k);
     if (!fits || !ferry_gemm_f32_packed_floats(row, k, (size_t)w->shape.dims[0], &floats))
-        return ferry_cpu_misfit(tactic, "weights that cannot be packed", err);
+        return ferry_misfit(tactic, "weights that cannot be packed", err);
     const float *weights = NULL, *bias = NULL;
     size_t weights_owned = 0, bias_owned = 0;
     float *packed = NULL;
-    ferry_status s = ferry_cpu_constant_f32(heap, w, &weights, &weights_owned, err);
-    if (s == FERRY_OK && b) s = ferry_cpu_constant_f32(heap, b, &bias, &bias_owned, err);
+    ferry_status s = ferry_constant_f32(heap, w, &weights, &weights_owned, err);
+    if (s == FERRY_OK && b) s = ferry_constant_f32(heap, b, &bias, &bias_owned, err);
     if (s == FERRY_OK) packed = ferry_heap_alloc_uninit(heap, floats * sizeof *packed);
     if (s == FERRY_OK && !packed) s = ferry_fail_memory(err, "packed weights");
     if (s == FERRY_OK) {
@@ -164,8 +164,8 @@ static ferry_status pack(ferry_cpu_device *device, const ferry_region *region, c
         *out_data = packed;
         *out_bytes = floats * sizeof *packed;
     }
-    ferry_cpu_constant_free(heap, weights, weights_owned);
-    ferry_cpu_constant_free(heap, bias, bias_owned);
+    ferry_constant_free(heap, weights, weights_owned);
+    ferry_constant_free(heap, bias, bias_owned);
     return s;
 }
 
@@ -179,13 +179,13 @@ static ferry_status prepare(ferry_cpu_device *device, const ferry_region *region
     const ferry_gemm_f32_row *row = ferry_gemm_f32_pick(device->isa);
     if (!is_planar(s) || node.residual.present || node.x.at < 0 || node.x.desc.dtype != FERRY_F32 ||
         out[0].dtype != FERRY_F32 || !ferry_tensor_desc_is_dense(&node.x.desc, FERRY_LAYOUT_PLAIN))
-        return ferry_cpu_misfit(tactic, "not a convolution of few planes of floats", err);
+        return ferry_misfit(tactic, "not a convolution of few planes of floats", err);
     size_t floats = 0, line_floats = 0;
     const int64_t columns = columns_at_once(s, row->mr, &line_floats);
-    if (columns == 0) return ferry_cpu_misfit(tactic, "windows too large", err);
+    if (columns == 0) return ferry_misfit(tactic, "windows too large", err);
     if (!ferry_gemm_f32_packed_floats(row, (size_t)(s->c_each * s->taps), (size_t)s->c_out, &floats) ||
         floats * sizeof(float) != packed_bytes)
-        return ferry_cpu_misfit(tactic, "packed weights of another size", err);
+        return ferry_misfit(tactic, "packed weights of another size", err);
     planes_kernel *k = ferry_cpu_kernel_new(device, sizeof *k, run);
     if (!k) return ferry_fail_memory(err, "a convolution");
     k->row = row;
@@ -211,14 +211,14 @@ static ferry_status offer(ferry_cpu_device *device, const ferry_graph_view *view
     size_t line_floats = 0;
     if ((!ferry_node_is(node, "Conv") && !ferry_node_is(node, "FusedConv")) || tail.adds ||
         !ferry_conv_node_is_offered(view, tail.nodes[0], &shape) || !is_planar(&shape) ||
-        columns_at_once(&shape, row->mr, &line_floats) == 0 || ferry_cpu_value(g, node, 3))
+        columns_at_once(&shape, row->mr, &line_floats) == 0 || ferry_node_value(g, node, 3))
         return FERRY_OK;
-    const ferry_value *x = ferry_cpu_value(g, node, 0), *w = ferry_cpu_value(g, node, 1);
-    const ferry_value *y = ferry_cpu_result(g, node);
-    if (!ferry_cpu_is_float(x->dtype) || !ferry_cpu_is_float(w->dtype)) return FERRY_OK;
+    const ferry_value *x = ferry_node_value(g, node, 0), *w = ferry_node_value(g, node, 1);
+    const ferry_value *y = ferry_node_result(g, node);
+    if (!ferry_dtype_widens_to_f32(x->dtype) || !ferry_dtype_widens_to_f32(w->dtype)) return FERRY_OK;
     const double columns = (double)ferry_align_size((size_t)shape.c_out, row->vec);
     const double macs = (double)(shape.batch * shape.out_plane) * (double)(shape.taps * shape.c_each) * columns;
-    const double bytes = ferry_cpu_bytes(x) * 2 + ferry_cpu_bytes(y) + tail.bytes;
+    const double bytes = ferry_value_bytes(x) * 2 + ferry_value_bytes(y) + tail.bytes;
     return ferry_tail_offer(sink, tactic_name, &tail, FERRY_LAYOUT_PLAIN, FERRY_LAYOUT_CHANNELS_LAST,
                             ferry_cpu_cost_us(device, FERRY_F32, macs + tail.macs, bytes), err);
 }

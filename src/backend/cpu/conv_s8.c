@@ -16,7 +16,7 @@ typedef struct conv_kernel {
     ferry_cpu_kernel base;
     ferry_product_s8 product;
     const char *packed; // borrowed
-    ferry_cpu_operand x, residual;
+    ferry_operand x, residual;
     int8_t *zeros; // owned: what a tap in the padding points to, zero points; NULL: the input is formed
     size_t zeros_bytes;
 } conv_kernel;
@@ -60,19 +60,19 @@ static ferry_status pack(ferry_cpu_device *device, const ferry_region *region, c
 {
     const ferry_graph *g = region->graph;
     const ferry_node *node = &g->nodes[region->nodes[0]];
-    const ferry_value *w = ferry_cpu_value(g, node, 1), *mult = ferry_cpu_value(g, node, 2);
-    const ferry_value *bias = ferry_cpu_value(g, node, 3);
+    const ferry_value *w = ferry_node_value(g, node, 1), *mult = ferry_node_value(g, node, 2);
+    const ferry_value *bias = ferry_node_value(g, node, 3);
     const ferry_gemm_s8_row *row = ferry_gemm_s8_pick(device->isa);
     const int64_t group = ferry_node_int(node, "group", 1);
     ferry_gemm_s8_shape shape;
     ferry_window window;
     size_t each = 0;
     if (!w || !w->data || w->dtype != FERRY_S8 || w->shape.rank < 3 || w->shape.rank > 5 ||
-        !ferry_cpu_is_vector(mult, w->shape.dims[0]) || !ferry_cpu_is_vector(bias, w->shape.dims[0]))
-        return ferry_cpu_misfit(tactic, "weights that cannot be packed", err);
+        !ferry_value_is_vector(mult, w->shape.dims[0]) || !ferry_value_is_vector(bias, w->shape.dims[0]))
+        return ferry_misfit(tactic, "weights that cannot be packed", err);
     FERRY_TRY(ferry_window_read(node, w->shape.rank - 2, w->shape.dims + 2, &window, err));
     if (!group_bytes(row, &window, w->shape.dims, group, &shape, &each))
-        return ferry_cpu_misfit(tactic, "weights that cannot be packed", err);
+        return ferry_misfit(tactic, "weights that cannot be packed", err);
     const size_t depth = shape.taps * shape.kc, channels = (size_t)w->shape.dims[1];
     const size_t taps = (size_t)(window.kernel[0] * window.kernel[1] * window.kernel[2]), full = depth / taps;
     const ferry_heap *heap = device->base.heap;
@@ -121,7 +121,7 @@ static ferry_status fill_kernel(conv_kernel *k, ferry_cpu_device *device, const 
     FERRY_TRY(ferry_conv_node_read_slices(device, region, tactic, in, out, &node, err));
     if (node.x.desc.dtype != FERRY_S8 || node.w.desc.dtype != FERRY_S8 || !s8_or_f32(out[0].dtype) ||
         (node.residual.present && !s8_or_f32(node.residual.desc.dtype)))
-        return ferry_cpu_misfit(tactic, "types it does not know", err);
+        return ferry_misfit(tactic, "types it does not know", err);
     k->x = node.x;
     k->residual = node.residual;
     p->finish = node.finish;
@@ -135,7 +135,7 @@ static ferry_status fill_kernel(conv_kernel *k, ferry_cpu_device *device, const 
     if (!ferry_product_s8_conv(p, &node.shape) ||
         !group_bytes(p->row, &node.shape.window, node.w.desc.dims, node.shape.group, &shape, &p->group_bytes) ||
         p->group_bytes * p->groups != packed_bytes)
-        return ferry_cpu_misfit(tactic, "packed weights of another size", err);
+        return ferry_misfit(tactic, "packed weights of another size", err);
     k->packed = packed;
     if (p->formed) {
         p->form.padding = (int8_t)x_zero;
@@ -174,11 +174,12 @@ static ferry_status offer(ferry_cpu_device *device, const ferry_graph_view *view
     if (!ferry_node_is(node, "QConv") || !ferry_conv_node_is_offered(view, tail.nodes[0], &shape) ||
         ferry_conv_is_depthwise(&shape) || !ferry_product_s8_conv(&product, &shape))
         return FERRY_OK;
-    const ferry_value *x = ferry_cpu_value(g, node, 0), *y = ferry_cpu_result(g, node);
+    const ferry_value *x = ferry_node_value(g, node, 0), *y = ferry_node_result(g, node);
     const size_t vec = product.row->vec, columns = (product.shape.columns + vec - 1) / vec * vec * product.groups;
     const double macs =
         (double)product.source.rows * (double)(product.source.taps * product.source.kc) * (double)columns;
-    const double bytes = ferry_cpu_bytes(x) + (double)(product.formed ? product.form.bytes : 0) + ferry_cpu_bytes(y);
+    const double bytes =
+        ferry_value_bytes(x) + (double)(product.formed ? product.form.bytes : 0) + ferry_value_bytes(y);
     tail.flags = FERRY_OFFER_READS_SLICES;
     // A table is looked up row by row in a slice: rows that do not fill a vector would cost more than a copy.
     if (tail.n_nodes == 1 || shape.c_out >= FERRY_LOOK_UP_ROW) tail.flags |= FERRY_OFFER_WRITES_SLICES;
@@ -186,7 +187,7 @@ static ferry_status offer(ferry_cpu_device *device, const ferry_graph_view *view
     FERRY_TRY(
         ferry_tail_offer(sink, tactic_name, &tail, FERRY_LAYOUT_CHANNELS_LAST, FERRY_LAYOUT_CHANNELS_LAST, cost, err));
     // A residual lies as the output does, so the input cannot differ from it.
-    if (shape.c_in >= 8 || ferry_cpu_value(g, node, 4)) return FERRY_OK;
+    if (shape.c_in >= 8 || ferry_node_value(g, node, 4)) return FERRY_OK;
     return ferry_tail_offer(sink, tactic_name, &tail, FERRY_LAYOUT_PLAIN, FERRY_LAYOUT_CHANNELS_LAST, cost, err);
 }
 

@@ -33,7 +33,7 @@ typedef struct transpose_kernel {
     size_t elem_bytes;
     ferry_transpose_filter filter;
     ferry_transpose_shape shape;
-    ferry_cpu_operand x;
+    ferry_operand x;
     const char *packed; // borrowed
     ferry_finish finish;
     ferry_unary_f32_loop act;           // for finished lines, instead of the finish; NULL: none
@@ -228,7 +228,7 @@ static ferry_status pack(ferry_cpu_device *device, const ferry_region *region, c
                          size_t *out_bytes, ferry_error *err)
 {
     const ferry_node *node = &region->graph->nodes[region->nodes[0]];
-    const ferry_value *w = ferry_cpu_value(region->graph, node, 1), *b = ferry_cpu_value(region->graph, node, 2);
+    const ferry_value *w = ferry_node_value(region->graph, node, 1), *b = ferry_node_value(region->graph, node, 2);
     const ferry_heap *heap = device->base.heap;
     ferry_transpose_product product;
     ferry_transpose_filter f;
@@ -240,12 +240,12 @@ static ferry_status pack(ferry_cpu_device *device, const ferry_region *region, c
         fits = phase_bytes(&product, device->isa, &f, p, &each, &bytes);
         deepest = depth > deepest ? depth : deepest;
     }
-    if (!fits) return ferry_cpu_misfit(tactic, "weights that cannot be packed", err);
+    if (!fits) return ferry_misfit(tactic, "weights that cannot be packed", err);
     const size_t room = deepest * (size_t)f.m_each + (size_t)f.m_each;
     const float *weights = NULL, *bias = NULL;
     size_t weights_owned = 0, bias_owned = 0;
-    ferry_status s = ferry_cpu_constant_f32(heap, w, &weights, &weights_owned, err);
-    if (s == FERRY_OK && b) s = ferry_cpu_constant_f32(heap, b, &bias, &bias_owned, err);
+    ferry_status s = ferry_constant_f32(heap, w, &weights, &weights_owned, err);
+    if (s == FERRY_OK && b) s = ferry_constant_f32(heap, b, &bias, &bias_owned, err);
     float *scratch = s == FERRY_OK ? ferry_heap_alloc_array(heap, room, sizeof *scratch) : NULL;
     char *packed = s == FERRY_OK ? ferry_heap_alloc_uninit(heap, bytes) : NULL;
     if (s == FERRY_OK && (!scratch || !packed)) s = ferry_fail_memory(err, "packed weights");
@@ -257,8 +257,8 @@ static ferry_status pack(ferry_cpu_device *device, const ferry_region *region, c
         ferry_heap_free(heap, packed, bytes);
     }
     ferry_heap_free(heap, scratch, room * sizeof *scratch);
-    ferry_cpu_constant_free(heap, weights, weights_owned);
-    ferry_cpu_constant_free(heap, bias, bias_owned);
+    ferry_constant_free(heap, weights, weights_owned);
+    ferry_constant_free(heap, bias, bias_owned);
     return s;
 }
 
@@ -282,12 +282,12 @@ static ferry_status fill_kernel(transpose_kernel *k, ferry_cpu_device *device, c
                                 const char *tactic, const ferry_tensor_desc *in, const ferry_tensor_desc *y,
                                 size_t packed_bytes, ferry_error *err)
 {
-    ferry_cpu_operand residual = {.at = -1};
+    ferry_operand residual = {.at = -1};
     k->finish = (ferry_finish){.low = -INFINITY, .high = INFINITY, .r_mult = 1};
     FERRY_TRY(ferry_tail_read(device, region, tactic, in, y, &k->finish, &residual, err));
-    if (residual.present) return ferry_cpu_misfit(tactic, "a residual", err);
+    if (residual.present) return ferry_misfit(tactic, "a residual", err);
     if (!pick_product(device, tactic, &k->product))
-        return ferry_cpu_misfit(tactic, "no kernel for this instruction set", err);
+        return ferry_misfit(tactic, "no kernel for this instruction set", err);
     k->isa = device->isa;
     k->elem_bytes = ferry_dtype_bytes(k->product.dtype);
     if (k->finish.kind == FERRY_FINISH_LOOP) { // lines have whole vectors, and tiles of few columns don't
@@ -296,16 +296,16 @@ static ferry_status fill_kernel(transpose_kernel *k, ferry_cpu_device *device, c
         if (k->product.dtype == FERRY_BF16) k->narrow = ferry_loops_half_pick(device->isa, FERRY_BF16);
     }
     const ferry_node *node = &region->graph->nodes[region->nodes[0]];
-    const ferry_cpu_operand w = ferry_cpu_input(region, in, 1);
+    const ferry_operand w = ferry_operand_of(region, in, 1);
     size_t bytes = 0, end = 0;
-    k->x = ferry_cpu_input(region, in, 0);
+    k->x = ferry_operand_of(region, in, 0);
     if (!k->x.present || !w.data || k->x.desc.dtype != k->product.dtype || y->dtype != k->product.dtype ||
         !ferry_tensor_desc_is_dense(&k->x.desc, FERRY_LAYOUT_CHANNELS_LAST) ||
         !ferry_tensor_desc_is_dense(y, FERRY_LAYOUT_CHANNELS_LAST) || !ferry_tensor_desc_bytes(&k->x.desc, &bytes) ||
         !ferry_tensor_desc_bytes(y, &bytes) ||
         !ferry_transpose_filter_read(node, w.desc.rank, w.desc.dims, &k->filter) ||
         !ferry_transpose_shape_read(node, &k->filter, &k->x.desc, y, &k->shape))
-        return ferry_cpu_misfit(tactic, "input, weights and output that do not fit together", err);
+        return ferry_misfit(tactic, "input, weights and output that do not fit together", err);
     k->n_phases = ferry_transpose_phase_count(&k->filter);
     k->phases = ferry_heap_alloc_array(device->base.heap, k->n_phases, sizeof *k->phases);
     k->zeros_bytes = (size_t)k->filter.c_each * k->elem_bytes;
@@ -313,8 +313,8 @@ static ferry_status fill_kernel(transpose_kernel *k, ferry_cpu_device *device, c
     if (!k->phases || !k->zeros) return ferry_fail_memory(err, "a transposed convolution");
     for (size_t i = 0; i < k->n_phases; i++)
         if (!fill_phase(k, i, &k->phases[i], &end))
-            return ferry_cpu_misfit(tactic, "a filter of more taps than it can take", err);
-    return end == packed_bytes ? FERRY_OK : ferry_cpu_misfit(tactic, "packed weights of another size", err);
+            return ferry_misfit(tactic, "a filter of more taps than it can take", err);
+    return end == packed_bytes ? FERRY_OK : ferry_misfit(tactic, "packed weights of another size", err);
 }
 
 static ferry_status prepare(ferry_cpu_device *device, const ferry_region *region, const char *tactic,
@@ -338,19 +338,19 @@ static ferry_status offer(ferry_cpu_device *device, const char *tactic, const fe
     const ferry_node *node = &g->nodes[tail.nodes[0]];
     ferry_transpose_product product;
     if (!pick_product(device, tactic, &product)) return FERRY_OK;
-    if (!ferry_node_is(node, "ConvTranspose") || tail.adds || !ferry_cpu_is_plain_node(view, tail.nodes[0]) ||
-        ferry_cpu_is_constant(g, node, 0) || !ferry_cpu_is_constant(g, node, 1) ||
-        (ferry_cpu_value(g, node, 2) && !ferry_cpu_is_constant(g, node, 2)))
+    if (!ferry_node_is(node, "ConvTranspose") || tail.adds || !ferry_node_is_plain(view, tail.nodes[0]) ||
+        ferry_node_has_constant(g, node, 0) || !ferry_node_has_constant(g, node, 1) ||
+        (ferry_node_value(g, node, 2) && !ferry_node_has_constant(g, node, 2)))
         return FERRY_OK;
-    const ferry_value *x = ferry_cpu_value(g, node, 0), *w = ferry_cpu_value(g, node, 1);
-    const ferry_value *y = ferry_cpu_result(g, node);
-    const ferry_tensor_desc in = ferry_cpu_describe(x, FERRY_LAYOUT_CHANNELS_LAST);
-    const ferry_tensor_desc out = ferry_cpu_describe(y, FERRY_LAYOUT_CHANNELS_LAST);
+    const ferry_value *x = ferry_node_value(g, node, 0), *w = ferry_node_value(g, node, 1);
+    const ferry_value *y = ferry_node_result(g, node);
+    const ferry_tensor_desc in = ferry_value_describe(x, FERRY_LAYOUT_CHANNELS_LAST);
+    const ferry_tensor_desc out = ferry_value_describe(y, FERRY_LAYOUT_CHANNELS_LAST);
     ferry_transpose_filter f;
     ferry_transpose_shape shape;
-    const bool typed =
-        product.dtype == FERRY_BF16 ? x->dtype == FERRY_BF16 && y->dtype == FERRY_BF16 : ferry_cpu_is_float(x->dtype);
-    if (!typed || !ferry_cpu_is_float(w->dtype) ||
+    const bool typed = product.dtype == FERRY_BF16 ? x->dtype == FERRY_BF16 && y->dtype == FERRY_BF16
+                                                   : ferry_dtype_widens_to_f32(x->dtype);
+    if (!typed || !ferry_dtype_widens_to_f32(w->dtype) ||
         !ferry_transpose_filter_read(node, w->shape.rank, w->shape.dims, &f) ||
         !ferry_transpose_shape_read(node, &f, &in, &out, &shape))
         return FERRY_OK;
@@ -362,8 +362,8 @@ static ferry_status offer(ferry_cpu_device *device, const char *tactic, const fe
     }
     // A panel that is not full costs as much as a full one.
     const size_t padded = ((size_t)f.m_each + product.vec - 1) / product.vec * product.vec;
-    macs *= ferry_cpu_elements(y) * (double)padded / (double)f.m_each;
-    const double bytes = ferry_cpu_bytes(x) + ferry_cpu_bytes(w) + ferry_cpu_bytes(y);
+    macs *= ferry_value_elements(y) * (double)padded / (double)f.m_each;
+    const double bytes = ferry_value_bytes(x) + ferry_value_bytes(w) + ferry_value_bytes(y);
     return ferry_tail_offer(sink, tactic, &tail, FERRY_LAYOUT_CHANNELS_LAST, FERRY_LAYOUT_CHANNELS_LAST,
                             ferry_cpu_cost_us(device, product.dtype, macs + tail.macs, bytes), err);
 }

@@ -27,7 +27,7 @@ typedef struct winograd_kernel {
     ferry_cpu_kernel base;
     ferry_winograd_product product;
     const float *packed; // borrowed
-    ferry_cpu_operand x, residual;
+    ferry_operand x, residual;
     void *zeros; // owned
     size_t zeros_bytes;
 } winograd_kernel;
@@ -72,21 +72,21 @@ static ferry_status pack(ferry_cpu_device *device, const ferry_region *region, c
                          size_t *out_bytes, ferry_error *err)
 {
     const ferry_node *node = &region->graph->nodes[region->nodes[0]];
-    const ferry_value *w = ferry_cpu_value(region->graph, node, 1), *b = ferry_cpu_value(region->graph, node, 2);
+    const ferry_value *w = ferry_node_value(region->graph, node, 1), *b = ferry_node_value(region->graph, node, 2);
     const ferry_gemm_f32_row *gemm = ferry_gemm_f32_pick(device->isa);
     const ferry_heap *heap = device->base.heap;
     const size_t m = variant_of(tactic)->m;
     size_t floats = 0;
     if (!w || !w->data || w->shape.rank != 4 || w->shape.dims[2] != 3 || w->shape.dims[3] != 3 ||
         !ferry_winograd_packed_floats(gemm, m, (size_t)w->shape.dims[1], (size_t)w->shape.dims[0], &floats))
-        return ferry_cpu_misfit(tactic, "weights that cannot be packed", err);
+        return ferry_misfit(tactic, "weights that cannot be packed", err);
     const size_t c_out = (size_t)w->shape.dims[0], c_in = (size_t)w->shape.dims[1];
     const size_t scratch_floats = ferry_winograd_pack_scratch(gemm, m, c_in);
     const float *weights = NULL, *bias = NULL;
     size_t weights_owned = 0, bias_owned = 0;
     float *packed = NULL, *scratch = NULL;
-    ferry_status s = ferry_cpu_constant_f32(heap, w, &weights, &weights_owned, err);
-    if (s == FERRY_OK && b) s = ferry_cpu_constant_f32(heap, b, &bias, &bias_owned, err);
+    ferry_status s = ferry_constant_f32(heap, w, &weights, &weights_owned, err);
+    if (s == FERRY_OK && b) s = ferry_constant_f32(heap, b, &bias, &bias_owned, err);
     if (s == FERRY_OK) {
         packed = ferry_heap_alloc_uninit(heap, floats * sizeof *packed);
         scratch = ferry_heap_alloc_array(heap, scratch_floats, sizeof *scratch);
@@ -94,8 +94,8 @@ static ferry_status pack(ferry_cpu_device *device, const ferry_region *region, c
     }
     if (s == FERRY_OK) ferry_winograd_pack(gemm, m, c_in, c_out, weights, bias, scratch, packed);
     ferry_heap_free(heap, scratch, scratch_floats * sizeof *scratch);
-    ferry_cpu_constant_free(heap, weights, weights_owned);
-    ferry_cpu_constant_free(heap, bias, bias_owned);
+    ferry_constant_free(heap, weights, weights_owned);
+    ferry_constant_free(heap, bias, bias_owned);
     if (s != FERRY_OK) {
         ferry_heap_free(heap, packed, floats * sizeof *packed);
         return s;
@@ -115,9 +115,9 @@ static ferry_status fill_kernel(winograd_kernel *k, ferry_cpu_device *device, co
     FERRY_TRY(ferry_conv_node_read_slices(device, region, tactic, in, out, &node, err));
     if (node.x.desc.dtype != v->dtype || out[0].dtype != v->dtype ||
         (node.residual.present && node.residual.desc.dtype != v->dtype))
-        return ferry_cpu_misfit(tactic, "tensors of another type", err);
-    if (!node.x_channels_last) return ferry_cpu_misfit(tactic, "an input without channels last", err);
-    if (!ferry_winograd_suits(&node.shape)) return ferry_cpu_misfit(tactic, "another window than 3x3", err);
+        return ferry_misfit(tactic, "tensors of another type", err);
+    if (!node.x_channels_last) return ferry_misfit(tactic, "an input without channels last", err);
+    if (!ferry_winograd_suits(&node.shape)) return ferry_misfit(tactic, "another window than 3x3", err);
     *p = (ferry_winograd_product){.row = v->pick(device->isa),
                                   .gemm = ferry_gemm_f32_pick(device->isa),
                                   .m = v->m,
@@ -127,11 +127,11 @@ static ferry_status fill_kernel(winograd_kernel *k, ferry_cpu_device *device, co
                                   .shape = node.shape,
                                   .finish = node.finish};
     size_t floats = 0;
-    if (!p->row) return ferry_cpu_misfit(tactic, "a CPU without its instructions", err);
-    if (!ferry_winograd_product_plan(p)) return ferry_cpu_misfit(tactic, "an input too large", err);
+    if (!p->row) return ferry_misfit(tactic, "a CPU without its instructions", err);
+    if (!ferry_winograd_product_plan(p)) return ferry_misfit(tactic, "an input too large", err);
     if (!ferry_winograd_packed_floats(p->gemm, p->m, (size_t)node.shape.c_in, (size_t)node.shape.c_out, &floats) ||
         floats * sizeof(float) != packed_bytes)
-        return ferry_cpu_misfit(tactic, "packed weights of another size", err);
+        return ferry_misfit(tactic, "packed weights of another size", err);
     k->packed = packed;
     k->x = node.x;
     k->residual = node.residual;
@@ -170,9 +170,9 @@ static double cost_us(const ferry_cpu_device *device, const ferry_winograd_produ
 // Tensors that the kernels for bf16 take as they are.
 static bool is_bf16(const ferry_graph *g, const ferry_node *node, ferry_node_id last)
 {
-    const ferry_value *r = ferry_cpu_value(g, node, 3);
-    return ferry_cpu_value(g, node, 0)->dtype == FERRY_BF16 && (!r || r->dtype == FERRY_BF16) &&
-           ferry_cpu_result(g, &g->nodes[last])->dtype == FERRY_BF16;
+    const ferry_value *r = ferry_node_value(g, node, 3);
+    return ferry_node_value(g, node, 0)->dtype == FERRY_BF16 && (!r || r->dtype == FERRY_BF16) &&
+           ferry_node_result(g, &g->nodes[last])->dtype == FERRY_BF16;
 }
 
 static ferry_status offer(ferry_cpu_device *device, const ferry_graph_view *view, ferry_node_id root, ferry_dtype dtype,
@@ -185,12 +185,13 @@ static ferry_status offer(ferry_cpu_device *device, const ferry_graph_view *view
     ferry_winograd_product p = {.gemm = ferry_gemm_f32_pick(device->isa), .elem_bytes = ferry_dtype_bytes(dtype)};
     if (!ferry_node_is(node, "Conv") && !ferry_node_is(node, "FusedConv")) return FERRY_OK;
     if (!ferry_conv_node_is_offered(view, tail.nodes[0], &p.shape) || !ferry_winograd_suits(&p.shape)) return FERRY_OK;
-    const ferry_value *w = ferry_cpu_value(g, node, 1);
-    if (!ferry_cpu_is_float(ferry_cpu_value(g, node, 0)->dtype) || !ferry_cpu_is_float(w->dtype) || p.shape.c_in < 8)
+    const ferry_value *w = ferry_node_value(g, node, 1);
+    if (!ferry_dtype_widens_to_f32(ferry_node_value(g, node, 0)->dtype) || !ferry_dtype_widens_to_f32(w->dtype) ||
+        p.shape.c_in < 8)
         return FERRY_OK;
     const bool native = ferry_winograd_bf16_pick(device->isa) && is_bf16(g, node, root);
     if (native != (dtype == FERRY_BF16)) return FERRY_OK;
-    const size_t own_bytes = (size_t)ferry_cpu_bytes(w);
+    const size_t own_bytes = (size_t)ferry_value_bytes(w);
     for (size_t i = 0; i < FERRY_COUNT_OF(variants); i++) {
         const variant *v = &variants[i];
         size_t floats = 0;

@@ -7,8 +7,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "backend/cpu/conv_shape.h"
 #include "backend/cpu/finish.h"
+#include "backend/reading/conv_shape.h"
 
 /// Most lines of a window.
 #define FERRY_DEPTHWISE_LINES 16

@@ -44,20 +44,20 @@ ferry_status ferry_depthwise_pack(ferry_cpu_device *device, const ferry_region *
                                   ferry_error *err)
 {
     const ferry_node *node = &region->graph->nodes[region->nodes[0]];
-    const ferry_value *w = ferry_cpu_value(region->graph, node, 1), *b = ferry_cpu_value(region->graph, node, 2);
+    const ferry_value *w = ferry_node_value(region->graph, node, 1), *b = ferry_node_value(region->graph, node, 2);
     const ferry_heap *heap = device->base.heap;
     size_t padded = 0, floats = 0;
     if (!w || !w->data || w->shape.rank < 3 ||
         !ferry_depthwise_packed_floats(packing, w->shape.dims, w->shape.rank, &padded, &floats))
-        return ferry_cpu_misfit(tactic, "weights that cannot be packed", err);
+        return ferry_misfit(tactic, "weights that cannot be packed", err);
     const size_t channels = (size_t)w->shape.dims[0];
     size_t taps = 1;
     for (int32_t d = 2; d < w->shape.rank; d++) taps *= (size_t)w->shape.dims[d];
     const float *weights = NULL, *bias = NULL;
     size_t weights_owned = 0, bias_owned = 0;
     float *packed = NULL;
-    ferry_status s = ferry_cpu_constant_f32(heap, w, &weights, &weights_owned, err);
-    if (s == FERRY_OK && b) s = ferry_cpu_constant_f32(heap, b, &bias, &bias_owned, err);
+    ferry_status s = ferry_constant_f32(heap, w, &weights, &weights_owned, err);
+    if (s == FERRY_OK && b) s = ferry_constant_f32(heap, b, &bias, &bias_owned, err);
     if (s == FERRY_OK) packed = ferry_heap_alloc(heap, floats * sizeof *packed);
     if (s == FERRY_OK && !packed) s = ferry_fail_memory(err, "packed weights");
     for (size_t c = 0; s == FERRY_OK && c < channels; c++) {
@@ -68,8 +68,8 @@ ferry_status ferry_depthwise_pack(ferry_cpu_device *device, const ferry_region *
         else
             pack_f32(weights + c * taps, taps, padded, packed + place);
     }
-    ferry_cpu_constant_free(heap, weights, weights_owned);
-    ferry_cpu_constant_free(heap, bias, bias_owned);
+    ferry_constant_free(heap, weights, weights_owned);
+    ferry_constant_free(heap, bias, bias_owned);
     if (s != FERRY_OK) return s;
     *out_data = packed;
     *out_bytes = floats * sizeof *packed;

@@ -4,9 +4,9 @@
 #ifndef FERRY_SRC_BACKEND_CPU_DEPTHWISE_QUADS_WALK_S8_H_
 #define FERRY_SRC_BACKEND_CPU_DEPTHWISE_QUADS_WALK_S8_H_
 
-#include "backend/cpu/conv_shape.h"
 #include "backend/cpu/depthwise_quads_s8.h"
 #include "backend/cpu/elementwise_s8.h"
+#include "backend/reading/conv_shape.h"
 #include "base/thread_pool.h"
 
 #define FERRY_DEPTHWISE_QUADS_LEAST 8 // output columns that quads must be able to hold

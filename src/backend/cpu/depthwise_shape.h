@@ -4,8 +4,8 @@
 #ifndef FERRY_SRC_BACKEND_CPU_DEPTHWISE_SHAPE_H_
 #define FERRY_SRC_BACKEND_CPU_DEPTHWISE_SHAPE_H_
 
-#include "backend/cpu/conv_shape.h"
 #include "backend/cpu/depthwise_f32.h"
+#include "backend/reading/conv_shape.h"
 
 /// Most taps of a window: a list of them lies on the stack of each task.
 #define FERRY_DEPTHWISE_TAPS 1024

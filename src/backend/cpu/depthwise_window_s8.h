@@ -4,9 +4,9 @@
 #ifndef FERRY_SRC_BACKEND_CPU_DEPTHWISE_WINDOW_S8_H_
 #define FERRY_SRC_BACKEND_CPU_DEPTHWISE_WINDOW_S8_H_
 
-#include "backend/cpu/conv_shape.h"
 #include "backend/cpu/depthwise_lines_s8.h"
 #include "backend/cpu/elementwise_s8.h"
+#include "backend/reading/conv_shape.h"
 #include "base/thread_pool.h"
 
 #define FERRY_DEPTHWISE_WINDOW_LEAST 8 // columns that a window must be able to hold beside those that they reach

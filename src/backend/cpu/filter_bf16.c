@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "backend/cpu/conv_pointers.h"
 #include "backend/cpu/filter_bf16.h"
 
 #include <string.h>

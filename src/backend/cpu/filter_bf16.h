@@ -5,9 +5,9 @@
 #ifndef FERRY_SRC_BACKEND_CPU_FILTER_BF16_H_
 #define FERRY_SRC_BACKEND_CPU_FILTER_BF16_H_
 
-#include "backend/cpu/conv_shape.h"
 #include "backend/cpu/depthwise_pairs_bf16.h"
 #include "backend/cpu/gemm_half.h"
+#include "backend/reading/conv_shape.h"
 #include "base/thread_pool.h"
 
 /// The pointwise convolution before.

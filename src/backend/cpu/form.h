@@ -4,9 +4,9 @@
 #ifndef FERRY_SRC_BACKEND_CPU_FORM_H_
 #define FERRY_SRC_BACKEND_CPU_FORM_H_
 
-#include "backend/cpu/conv_shape.h"
 #include "backend/cpu/elementwise_s8.h"
 #include "backend/cpu/gemm_s8.h"
+#include "backend/reading/conv_shape.h"
 #include "base/thread_pool.h"
 
 typedef enum ferry_form_type {

@@ -107,8 +107,8 @@ static ferry_status run(const ferry_cpu_kernel *kernel, const ferry_cpu_run *r, 
 static void deinit(ferry_cpu_kernel *kernel)
 {
     norm_kernel *k = (norm_kernel *)kernel;
-    ferry_cpu_constant_free(kernel->base.device->heap, k->norm.scale, k->scale_owned);
-    ferry_cpu_constant_free(kernel->base.device->heap, k->norm.bias, k->bias_owned);
+    ferry_constant_free(kernel->base.device->heap, k->norm.scale, k->scale_owned);
+    ferry_constant_free(kernel->base.device->heap, k->norm.bias, k->bias_owned);
 }
 
 static bool owns(const char *tactic)
@@ -120,8 +120,8 @@ static bool owns(const char *tactic)
 
 static bool is_cast(const ferry_graph *g, const ferry_node *node, ferry_dtype from, ferry_dtype to)
 {
-    return ferry_node_is(node, "Cast") && node->n_inputs == 1 && ferry_cpu_value(g, node, 0)->dtype == from &&
-           ferry_cpu_result(g, node)->dtype == to;
+    return ferry_node_is(node, "Cast") && node->n_inputs == 1 && ferry_node_value(g, node, 0)->dtype == from &&
+           ferry_node_result(g, node)->dtype == to;
 }
 
 // By operators and links; sizes are the caller's affair.
@@ -132,7 +132,7 @@ static bool read_chain(const ferry_graph *g, const ferry_node_id *nodes, int32_t
     if (n < 1 || n > MOST_NODES) return false;
     for (int32_t k = 0; k < n; k++) {
         const ferry_node *node = &g->nodes[nodes[k]];
-        if (node->n_inputs < 1 || node->n_outputs < 1 || !ferry_cpu_value(g, node, 0) ||
+        if (node->n_inputs < 1 || node->n_outputs < 1 || !ferry_node_value(g, node, 0) ||
             (k > 0 && node->inputs[0] != g->nodes[nodes[k - 1]].outputs[0]))
             return false;
     }
@@ -156,9 +156,10 @@ static bool read_width(const ferry_graph *g, const ferry_node *norm, int32_t ran
     for (int32_t d = axis; d < rank; d++)
         if (dims[d] < 1 || !ferry_mul_size(*out, (size_t)dims[d], out)) return false;
     for (int32_t i = 1; i < 3; i++) {
-        const ferry_value *v = ferry_cpu_value(g, norm, i);
+        const ferry_value *v = ferry_node_value(g, norm, i);
         if (!v && i == 2) continue;
-        if (!v || !ferry_value_is_constant(v) || !ferry_cpu_is_float(v->dtype) || ferry_cpu_elements(v) != (double)*out)
+        if (!v || !ferry_value_is_constant(v) || !ferry_dtype_widens_to_f32(v->dtype) ||
+            ferry_value_elements(v) != (double)*out)
             return false;
     }
     return true;
@@ -183,11 +184,11 @@ static ferry_status fill_kernel(norm_kernel *k, ferry_cpu_device *device, const 
         !read_width(g, c.norm, x->rank, x->dims, &k->norm.n) || !ferry_tensor_desc_same_dims(x, y) ||
         !ferry_tensor_desc_is_dense(x, FERRY_LAYOUT_PLAIN) || !ferry_tensor_desc_is_dense(y, FERRY_LAYOUT_PLAIN) ||
         !ferry_tensor_desc_bytes(x, &bytes))
-        return ferry_cpu_misfit(tactic_name, "not a normalisation of dense rows", err);
+        return ferry_misfit(tactic_name, "not a normalisation of dense rows", err);
     const bool x_fits = c.dequantise ? x->dtype == FERRY_S8 : x->dtype == FERRY_F32 || x->dtype == FERRY_BF16;
     const bool y_fits = c.quantise ? y->dtype == FERRY_S8 : y->dtype == FERRY_F32 || y->dtype == FERRY_BF16;
     if (!x_fits || !y_fits || k->norm.n > SIZE_MAX / 64)
-        return ferry_cpu_misfit(tactic_name, "types that it does not know", err);
+        return ferry_misfit(tactic_name, "types that it does not know", err);
     k->row = ferry_norm_pick(device->isa);
     k->bf16 = ferry_loops_half_pick(device->isa, FERRY_BF16);
     k->s8 = ferry_elementwise_s8_pick(device->isa);
@@ -198,10 +199,10 @@ static ferry_status fill_kernel(norm_kernel *k, ferry_cpu_device *device, const 
     k->parts = ferry_processor_count() < MOST_PARTS ? ferry_processor_count() : MOST_PARTS;
     k->part_bytes = ferry_align_size(k->norm.n, ALIGN) * (sizeof(float) + sizeof(uint16_t));
     if (!ferry_mul_size(k->part_bytes, k->parts, &k->base.base.workspace_bytes))
-        return ferry_cpu_misfit(tactic_name, "rows too long", err);
-    FERRY_TRY(ferry_cpu_constant_f32(heap, ferry_cpu_value(g, c.norm, 1), &k->norm.scale, &k->scale_owned, err));
-    if (!ferry_cpu_value(g, c.norm, 2)) return FERRY_OK;
-    return ferry_cpu_constant_f32(heap, ferry_cpu_value(g, c.norm, 2), &k->norm.bias, &k->bias_owned, err);
+        return ferry_misfit(tactic_name, "rows too long", err);
+    FERRY_TRY(ferry_constant_f32(heap, ferry_node_value(g, c.norm, 1), &k->norm.scale, &k->scale_owned, err));
+    if (!ferry_node_value(g, c.norm, 2)) return FERRY_OK;
+    return ferry_constant_f32(heap, ferry_node_value(g, c.norm, 2), &k->norm.bias, &k->bias_owned, err);
 }
 
 static ferry_status prepare(ferry_cpu_device *device, const ferry_region *region, const char *tactic,
@@ -210,8 +211,8 @@ static ferry_status prepare(ferry_cpu_device *device, const ferry_region *region
 {
     (void)packed;
     (void)packed_bytes;
-    FERRY_TRY(ferry_cpu_check_border(region, tactic, in, out, err));
-    if (region->n_inputs != 1) return ferry_cpu_misfit(tactic, "several inputs", err);
+    FERRY_TRY(ferry_region_check_border(region, tactic, in, out, err));
+    if (region->n_inputs != 1) return ferry_misfit(tactic, "several inputs", err);
     norm_kernel *k = ferry_cpu_kernel_new(device, sizeof *k, run);
     if (!k) return ferry_fail_memory(err, "a normalisation");
     k->base.deinit = deinit;
@@ -252,24 +253,24 @@ static ferry_status offer_chain(ferry_cpu_device *device, const ferry_graph_view
     size_t width = 0;
     if (!read_chain(g, nodes, n, &c) || !read_scales(g, &c, &scales[0], &scales[1])) return FERRY_OK;
     for (int32_t i = 0; i < n; i++)
-        if (!ferry_cpu_is_plain_node(view, nodes[i])) return FERRY_OK;
-    const ferry_value *x = ferry_cpu_value(g, &g->nodes[nodes[0]], 0),
-                      *y = ferry_cpu_result(g, &g->nodes[nodes[n - 1]]);
-    const ferry_value *in = ferry_cpu_value(g, c.norm, 0), *out = ferry_cpu_result(g, c.norm);
+        if (!ferry_node_is_plain(view, nodes[i])) return FERRY_OK;
+    const ferry_value *x = ferry_node_value(g, &g->nodes[nodes[0]], 0),
+                      *y = ferry_node_result(g, &g->nodes[nodes[n - 1]]);
+    const ferry_value *in = ferry_node_value(g, c.norm, 0), *out = ferry_node_result(g, c.norm);
     if (ferry_value_is_constant(x) || !read_width(g, c.norm, in->shape.rank, in->shape.dims, &width) ||
-        in->dtype != out->dtype || (c.dequantise ? x->dtype != FERRY_S8 : !ferry_cpu_is_float(x->dtype)) ||
-        (c.quantise ? y->dtype != FERRY_S8 : !ferry_cpu_is_float(y->dtype)))
+        in->dtype != out->dtype || (c.dequantise ? x->dtype != FERRY_S8 : !ferry_dtype_widens_to_f32(x->dtype)) ||
+        (c.quantise ? y->dtype != FERRY_S8 : !ferry_dtype_widens_to_f32(y->dtype)))
         return FERRY_OK;
-    const double macs = ferry_cpu_elements(x) * (4 + (c.dequantise ? 1 : 0) + (c.quantise ? 8 : 0));
-    const ferry_offer offer = {.tactic = tactic_name,
-                               .nodes = nodes,
-                               .n_nodes = n,
-                               .in_layout = FERRY_LAYOUT_PLAIN,
-                               .out_layout = FERRY_LAYOUT_PLAIN,
-                               .flags = x->dtype == y->dtype ? FERRY_OFFER_IN_PLACE : 0,
-                               .cost_us =
-                                   ferry_cpu_cost_us(device, FERRY_F32, macs, ferry_cpu_bytes(x) + ferry_cpu_bytes(y)) +
-                                   ferry_cpu_elements(x) / (double)width * 1e-2};
+    const double macs = ferry_value_elements(x) * (4 + (c.dequantise ? 1 : 0) + (c.quantise ? 8 : 0));
+    const ferry_offer offer = {
+        .tactic = tactic_name,
+        .nodes = nodes,
+        .n_nodes = n,
+        .in_layout = FERRY_LAYOUT_PLAIN,
+        .out_layout = FERRY_LAYOUT_PLAIN,
+        .flags = x->dtype == y->dtype ? FERRY_OFFER_IN_PLACE : 0,
+        .cost_us = ferry_cpu_cost_us(device, FERRY_F32, macs, ferry_value_bytes(x) + ferry_value_bytes(y)) +
+                   ferry_value_elements(x) / (double)width * 1e-2};
     return sink->take(sink->user, &offer, err);
 }
 

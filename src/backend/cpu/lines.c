@@ -18,7 +18,7 @@ typedef struct lines_kernel {
     const ferry_lines_row *row;
     ferry_lines_kind kind;
     ferry_lines_view view;
-    ferry_cpu_operand x;
+    ferry_operand x;
     const float *scale, *bias; // of normalisations; perhaps owned
     size_t scale_owned, bias_owned, channels;
     double *mean; // owned: of BatchNormalization, [channels], then as many variances
@@ -200,8 +200,8 @@ static ferry_status run(const ferry_cpu_kernel *kernel, const ferry_cpu_run *r, 
 static void deinit(ferry_cpu_kernel *kernel)
 {
     lines_kernel *k = (lines_kernel *)kernel;
-    ferry_cpu_constant_free(kernel->base.device->heap, k->scale, k->scale_owned);
-    ferry_cpu_constant_free(kernel->base.device->heap, k->bias, k->bias_owned);
+    ferry_constant_free(kernel->base.device->heap, k->scale, k->scale_owned);
+    ferry_constant_free(kernel->base.device->heap, k->bias, k->bias_owned);
     ferry_heap_free(kernel->base.device->heap, k->mean, 2 * k->channels * sizeof *k->mean);
 }
 
@@ -216,20 +216,20 @@ static ferry_status fill_kernel(lines_kernel *k, ferry_cpu_device *device, const
 {
     const ferry_graph *g = region->graph;
     const ferry_node *node = &g->nodes[region->nodes[0]];
-    k->x = ferry_cpu_input(region, in, 0);
+    k->x = ferry_operand_of(region, in, 0);
     if (!k->x.present || k->x.desc.dtype != FERRY_F32 || !ferry_tensor_desc_is_dense(&k->x.desc, k->x.desc.layout) ||
         !ferry_tensor_desc_is_dense(y, y->layout) || !ferry_lines_read(g, node, &k->x.desc, y, &k->view))
-        return ferry_cpu_misfit(tactic, "a node that it does not know", err);
+        return ferry_misfit(tactic, "a node that it does not know", err);
     k->row = ferry_lines_pick(device->isa);
     k->kind = ferry_lines_find(node)->kind;
     k->epsilon = (double)ferry_node_float(node, "epsilon", 1e-5f);
     k->last_index = ferry_node_int(node, "select_last_index", 0) != 0;
     k->channels = k->x.desc.rank > 1 ? (size_t)k->x.desc.dims[1] : 1;
     if (k->kind != FERRY_LINES_INSTANCE_NORM && k->kind != FERRY_LINES_BATCH_NORM) return FERRY_OK;
-    FERRY_TRY(ferry_cpu_constant_f32(device->base.heap, ferry_cpu_value(g, node, 1), &k->scale, &k->scale_owned, err));
+    FERRY_TRY(ferry_constant_f32(device->base.heap, ferry_node_value(g, node, 1), &k->scale, &k->scale_owned, err));
     if (k->kind == FERRY_LINES_BATCH_NORM) {
-        const ferry_tensor mean = ferry_value_tensor(ferry_cpu_value(g, node, 3));
-        const ferry_tensor variance = ferry_value_tensor(ferry_cpu_value(g, node, 4));
+        const ferry_tensor mean = ferry_value_tensor(ferry_node_value(g, node, 3));
+        const ferry_tensor variance = ferry_value_tensor(ferry_node_value(g, node, 4));
         k->mean = ferry_heap_alloc_array(device->base.heap, 2 * k->channels, sizeof *k->mean);
         if (!k->mean) return ferry_fail_memory(err, "a kernel over lines");
         for (size_t c = 0; c < k->channels; c++) {
@@ -237,8 +237,8 @@ static ferry_status fill_kernel(lines_kernel *k, ferry_cpu_device *device, const
             k->mean[k->channels + c] = ferry_load_f64(&variance, c);
         }
     }
-    if (!ferry_cpu_value(g, node, 2)) return FERRY_OK;
-    return ferry_cpu_constant_f32(device->base.heap, ferry_cpu_value(g, node, 2), &k->bias, &k->bias_owned, err);
+    if (!ferry_node_value(g, node, 2)) return FERRY_OK;
+    return ferry_constant_f32(device->base.heap, ferry_node_value(g, node, 2), &k->bias, &k->bias_owned, err);
 }
 
 static ferry_status prepare(ferry_cpu_device *device, const ferry_region *region, const char *tactic,
@@ -247,7 +247,7 @@ static ferry_status prepare(ferry_cpu_device *device, const ferry_region *region
 {
     (void)packed;
     (void)packed_bytes;
-    FERRY_TRY(ferry_cpu_check_region(region, tactic, in, out, err));
+    FERRY_TRY(ferry_region_check_single(region, tactic, in, out, err));
     lines_kernel *k = ferry_cpu_kernel_new(device, sizeof *k, run);
     if (!k) return ferry_fail_memory(err, "a kernel over lines");
     k->base.deinit = deinit;
@@ -260,24 +260,24 @@ static ferry_status offer(ferry_cpu_device *device, const ferry_graph_view *view
     const ferry_graph *g = view->graph;
     const ferry_node *node = &g->nodes[root];
     const ferry_lines_op *op = ferry_lines_find(node);
-    if (!op || !ferry_cpu_is_plain_node(view, root) || ferry_cpu_is_constant(g, node, 0) ||
-        !ferry_cpu_is_float(ferry_cpu_value(g, node, 0)->dtype))
+    if (!op || !ferry_node_is_plain(view, root) || ferry_node_has_constant(g, node, 0) ||
+        !ferry_dtype_widens_to_f32(ferry_node_value(g, node, 0)->dtype))
         return FERRY_OK;
-    const ferry_value *x = ferry_cpu_value(g, node, 0), *y = ferry_cpu_result(g, node);
-    const double elements = ferry_cpu_elements(x);
+    const ferry_value *x = ferry_node_value(g, node, 0), *y = ferry_node_result(g, node);
+    const double elements = ferry_value_elements(x);
     for (int l = 0; l < (x->shape.rank >= 3 || y->shape.rank >= 3 ? 2 : 1); l++) {
         const ferry_tensor_layout layout = l ? FERRY_LAYOUT_CHANNELS_LAST : FERRY_LAYOUT_PLAIN;
 
         ferry_lines_view lines;
-        const ferry_tensor_desc in = ferry_cpu_describe(x, layout);
-        const ferry_tensor_desc out = ferry_cpu_describe(y, layout);
+        const ferry_tensor_desc in = ferry_value_describe(x, layout);
+        const ferry_tensor_desc out = ferry_value_describe(y, layout);
         if (!ferry_lines_read(g, node, &in, &out, &lines)) continue;
         // Each line takes some ns to begin.
         const double us = elements / (double)lines.n * (lines.step == 1 ? 2e-2 : 2e-3);
         const double moved =
-            ferry_cpu_cost_us(device, FERRY_F32, elements * op->macs, ferry_cpu_bytes(x) + ferry_cpu_bytes(y));
-        FERRY_TRY(ferry_cpu_offer_node(sink, tactic_name, root, layout, layout, op->in_place ? FERRY_OFFER_IN_PLACE : 0,
-                                       us + moved, err));
+            ferry_cpu_cost_us(device, FERRY_F32, elements * op->macs, ferry_value_bytes(x) + ferry_value_bytes(y));
+        FERRY_TRY(ferry_offer_node(sink, tactic_name, root, layout, layout, op->in_place ? FERRY_OFFER_IN_PLACE : 0,
+                                   us + moved, err));
     }
     return FERRY_OK;
 }

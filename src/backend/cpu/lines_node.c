@@ -24,13 +24,13 @@ const ferry_lines_op *ferry_lines_find(const ferry_node *node)
 // The dimensions that a reduction takes away; false when they are not constant, or none.
 static bool reduced_axes(const ferry_graph *g, const ferry_node *node, int32_t rank, bool *gone)
 {
-    const ferry_value *axes = ferry_cpu_value(g, node, 1);
-    if (!axes || ferry_cpu_elements(axes) == 0) {
+    const ferry_value *axes = ferry_node_value(g, node, 1);
+    if (!axes || ferry_value_elements(axes) == 0) {
         for (int32_t d = 0; d < rank; d++) gone[d] = true;
         return ferry_node_int(node, "noop_with_empty_axes", 0) == 0;
     }
     if (!ferry_value_is_constant(axes) || (axes->dtype != FERRY_S64 && axes->dtype != FERRY_S32) ||
-        ferry_cpu_elements(axes) > FERRY_MAX_RANK)
+        ferry_value_elements(axes) > FERRY_MAX_RANK)
         return false;
     const ferry_tensor t = ferry_value_tensor(axes);
     for (size_t i = 0; i < ferry_tensor_elements(&t); i++) {
@@ -43,8 +43,9 @@ static bool reduced_axes(const ferry_graph *g, const ferry_node *node, int32_t r
 
 static bool is_vector(const ferry_graph *g, const ferry_node *node, int32_t i, double elements)
 {
-    const ferry_value *v = ferry_cpu_value(g, node, i);
-    return v && ferry_value_is_constant(v) && ferry_cpu_is_float(v->dtype) && ferry_cpu_elements(v) == elements;
+    const ferry_value *v = ferry_node_value(g, node, i);
+    return v && ferry_value_is_constant(v) && ferry_dtype_widens_to_f32(v->dtype) &&
+           ferry_value_elements(v) == elements;
 }
 
 static bool has_batch_parameters(const ferry_graph *g, const ferry_node *node, double channels)

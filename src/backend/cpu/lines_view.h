@@ -3,7 +3,7 @@
 #ifndef FERRY_SRC_BACKEND_CPU_LINES_VIEW_H_
 #define FERRY_SRC_BACKEND_CPU_LINES_VIEW_H_
 
-#include "backend/cpu/nd.h"
+#include "backend/reading/nd.h"
 
 typedef struct ferry_lines_view {
     size_t n, step; // of a line's elements; step 1: lines are dense, else runs of the walk are

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "backend/cpu/conv_node.h"
-#include "backend/cpu/resize_node.h"
+#include "backend/reading/resize_node.h"
 #include "ops/element.h"
 
 static const char tactic_name[] = "mapped_copy";
@@ -13,7 +13,7 @@ static const char tactic_name[] = "mapped_copy";
 
 typedef struct mapped_kernel {
     ferry_cpu_kernel base;
-    ferry_cpu_operand x;
+    ferry_operand x;
     size_t elem_bytes, rows;
     int32_t rank;                                          // of y's dims, the densest last
     int64_t dims[FERRY_MAX_RANK], strides[FERRY_MAX_RANK]; // of y
@@ -111,7 +111,7 @@ typedef struct mapping {
 
 static int64_t resize_source(const mapping *m, int32_t d, int64_t i)
 {
-    if (ferry_cpu_resize_is_identity(&m->axes[d])) return i;
+    if (ferry_resize_axis_is_identity(&m->axes[d])) return i;
     bool outside = false;
     const double at = ferry_resize_source(&m->options, &m->axes[d], i, &outside);
     return outside ? -1 : ferry_resize_nearest(&m->options, &m->axes[d], at);
@@ -147,14 +147,14 @@ static int64_t gather_source(const mapping *m, int32_t d, int64_t i)
 static bool map_pad(mapping *m)
 {
     const char *mode = ferry_node_string(m->node, "mode", "constant");
-    const ferry_value *pads = ferry_cpu_value(m->graph, m->node, 1);
+    const ferry_value *pads = ferry_node_value(m->graph, m->node, 1);
     const int32_t rank = m->x->rank;
     m->source = strcmp(mode, "edge") == 0      ? edge_source
                 : strcmp(mode, "wrap") == 0    ? wrap_source
                 : strcmp(mode, "reflect") == 0 ? reflect_source
                                                : NULL;
     if (!m->source || !pads || !ferry_value_is_constant(pads) || pads->dtype != FERRY_S64 ||
-        ferry_cpu_value(m->graph, m->node, 3) || ferry_cpu_elements(pads) != 2 * rank || m->y->rank != rank)
+        ferry_node_value(m->graph, m->node, 3) || ferry_value_elements(pads) != 2 * rank || m->y->rank != rank)
         return false;
     const ferry_tensor t = ferry_value_tensor(pads);
     for (int32_t d = 0; d < rank; d++) {
@@ -172,7 +172,7 @@ static bool map_pad(mapping *m)
 // Indices of one dimension or less keep the rank or take one dimension away; the latter is left to the reference.
 static bool map_gather(mapping *m)
 {
-    const ferry_value *indices = ferry_cpu_value(m->graph, m->node, 1);
+    const ferry_value *indices = ferry_node_value(m->graph, m->node, 1);
     m->source = gather_source;
     if (!indices || !ferry_value_is_constant(indices) || indices->shape.rank != 1 || m->y->rank != m->x->rank ||
         (indices->dtype != FERRY_S64 && indices->dtype != FERRY_S32) ||
@@ -195,7 +195,7 @@ static bool read_mapping(const ferry_graph *g, const ferry_node *node, const fer
     if (ferry_node_is(node, "Pad")) return map_pad(m);
     if (ferry_node_is(node, "Gather")) return map_gather(m);
     m->source = resize_source;
-    return ferry_node_is(node, "Resize") && ferry_cpu_resize_read(g, node, x, y, &m->options, m->axes) &&
+    return ferry_node_is(node, "Resize") && ferry_resize_node_read(g, node, x, y, &m->options, m->axes) &&
            m->options.kind == FERRY_RESIZE_NEAREST;
 }
 
@@ -225,10 +225,10 @@ static ferry_status fill_kernel(mapped_kernel *k, ferry_cpu_device *device, cons
 {
     const ferry_node *node = &region->graph->nodes[region->nodes[0]];
     mapping m;
-    k->x = ferry_cpu_input(region, in, 0);
+    k->x = ferry_operand_of(region, in, 0);
     if (!k->x.present || !read_mapping(region->graph, node, &k->x.desc, y, &m) ||
         (!ferry_tensor_desc_is_dense(y, y->layout) && ferry_tensor_desc_row(y) == 0))
-        return ferry_cpu_misfit(tactic, "a mover that it does not know", err);
+        return ferry_misfit(tactic, "a mover that it does not know", err);
     int32_t order[FERRY_MAX_RANK];
     size_t entries = 0;
     k->elem_bytes = ferry_dtype_bytes(y->dtype);
@@ -247,7 +247,7 @@ static ferry_status fill_kernel(mapped_kernel *k, ferry_cpu_device *device, cons
     if (k->all_bytes == 0) return FERRY_OK;
     k->all = ferry_heap_alloc(device->base.heap, k->all_bytes);
     if (!k->all) return ferry_fail_memory(err, "a mapped copy");
-    return fill_tables(k, &m, order) ? FERRY_OK : ferry_cpu_misfit(tactic, "an element outside of the input", err);
+    return fill_tables(k, &m, order) ? FERRY_OK : ferry_misfit(tactic, "an element outside of the input", err);
 }
 
 static ferry_status prepare(ferry_cpu_device *device, const ferry_region *region, const char *tactic,
@@ -256,7 +256,7 @@ static ferry_status prepare(ferry_cpu_device *device, const ferry_region *region
 {
     (void)packed;
     (void)packed_bytes;
-    FERRY_TRY(ferry_cpu_check_region(region, tactic, in, out, err));
+    FERRY_TRY(ferry_region_check_single(region, tactic, in, out, err));
     mapped_kernel *k = ferry_cpu_kernel_new(device, sizeof *k, run);
     if (!k) return ferry_fail_memory(err, "a mapped copy");
     k->base.deinit = deinit;
@@ -268,24 +268,23 @@ static ferry_status offer(ferry_cpu_device *device, const ferry_graph_view *view
 {
     const ferry_graph *g = view->graph;
     const ferry_node *node = &g->nodes[root];
-    if (node->n_inputs < 1 || !ferry_cpu_is_plain_node(view, root) || ferry_cpu_is_constant(g, node, 0))
-        return FERRY_OK;
-    const ferry_value *x = ferry_cpu_value(g, node, 0), *y = ferry_cpu_result(g, node);
+    if (node->n_inputs < 1 || !ferry_node_is_plain(view, root) || ferry_node_has_constant(g, node, 0)) return FERRY_OK;
+    const ferry_value *x = ferry_node_value(g, node, 0), *y = ferry_node_result(g, node);
     for (int l = 0; l < (x->shape.rank >= 3 ? 2 : 1); l++) {
         const ferry_tensor_layout layout = l ? FERRY_LAYOUT_CHANNELS_LAST : FERRY_LAYOUT_PLAIN;
 
         mapping m;
-        const ferry_tensor_desc in = ferry_cpu_describe(x, layout);
-        const ferry_tensor_desc out = ferry_cpu_describe(y, layout);
+        const ferry_tensor_desc in = ferry_value_describe(x, layout);
+        const ferry_tensor_desc out = ferry_value_describe(y, layout);
         if (!read_mapping(g, node, &in, &out, &m)) return FERRY_OK;
         for (int32_t d = 0; d < y->shape.rank; d++)
             for (int64_t i = 0; i < y->shape.dims[d]; i++)
                 if (m.source(&m, d, i) < 0) return FERRY_OK;
-        const double elements = ferry_cpu_elements(y);
+        const double elements = ferry_value_elements(y);
         const double us = l ? elements / (double)(y->shape.dims[1] > 0 ? y->shape.dims[1] : 1) * 8e-3 : elements * 8e-4;
-        const double moved = ferry_cpu_cost_us(device, FERRY_F32, 0, ferry_cpu_bytes(x) + ferry_cpu_bytes(y));
-        FERRY_TRY(ferry_cpu_offer_node(sink, tactic_name, root, layout, layout,
-                                       FERRY_OFFER_READS_SLICES | FERRY_OFFER_WRITES_SLICES, us + moved, err));
+        const double moved = ferry_cpu_cost_us(device, FERRY_F32, 0, ferry_value_bytes(x) + ferry_value_bytes(y));
+        FERRY_TRY(ferry_offer_node(sink, tactic_name, root, layout, layout,
+                                   FERRY_OFFER_READS_SLICES | FERRY_OFFER_WRITES_SLICES, us + moved, err));
     }
     return FERRY_OK;
 }

@@ -5,8 +5,8 @@
 
 #include "backend/cpu/conv_node.h"
 #include "backend/cpu/gemm_f32.h"
-#include "backend/cpu/matmul_shape.h"
 #include "backend/cpu/node.h"
+#include "backend/reading/matmul_shape.h"
 
 static const char tactic_name[] = "matmul_f32";
 
@@ -16,7 +16,7 @@ typedef struct matmul_kernel {
     ferry_cpu_kernel base;
     const ferry_gemm_f32_row *row;
     ferry_matmul_shape shape;
-    ferry_cpu_operand a, b;
+    ferry_operand a, b;
     size_t packed_floats; // of one matrix
     size_t at_once;       // matrices in the workspace
 } matmul_kernel;
@@ -93,15 +93,15 @@ static ferry_status prepare(ferry_cpu_device *device, const ferry_region *region
 {
     (void)packed;
     (void)packed_bytes;
-    FERRY_TRY(ferry_cpu_check_region(region, tactic, in, out, err));
-    const ferry_cpu_operand a = ferry_cpu_input(region, in, 0), b = ferry_cpu_input(region, in, 1);
+    FERRY_TRY(ferry_region_check_single(region, tactic, in, out, err));
+    const ferry_operand a = ferry_operand_of(region, in, 0), b = ferry_operand_of(region, in, 1);
     ferry_matmul_shape shape;
     const ferry_gemm_f32_row *row = ferry_gemm_f32_pick(device->isa);
     size_t floats = 0;
     if (!a.present || !b.present || a.desc.dtype != FERRY_F32 || b.desc.dtype != FERRY_F32 ||
         out[0].dtype != FERRY_F32 || !ferry_matmul_shape_read(&a.desc, &b.desc, &out[0], &shape) ||
         !ferry_gemm_f32_packed_floats(row, shape.k, shape.n, &floats))
-        return ferry_cpu_misfit(tactic, "operands that do not fit together", err);
+        return ferry_misfit(tactic, "operands that do not fit together", err);
     matmul_kernel *k = ferry_cpu_kernel_new(device, sizeof *k, run);
     if (!k) return ferry_fail_memory(err, "a matrix product");
     k->row = row;
@@ -122,16 +122,16 @@ static ferry_status offer(ferry_cpu_device *device, const ferry_graph_view *view
 {
     const ferry_graph *g = view->graph;
     const ferry_node *node = &g->nodes[root];
-    if (!ferry_node_is(node, "MatMul") || !ferry_cpu_is_plain_node(view, root)) return FERRY_OK;
-    const ferry_value *a = ferry_cpu_value(g, node, 0), *b = ferry_cpu_value(g, node, 1);
-    const ferry_value *y = ferry_cpu_result(g, node);
-    if (a->dtype != b->dtype || !ferry_cpu_is_float(a->dtype) || a->shape.rank < 2 || b->shape.rank < 2)
+    if (!ferry_node_is(node, "MatMul") || !ferry_node_is_plain(view, root)) return FERRY_OK;
+    const ferry_value *a = ferry_node_value(g, node, 0), *b = ferry_node_value(g, node, 1);
+    const ferry_value *y = ferry_node_result(g, node);
+    if (a->dtype != b->dtype || !ferry_dtype_widens_to_f32(a->dtype) || a->shape.rank < 2 || b->shape.rank < 2)
         return FERRY_OK;
     if ((ferry_value_is_constant(a) || ferry_value_is_constant(b)) && a->dtype != FERRY_F32) return FERRY_OK;
-    const double macs = ferry_cpu_elements(y) * (double)a->shape.dims[a->shape.rank - 1];
-    const double bytes = ferry_cpu_bytes(a) + 3 * ferry_cpu_bytes(b) + ferry_cpu_bytes(y);
-    return ferry_cpu_offer_node(sink, tactic_name, root, FERRY_LAYOUT_PLAIN, FERRY_LAYOUT_PLAIN, 0,
-                                1 + ferry_cpu_cost_us(device, FERRY_F32, macs, bytes), err);
+    const double macs = ferry_value_elements(y) * (double)a->shape.dims[a->shape.rank - 1];
+    const double bytes = ferry_value_bytes(a) + 3 * ferry_value_bytes(b) + ferry_value_bytes(y);
+    return ferry_offer_node(sink, tactic_name, root, FERRY_LAYOUT_PLAIN, FERRY_LAYOUT_PLAIN, 0,
+                            1 + ferry_cpu_cost_us(device, FERRY_F32, macs, bytes), err);
 }
 
 extern const ferry_cpu_family ferry_cpu_family_matmul_f32;

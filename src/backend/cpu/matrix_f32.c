@@ -3,10 +3,11 @@
 #include <string.h>
 
 #include "backend/cpu/conv_node.h"
-#include "backend/cpu/matrix_node.h"
+#include "backend/cpu/finish.h"
 #include "backend/cpu/node.h"
 #include "backend/cpu/product_f32.h"
 #include "backend/cpu/tail.h"
+#include "backend/reading/matrix_node.h"
 #include "ops/op.h"
 
 static const char tactic_name[] = "matrix_f32";
@@ -15,7 +16,7 @@ typedef struct matrix_kernel {
     ferry_cpu_kernel base;
     ferry_product_f32 product;
     const float *packed; // borrowed
-    ferry_cpu_operand x, residual;
+    ferry_operand x, residual;
 } matrix_kernel;
 
 static ferry_status run(const ferry_cpu_kernel *kernel, const ferry_cpu_run *r, ferry_error *err)
@@ -65,19 +66,18 @@ static ferry_status pack(ferry_cpu_device *device, const ferry_region *region, c
     ferry_matrix m;
     size_t floats = 0;
     if (!ferry_matrix_read(region->graph, node, &m) || !packed_floats(row, &m, &floats))
-        return ferry_cpu_misfit(tactic, "weights that cannot be packed", err);
-    const ferry_value *b = ferry_node_is(node, "MatMul") ? NULL : ferry_cpu_value(region->graph, node, 2);
+        return ferry_misfit(tactic, "weights that cannot be packed", err);
+    const ferry_value *b = ferry_node_is(node, "MatMul") ? NULL : ferry_node_value(region->graph, node, 2);
     const float *weights = NULL, *bias = NULL;
     size_t weights_owned = 0, bias_owned = 0;
     float *packed = NULL;
-    ferry_status s =
-        ferry_cpu_constant_f32(heap, ferry_cpu_value(region->graph, node, 1), &weights, &weights_owned, err);
-    if (s == FERRY_OK && b) s = ferry_cpu_constant_f32(heap, b, &bias, &bias_owned, err);
+    ferry_status s = ferry_constant_f32(heap, ferry_node_value(region->graph, node, 1), &weights, &weights_owned, err);
+    if (s == FERRY_OK && b) s = ferry_constant_f32(heap, b, &bias, &bias_owned, err);
     if (s == FERRY_OK) packed = ferry_heap_alloc_uninit(heap, floats * sizeof *packed);
     if (s == FERRY_OK)
         s = packed ? pack_scaled(heap, row, &m, weights, bias, packed, err) : ferry_fail_memory(err, "packed weights");
-    ferry_cpu_constant_free(heap, weights, weights_owned);
-    ferry_cpu_constant_free(heap, bias, bias_owned);
+    ferry_constant_free(heap, weights, weights_owned);
+    ferry_constant_free(heap, bias, bias_owned);
     if (s != FERRY_OK) {
         ferry_heap_free(heap, packed, floats * sizeof *packed);
         return s;
@@ -91,22 +91,23 @@ static ferry_status prepare(ferry_cpu_device *device, const ferry_region *region
                             const ferry_tensor_desc *in, const ferry_tensor_desc *out, const void *packed,
                             size_t packed_bytes, ferry_kernel **out_kernel, ferry_error *err)
 {
-    FERRY_TRY(ferry_cpu_check_border(region, tactic, in, out, err));
+    FERRY_TRY(ferry_region_check_border(region, tactic, in, out, err));
     const ferry_node *node = &region->graph->nodes[region->nodes[0]];
     const ferry_gemm_f32_row *row = ferry_gemm_f32_pick(device->isa);
-    const ferry_cpu_operand x = ferry_cpu_input(region, in, 0);
-    ferry_cpu_operand residual = {.at = -1};
+    const ferry_operand x = ferry_operand_of(region, in, 0);
+    ferry_operand residual = {.at = -1};
     ferry_matrix m;
     size_t floats = 0, rows = 0, y_rows = 0, r_rows = 0;
     if (!ferry_matrix_read(region->graph, node, &m) || !packed_floats(row, &m, &floats) ||
         floats * sizeof(float) != packed_bytes)
-        return ferry_cpu_misfit(tactic, "packed weights of another size", err);
-    if (ferry_node_is(node, "FusedGemm")) residual = ferry_cpu_input(region, in, 3);
-    FERRY_TRY(ferry_tail_read(device, region, tactic, in, out, &m.finish, &residual, err));
+        return ferry_misfit(tactic, "packed weights of another size", err);
+    if (ferry_node_is(node, "FusedGemm")) residual = ferry_operand_of(region, in, 3);
+    ferry_finish finish = ferry_finish_of(&m.epilogue);
+    FERRY_TRY(ferry_tail_read(device, region, tactic, in, out, &finish, &residual, err));
     if (!x.present || !ferry_matrix_rows(&x.desc, FERRY_F32, m.k, &rows) ||
         !ferry_matrix_rows(&out[0], FERRY_F32, m.n, &y_rows) || rows != y_rows ||
         (residual.present && (!ferry_matrix_rows(&residual.desc, FERRY_F32, m.n, &r_rows) || r_rows != rows)))
-        return ferry_cpu_misfit(tactic, "operands that do not fit together", err);
+        return ferry_misfit(tactic, "operands that do not fit together", err);
     matrix_kernel *k = ferry_cpu_kernel_new(device, sizeof *k, run);
     if (!k) return ferry_fail_memory(err, "a matrix product");
     k->x = x;
@@ -116,7 +117,7 @@ static ferry_status prepare(ferry_cpu_device *device, const ferry_region *region
                                      .groups = 1,
                                      .columns = m.n,
                                      .group_floats = floats,
-                                     .finish = m.finish,
+                                     .finish = finish,
                                      .source = {.kind = FERRY_ROWS_DENSE,
                                                 .elem_bytes = sizeof(float),
                                                 .rows = rows,
@@ -135,13 +136,13 @@ static ferry_status offer(ferry_cpu_device *device, const ferry_graph_view *view
     ferry_tail_find(view, root, &tail);
     const ferry_node *node = &g->nodes[tail.nodes[0]];
     ferry_matrix m;
-    if (!ferry_matrix_read(g, node, &m) || !ferry_cpu_is_plain_node(view, tail.nodes[0])) return FERRY_OK;
-    const ferry_value *x = ferry_cpu_value(g, node, 0), *y = ferry_cpu_result(g, node);
-    if (!ferry_cpu_is_float(x->dtype) || ferry_value_is_constant(x) || x->shape.rank < 1 ||
-        (ferry_node_is(node, "FusedGemm") && ferry_cpu_is_constant(g, node, 3)))
+    if (!ferry_matrix_read(g, node, &m) || !ferry_node_is_plain(view, tail.nodes[0])) return FERRY_OK;
+    const ferry_value *x = ferry_node_value(g, node, 0), *y = ferry_node_result(g, node);
+    if (!ferry_dtype_widens_to_f32(x->dtype) || ferry_value_is_constant(x) || x->shape.rank < 1 ||
+        (ferry_node_is(node, "FusedGemm") && ferry_node_has_constant(g, node, 3)))
         return FERRY_OK;
-    const double macs = ferry_cpu_elements(y) * (double)m.k;
-    const double bytes = ferry_cpu_bytes(x) + (double)(m.k * m.n * sizeof(float)) + ferry_cpu_bytes(y);
+    const double macs = ferry_value_elements(y) * (double)m.k;
+    const double bytes = ferry_value_bytes(x) + (double)(m.k * m.n * sizeof(float)) + ferry_value_bytes(y);
     return ferry_tail_offer(sink, tactic_name, &tail, FERRY_LAYOUT_PLAIN, FERRY_LAYOUT_PLAIN,
                             ferry_cpu_cost_us(device, FERRY_F32, macs + tail.macs, bytes + tail.bytes), err);
 }

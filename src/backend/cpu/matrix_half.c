@@ -3,9 +3,10 @@
 // the right.
 #include <string.h>
 
-#include "backend/cpu/matrix_node.h"
+#include "backend/cpu/finish.h"
 #include "backend/cpu/product_half.h"
 #include "backend/cpu/tail.h"
+#include "backend/reading/matrix_node.h"
 #include "ops/op.h"
 
 static const struct {
@@ -17,7 +18,7 @@ typedef struct matrix_kernel {
     ferry_cpu_kernel base;
     ferry_product_half product;
     const char *packed; // borrowed
-    ferry_cpu_operand x, residual;
+    ferry_operand x, residual;
 } matrix_kernel;
 
 static ferry_status run(const ferry_cpu_kernel *kernel, const ferry_cpu_run *r, ferry_error *err)
@@ -71,10 +72,10 @@ static float *copy_f32(const ferry_heap *heap, const ferry_value *value, size_t 
 {
     const float *elements = NULL;
     size_t owned = 0;
-    if (ferry_cpu_constant_f32(heap, value, &elements, &owned, NULL) != FERRY_OK) return NULL;
+    if (ferry_constant_f32(heap, value, &elements, &owned, NULL) != FERRY_OK) return NULL;
     float *copy = ferry_heap_alloc_array(heap, n, sizeof *copy);
     for (size_t i = 0; copy && i < n; i++) copy[i] = elements[(int64_t)i * step];
-    ferry_cpu_constant_free(heap, elements, owned);
+    ferry_constant_free(heap, elements, owned);
     return copy;
 }
 
@@ -89,10 +90,10 @@ static ferry_status pack(ferry_cpu_device *device, const ferry_region *region, c
     ferry_matrix m;
     size_t bytes = 0;
     if (!read_weights(row, g, node, &m, &shape, &bytes))
-        return ferry_cpu_misfit(tactic, "weights that cannot be packed", err);
-    const ferry_value *b = ferry_node_is(node, "MatMul") ? NULL : ferry_cpu_value(g, node, 2);
+        return ferry_misfit(tactic, "weights that cannot be packed", err);
+    const ferry_value *b = ferry_node_is(node, "MatMul") ? NULL : ferry_node_value(g, node, 2);
     char *packed = ferry_heap_alloc_uninit(heap, bytes);
-    float *w = copy_f32(heap, ferry_cpu_value(g, node, 1), m.k * m.n, 1);
+    float *w = copy_f32(heap, ferry_node_value(g, node, 1), m.k * m.n, 1);
     float *bias = b ? copy_f32(heap, b, m.n, m.bias_step) : NULL;
     const bool whole = packed && w && (bias || !b);
     if (whole) pack_scaled(row, &m, &shape, w, bias, packed);
@@ -111,23 +112,24 @@ static ferry_status prepare(ferry_cpu_device *device, const ferry_region *region
                             const ferry_tensor_desc *in, const ferry_tensor_desc *out, const void *packed,
                             size_t packed_bytes, ferry_kernel **out_kernel, ferry_error *err)
 {
-    FERRY_TRY(ferry_cpu_check_border(region, tactic, in, out, err));
+    FERRY_TRY(ferry_region_check_border(region, tactic, in, out, err));
     const ferry_node *node = &region->graph->nodes[region->nodes[0]];
     const ferry_dtype dtype = dtype_of(tactic);
     const ferry_gemm_half_row *row = ferry_gemm_half_pick(device->isa, dtype);
-    const ferry_cpu_operand x = ferry_cpu_input(region, in, 0);
-    ferry_cpu_operand residual = {.at = -1};
+    const ferry_operand x = ferry_operand_of(region, in, 0);
+    ferry_operand residual = {.at = -1};
     ferry_gemm_half_shape shape;
     ferry_matrix m;
     size_t bytes = 0, rows = 0, y_rows = 0, r_rows = 0;
     if (!read_weights(row, region->graph, node, &m, &shape, &bytes) || bytes != packed_bytes)
-        return ferry_cpu_misfit(tactic, "packed weights of another size", err);
-    if (ferry_node_is(node, "FusedGemm")) residual = ferry_cpu_input(region, in, 3);
-    FERRY_TRY(ferry_tail_read(device, region, tactic, in, out, &m.finish, &residual, err));
+        return ferry_misfit(tactic, "packed weights of another size", err);
+    if (ferry_node_is(node, "FusedGemm")) residual = ferry_operand_of(region, in, 3);
+    ferry_finish finish = ferry_finish_of(&m.epilogue);
+    FERRY_TRY(ferry_tail_read(device, region, tactic, in, out, &finish, &residual, err));
     if (!x.present || !ferry_matrix_rows(&x.desc, dtype, m.k, &rows) ||
         !ferry_matrix_rows(&out[0], dtype, m.n, &y_rows) || rows != y_rows ||
         (residual.present && (!ferry_matrix_rows(&residual.desc, dtype, m.n, &r_rows) || r_rows != rows)))
-        return ferry_cpu_misfit(tactic, "operands that do not fit together", err);
+        return ferry_misfit(tactic, "operands that do not fit together", err);
     matrix_kernel *k = ferry_cpu_kernel_new(device, sizeof *k, run);
     if (!k) return ferry_fail_memory(err, "a matrix product");
     k->x = x;
@@ -137,7 +139,7 @@ static ferry_status prepare(ferry_cpu_device *device, const ferry_region *region
                                       .groups = 1,
                                       .shape = shape,
                                       .group_bytes = bytes,
-                                      .finish = m.finish,
+                                      .finish = finish,
                                       .source = {.kind = FERRY_ROWS_DENSE,
                                                  .elem_bytes = sizeof(uint16_t),
                                                  .rows = rows,
@@ -158,16 +160,16 @@ static ferry_status offer(ferry_cpu_device *device, const ferry_graph_view *view
     const ferry_node *node = &g->nodes[tail.nodes[0]];
     ferry_matrix m;
     if (!ferry_gemm_half_pick(device->isa, dtype) || !ferry_matrix_read(g, node, &m) ||
-        !ferry_cpu_is_plain_node(view, tail.nodes[0]))
+        !ferry_node_is_plain(view, tail.nodes[0]))
         return FERRY_OK;
     const bool fused = ferry_node_is(node, "FusedGemm");
-    const ferry_value *x = ferry_cpu_value(g, node, 0), *y = ferry_cpu_result(g, node);
-    const ferry_value *r = fused ? ferry_cpu_value(g, node, 3) : NULL;
+    const ferry_value *x = ferry_node_value(g, node, 0), *y = ferry_node_result(g, node);
+    const ferry_value *r = fused ? ferry_node_value(g, node, 3) : NULL;
     if (x->dtype != dtype || y->dtype != dtype || (r && r->dtype != dtype) || ferry_value_is_constant(x) ||
-        x->shape.rank < 1 || (fused && ferry_cpu_is_constant(g, node, 3)))
+        x->shape.rank < 1 || (fused && ferry_node_has_constant(g, node, 3)))
         return FERRY_OK;
-    const double macs = ferry_cpu_elements(y) * (double)m.k;
-    const double bytes = ferry_cpu_bytes(x) + (double)(m.k * m.n * sizeof(uint16_t)) + ferry_cpu_bytes(y);
+    const double macs = ferry_value_elements(y) * (double)m.k;
+    const double bytes = ferry_value_bytes(x) + (double)(m.k * m.n * sizeof(uint16_t)) + ferry_value_bytes(y);
     return ferry_tail_offer(sink, types[type].tactic, &tail, FERRY_LAYOUT_PLAIN, FERRY_LAYOUT_PLAIN,
                             ferry_cpu_cost_us(device, dtype, macs + tail.macs, bytes + tail.bytes), err);
 }

@@ -3,7 +3,8 @@
 #include <string.h>
 
 #include "backend/cpu/conv_node.h"
-#include "backend/cpu/move_plan.h"
+#include "backend/cpu/strided_copy.h"
+#include "backend/reading/move_plan.h"
 #include "ops/op.h"
 
 static const char tactic_name[] = "strided_copy";
@@ -86,7 +87,7 @@ static ferry_status fill_kernel(move_kernel *k, const ferry_region *region, cons
     const ferry_node *node = &region->graph->nodes[region->nodes[0]];
     const ferry_move_node n = {region->graph, node, descs, descs + node->n_inputs};
     for (int32_t i = 0; i < node->n_inputs; i++) {
-        const ferry_cpu_operand operand = ferry_cpu_input(region, in, i);
+        const ferry_operand operand = ferry_operand_of(region, in, i);
         descs[i] = operand.desc;
         if (!operand.present) descs[i].rank = -1;
     }
@@ -98,15 +99,15 @@ static ferry_status fill_kernel(move_kernel *k, const ferry_region *region, cons
             descs[node->n_inputs + o].rank = -1;
     }
     if (!ferry_move_plan(&n, k->moves, &k->count, &k->fills, &k->value))
-        return ferry_cpu_misfit(tactic, "shapes or parameters that do not fit together", err);
+        return ferry_misfit(tactic, "shapes or parameters that do not fit together", err);
     k->fill_output = region_output(region, node->outputs[0]);
     k->fill_elements = 1;
     for (int32_t d = 0; d < n.y[0].rank; d++) k->fill_elements *= (size_t)n.y[0].dims[d];
     k->elem_bytes = ferry_dtype_bytes(n.y[0].dtype);
     if (k->fills && !ferry_tensor_desc_is_dense(&n.y[0], n.y[0].layout))
-        return ferry_cpu_misfit(tactic, "an output with gaps", err);
+        return ferry_misfit(tactic, "an output with gaps", err);
     for (int32_t i = 0; i < k->count; i++) {
-        const ferry_cpu_operand operand = ferry_cpu_input(region, in, k->moves[i].input);
+        const ferry_operand operand = ferry_operand_of(region, in, k->moves[i].input);
         k->moves[i].input = operand.at;
         k->constants[i] = operand.data;
         k->moves[i].output = region_output(region, node->outputs[k->moves[i].output]);
@@ -120,11 +121,11 @@ static ferry_status prepare(ferry_cpu_device *device, const ferry_region *region
 {
     (void)packed;
     (void)packed_bytes;
-    FERRY_TRY(ferry_cpu_check_region(region, tactic, in, out, err));
+    FERRY_TRY(ferry_region_check_single(region, tactic, in, out, err));
     const ferry_node *node = &region->graph->nodes[region->nodes[0]];
     const ferry_heap *heap = device->base.heap;
     const int32_t most = ferry_move_most(node);
-    if (most < 1 || node->n_inputs < 1) return ferry_cpu_misfit(tactic, "a node that it does not know", err);
+    if (most < 1 || node->n_inputs < 1) return ferry_misfit(tactic, "a node that it does not know", err);
     move_kernel *k = ferry_cpu_kernel_new(device, sizeof *k, run);
     if (!k) return ferry_fail_memory(err, "a copy");
     k->base.deinit = deinit;
@@ -171,7 +172,7 @@ static ferry_status offer(ferry_cpu_device *device, const ferry_graph_view *view
     const ferry_graph *g = view->graph;
     const ferry_node *node = &g->nodes[root];
     const int32_t most = ferry_move_most(node);
-    if (most < 1 || node->n_inputs < 1 || !ferry_cpu_is_plain_node(view, root) || ferry_cpu_is_constant(g, node, 0))
+    if (most < 1 || node->n_inputs < 1 || !ferry_node_is_plain(view, root) || ferry_node_has_constant(g, node, 0))
         return FERRY_OK;
     const ferry_heap *heap = device->base.heap;
     const size_t n_descs = (size_t)node->n_inputs + (size_t)node->n_outputs;
@@ -179,7 +180,7 @@ static ferry_status offer(ferry_cpu_device *device, const ferry_graph_view *view
     ferry_move *moves = ferry_heap_alloc_array(heap, (size_t)most, sizeof *moves);
     ferry_status s = descs && moves ? FERRY_OK : ferry_fail_memory(err, "offers");
     // Inputs and outputs in the same layout; a Transpose may also do the work of a change of layout.
-    const bool spatial = ferry_cpu_value(g, node, 0)->shape.rank >= 3 || ferry_cpu_result(g, node)->shape.rank >= 3;
+    const bool spatial = ferry_node_value(g, node, 0)->shape.rank >= 3 || ferry_node_result(g, node)->shape.rank >= 3;
     const bool free_layouts = ferry_node_is(node, "Transpose");
     for (int l = 0; s == FERRY_OK && l < (spatial ? 4 : 1); l++) {
         const ferry_tensor_layout from = l & 1 ? FERRY_LAYOUT_CHANNELS_LAST : FERRY_LAYOUT_PLAIN;
@@ -192,9 +193,9 @@ static ferry_status offer(ferry_cpu_device *device, const ferry_graph_view *view
         bool fills = false;
         uint64_t value = 0;
         if (!ferry_move_plan(&n, moves, &count, &fills, &value)) break;
-        const double filling = fills ? ferry_cpu_bytes(ferry_cpu_result(g, node)) / 16e3 : 0;
+        const double filling = fills ? ferry_value_bytes(ferry_node_result(g, node)) / 16e3 : 0;
         const uint32_t flags = fills ? FERRY_OFFER_READS_SLICES : FERRY_OFFER_READS_SLICES | FERRY_OFFER_WRITES_SLICES;
-        s = ferry_cpu_offer_node(sink, tactic_name, root, from, to, flags, price(device, moves, count) + filling, err);
+        s = ferry_offer_node(sink, tactic_name, root, from, to, flags, price(device, moves, count) + filling, err);
     }
     ferry_heap_free(heap, descs, n_descs * sizeof *descs);
     ferry_heap_free(heap, moves, (size_t)most * sizeof *moves);

@@ -59,7 +59,7 @@ typedef struct pool_kernel {
     ferry_conv_shape shape; // of a global pool: plane in in[], nothing else
     bool count_pads;
     float mult, shift;
-    ferry_cpu_operand x;
+    ferry_operand x;
     int64_t x_row, y_row; // elements from a position to the next one
 } pool_kernel;
 
@@ -210,16 +210,16 @@ static ferry_status prepare(ferry_cpu_device *device, const ferry_region *region
 {
     (void)packed;
     (void)packed_bytes;
-    FERRY_TRY(ferry_cpu_check_region(region, tactic, in, out, err));
+    FERRY_TRY(ferry_region_check_single(region, tactic, in, out, err));
     const ferry_node *node = &region->graph->nodes[region->nodes[0]];
-    const ferry_cpu_operand x = ferry_cpu_input(region, in, 0);
+    const ferry_operand x = ferry_operand_of(region, in, 0);
     pool_node what;
     ferry_conv_shape shape;
     const int64_t x_row = x.present ? ferry_tensor_desc_row(&x.desc) : 0, y_row = ferry_tensor_desc_row(&out[0]);
     if (x_row == 0 || y_row == 0 || region->n_outputs != 1)
-        return ferry_cpu_misfit(tactic, "tensors without channels last", err);
+        return ferry_misfit(tactic, "tensors without channels last", err);
     FERRY_TRY(read_pool(node, &x.desc, &out[0], &what, &shape, err));
-    if (!knows_types(what, x.desc.dtype, out[0].dtype)) return ferry_cpu_misfit(tactic, "types it does not know", err);
+    if (!knows_types(what, x.desc.dtype, out[0].dtype)) return ferry_misfit(tactic, "types it does not know", err);
     pool_kernel *k = ferry_cpu_kernel_new(device, sizeof *k, run);
     if (!k) return ferry_fail_memory(err, "a pooling");
     k->what = what;
@@ -242,22 +242,22 @@ static ferry_status offer(ferry_cpu_device *device, const ferry_graph_view *view
 {
     const ferry_graph *g = view->graph;
     const ferry_node *node = &g->nodes[root];
-    if (read_kind(node).kind == POOL_NONE || !ferry_cpu_is_plain_node(view, root)) return FERRY_OK;
+    if (read_kind(node).kind == POOL_NONE || !ferry_node_is_plain(view, root)) return FERRY_OK;
     if (node->n_outputs > 1 && node->outputs[1] != FERRY_NO_VALUE) return FERRY_OK;
-    const ferry_value *x = ferry_cpu_value(g, node, 0), *y = ferry_cpu_result(g, node);
+    const ferry_value *x = ferry_node_value(g, node, 0), *y = ferry_node_result(g, node);
     if (ferry_value_is_constant(x)) return FERRY_OK;
-    const ferry_tensor_desc in = ferry_cpu_describe(x, FERRY_LAYOUT_CHANNELS_LAST);
-    const ferry_tensor_desc out = ferry_cpu_describe(y, FERRY_LAYOUT_CHANNELS_LAST);
+    const ferry_tensor_desc in = ferry_value_describe(x, FERRY_LAYOUT_CHANNELS_LAST);
+    const ferry_tensor_desc out = ferry_value_describe(y, FERRY_LAYOUT_CHANNELS_LAST);
     pool_node what;
     ferry_conv_shape shape;
-    const ferry_dtype x_dtype = ferry_cpu_is_float(x->dtype) ? FERRY_F32 : x->dtype;
-    const ferry_dtype y_dtype = ferry_cpu_is_float(y->dtype) ? FERRY_F32 : y->dtype;
+    const ferry_dtype x_dtype = ferry_dtype_widens_to_f32(x->dtype) ? FERRY_F32 : x->dtype;
+    const ferry_dtype y_dtype = ferry_dtype_widens_to_f32(y->dtype) ? FERRY_F32 : y->dtype;
     if (read_pool(node, &in, &out, &what, &shape, NULL) != FERRY_OK || !knows_types(what, x_dtype, y_dtype))
         return FERRY_OK;
-    const double taps = what.global ? ferry_cpu_elements(x) : ferry_cpu_elements(y) * (double)shape.taps;
-    const double cost = ferry_cpu_cost_us(device, FERRY_F32, 4 * taps, ferry_cpu_bytes(x) + ferry_cpu_bytes(y));
-    return ferry_cpu_offer_node(sink, tactic_name, root, FERRY_LAYOUT_CHANNELS_LAST, FERRY_LAYOUT_CHANNELS_LAST,
-                                FERRY_OFFER_READS_SLICES | FERRY_OFFER_WRITES_SLICES, cost, err);
+    const double taps = what.global ? ferry_value_elements(x) : ferry_value_elements(y) * (double)shape.taps;
+    const double cost = ferry_cpu_cost_us(device, FERRY_F32, 4 * taps, ferry_value_bytes(x) + ferry_value_bytes(y));
+    return ferry_offer_node(sink, tactic_name, root, FERRY_LAYOUT_CHANNELS_LAST, FERRY_LAYOUT_CHANNELS_LAST,
+                            FERRY_OFFER_READS_SLICES | FERRY_OFFER_WRITES_SLICES, cost, err);
 }
 
 extern const ferry_cpu_family ferry_cpu_family_pool;

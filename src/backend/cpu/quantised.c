@@ -5,7 +5,7 @@
 
 #include "backend/cpu/conv_node.h"
 #include "backend/cpu/elementwise_s8.h"
-#include "backend/cpu/nd.h"
+#include "backend/reading/nd.h"
 #include "ops/integer.h"
 #include "ops/op.h"
 
@@ -20,7 +20,7 @@ typedef struct quantised_kernel {
     ferry_cpu_kernel base;
     const ferry_elementwise_s8_row *row;
     quantised_kind kind;
-    ferry_cpu_operand in[2];
+    ferry_operand in[2];
     bool real; // the output is f32
     float mults[2], shift, scale;
     float zeros[2];          // of QMul
@@ -153,7 +153,7 @@ static ferry_status run(const ferry_cpu_kernel *kernel, const ferry_cpu_run *r, 
 static void deinit(ferry_cpu_kernel *kernel)
 {
     quantised_kernel *k = (quantised_kernel *)kernel;
-    ferry_cpu_constant_free(kernel->base.device->heap, k->real_table, k->owned);
+    ferry_constant_free(kernel->base.device->heap, k->real_table, k->owned);
 }
 
 static bool owns(const char *tactic)
@@ -163,7 +163,7 @@ static bool owns(const char *tactic)
 
 static bool is_real(ferry_dtype dtype)
 {
-    return ferry_cpu_is_float(dtype);
+    return ferry_dtype_widens_to_f32(dtype);
 }
 
 static bool is_byte(ferry_dtype dtype)
@@ -175,15 +175,15 @@ static bool is_byte(ferry_dtype dtype)
 static bool read_scale(const ferry_graph *graph, const ferry_node *node, ferry_dtype stored, float *out_scale,
                        int32_t *out_zero)
 {
-    const ferry_value *scale = ferry_cpu_value(graph, node, 1), *zero = ferry_cpu_value(graph, node, 2);
+    const ferry_value *scale = ferry_node_value(graph, node, 1), *zero = ferry_node_value(graph, node, 2);
     *out_zero = 0;
     if (!is_byte(stored) || !scale || !ferry_value_is_constant(scale) || scale->dtype != FERRY_F32 ||
-        ferry_cpu_elements(scale) != 1 || ferry_node_int(node, "block_size", 0) != 0 ||
+        ferry_value_elements(scale) != 1 || ferry_node_int(node, "block_size", 0) != 0 ||
         ferry_node_attr(node, "precision"))
         return false;
     *out_scale = *(const float *)scale->data;
     if (!zero) return true;
-    if (!ferry_value_is_constant(zero) || zero->dtype != stored || ferry_cpu_elements(zero) != 1) return false;
+    if (!ferry_value_is_constant(zero) || zero->dtype != stored || ferry_value_elements(zero) != 1) return false;
     *out_zero = stored == FERRY_S8 ? *(const int8_t *)zero->data : *(const uint8_t *)zero->data;
     return true;
 }
@@ -191,7 +191,7 @@ static bool read_scale(const ferry_graph *graph, const ferry_node *node, ferry_d
 // What the node is, from types alone; false when it is none of these kernels'. Only inputs 0 and 1 are looked at.
 static bool kind_of(const ferry_graph *graph, const ferry_node *node, ferry_dtype y, quantised_kind *out)
 {
-    const ferry_value *a = ferry_cpu_value(graph, node, 0), *b = ferry_cpu_value(graph, node, 1);
+    const ferry_value *a = ferry_node_value(graph, node, 0), *b = ferry_node_value(graph, node, 1);
     float scale = 0;
     int32_t zero = 0;
     if (!a) return false;
@@ -206,7 +206,7 @@ static bool kind_of(const ferry_graph *graph, const ferry_node *node, ferry_dtyp
     if (!b || a->dtype != FERRY_S8) return false;
     if (ferry_node_is(node, "QTable")) {
         *out = KIND_TABLE;
-        return ferry_value_is_constant(b) && ferry_cpu_elements(b) == 256 &&
+        return ferry_value_is_constant(b) && ferry_value_elements(b) == 256 &&
                (y == FERRY_S8 ? b->dtype == FERRY_S8 : is_real(y) && is_real(b->dtype));
     }
     *out = ferry_node_is(node, "QAdd") ? KIND_ADD : KIND_MUL;
@@ -229,7 +229,7 @@ static ferry_status fill_pair(quantised_kernel *k, const ferry_node *node, const
     for (int i = 0; i < 2; i++)
         if (!k->in[i].present || k->in[i].desc.dtype != FERRY_S8 ||
             !ferry_nd_broadcast(&k->in[i].desc, y->rank, y->dims, strides[i]))
-            return ferry_cpu_misfit(tactic, "an operand that does not broadcast", err);
+            return ferry_misfit(tactic, "an operand that does not broadcast", err);
     ferry_nd_make(y->rank, y->dims, 3, (const int64_t *const[]){y->strides, strides[0], strides[1]}, &k->walk);
     return FERRY_OK;
 }
@@ -256,23 +256,23 @@ static ferry_status fill_kernel(quantised_kernel *k, ferry_cpu_device *device, c
     const ferry_node *node = &g->nodes[region->nodes[0]];
     if (!kind_of(g, node, y->dtype, &k->kind) ||
         (!ferry_tensor_desc_is_dense(y, y->layout) && ferry_tensor_desc_row(y) == 0))
-        return ferry_cpu_misfit(tactic, "a node that it does not know", err);
+        return ferry_misfit(tactic, "a node that it does not know", err);
     k->row = ferry_elementwise_s8_pick(device->isa);
     k->real = y->dtype == FERRY_F32;
-    k->in[0] = ferry_cpu_input(region, in, 0);
-    if (k->kind != KIND_QUANTISE && k->kind != KIND_DEQUANTISE) k->in[1] = ferry_cpu_input(region, in, 1);
+    k->in[0] = ferry_operand_of(region, in, 0);
+    if (k->kind != KIND_QUANTISE && k->kind != KIND_DEQUANTISE) k->in[1] = ferry_operand_of(region, in, 1);
     if (k->kind == KIND_ADD || k->kind == KIND_MUL) return fill_pair(k, node, tactic, y, err);
     const ferry_tensor_desc *x = &k->in[0].desc;
     const ferry_dtype stored = k->kind == KIND_QUANTISE ? y->dtype : x->dtype;
     if (k->kind != KIND_TABLE && !read_scale(g, node, stored, &k->scale, &k->zero))
-        return ferry_cpu_misfit(tactic, "a scale that it does not take", err);
+        return ferry_misfit(tactic, "a scale that it does not take", err);
     k->low = stored == FERRY_U8 ? 0 : -128;
     k->high = stored == FERRY_U8 ? 255 : 127;
     if ((k->kind == KIND_QUANTISE ? x->dtype != FERRY_F32 : !is_byte(x->dtype)) || !ferry_tensor_desc_same_dims(x, y) ||
         !read_rows(k, x, y))
-        return ferry_cpu_misfit(tactic, "an output unlike its input", err);
+        return ferry_misfit(tactic, "an output unlike its input", err);
     if (k->kind == KIND_TABLE && k->real)
-        return ferry_cpu_constant_f32(device->base.heap, ferry_cpu_value(g, node, 1), &k->real_table, &k->owned, err);
+        return ferry_constant_f32(device->base.heap, ferry_node_value(g, node, 1), &k->real_table, &k->owned, err);
     return FERRY_OK;
 }
 
@@ -282,7 +282,7 @@ static ferry_status prepare(ferry_cpu_device *device, const ferry_region *region
 {
     (void)packed;
     (void)packed_bytes;
-    FERRY_TRY(ferry_cpu_check_region(region, tactic, in, out, err));
+    FERRY_TRY(ferry_region_check_single(region, tactic, in, out, err));
     quantised_kernel *k = ferry_cpu_kernel_new(device, sizeof *k, run);
     if (!k) return ferry_fail_memory(err, "an INT8 kernel");
     k->base.deinit = deinit;
@@ -297,20 +297,19 @@ static ferry_status offer(ferry_cpu_device *device, const ferry_graph_view *view
     const ferry_graph *g = view->graph;
     const ferry_node *node = &g->nodes[root];
     quantised_kind kind;
-    if (node->n_inputs < 1 || !ferry_cpu_is_plain_node(view, root) || ferry_cpu_is_constant(g, node, 0))
-        return FERRY_OK;
-    const ferry_value *y = ferry_cpu_result(g, node), *x = ferry_cpu_value(g, node, 0);
+    if (node->n_inputs < 1 || !ferry_node_is_plain(view, root) || ferry_node_has_constant(g, node, 0)) return FERRY_OK;
+    const ferry_value *y = ferry_node_result(g, node), *x = ferry_node_value(g, node, 0);
     if (!kind_of(g, node, y->dtype, &kind)) return FERRY_OK;
     const bool pair = kind == KIND_ADD || kind == KIND_MUL;
-    double bytes = ferry_cpu_bytes(x) + ferry_cpu_bytes(y);
-    if (pair) bytes += ferry_cpu_bytes(ferry_cpu_value(g, node, 1));
+    double bytes = ferry_value_bytes(x) + ferry_value_bytes(y);
+    if (pair) bytes += ferry_value_bytes(ferry_node_value(g, node, 1));
     const bool in_place = y->dtype == FERRY_S8 && kind != KIND_QUANTISE && ferry_shape_equal(&x->shape, &y->shape);
-    const double cost = ferry_cpu_cost_us(device, FERRY_F32, ferry_cpu_elements(y) * macs[kind], bytes);
+    const double cost = ferry_cpu_cost_us(device, FERRY_F32, ferry_value_elements(y) * macs[kind], bytes);
     uint32_t flags = pair ? FERRY_OFFER_IN_PLACE_ANY : in_place ? FERRY_OFFER_IN_PLACE : 0;
     const bool wide = y->shape.rank >= 3 && y->shape.dims[1] >= FERRY_LOOK_UP_ROW;
     if (pair || (kind == KIND_TABLE && y->dtype == FERRY_S8 && wide))
         flags |= FERRY_OFFER_READS_SLICES | FERRY_OFFER_WRITES_SLICES;
-    return ferry_cpu_offer_layouts(sink, view, tactic_name, root, flags, cost, err);
+    return ferry_offer_layouts(sink, view, tactic_name, root, flags, cost, err);
 }
 
 extern const ferry_cpu_family ferry_cpu_family_quantised;

@@ -5,7 +5,7 @@
 
 #include "backend/cpu/conv_node.h"
 #include "backend/cpu/loops_half.h"
-#include "backend/cpu/resize_node.h"
+#include "backend/reading/resize_node.h"
 #include "ops/element.h"
 
 static const char tactic_name[] = "resize_add";
@@ -16,7 +16,7 @@ enum { RESIZE, ADD, NODES };
 
 typedef struct sum_kernel {
     ferry_cpu_kernel base;
-    ferry_cpu_operand x, other; // x: what is resized
+    ferry_operand x, other; // x: what is resized
     ferry_binary_f32_loop loop;
     ferry_binary_bf16_loop loop_bf16; // instead of the other; NULL: f32
     size_t elem_bytes, rows, channels;
@@ -96,9 +96,9 @@ typedef struct resizing {
 // Whether the Resize makes just so many elements of a dimension: Add could stretch one to that number.
 static bool makes(const ferry_graph *g, const ferry_node *resize, const ferry_resize_axis *axis, int32_t d)
 {
-    const ferry_value *sizes = ferry_cpu_value(g, resize, 3);
-    if (!sizes || ferry_cpu_elements(sizes) == 0) return (int64_t)axis->width == axis->out;
-    if (!ferry_value_is_constant(sizes) || sizes->dtype != FERRY_S64 || ferry_cpu_elements(sizes) <= d) return false;
+    const ferry_value *sizes = ferry_node_value(g, resize, 3);
+    if (!sizes || ferry_value_elements(sizes) == 0) return (int64_t)axis->width == axis->out;
+    if (!ferry_value_is_constant(sizes) || sizes->dtype != FERRY_S64 || ferry_value_elements(sizes) <= d) return false;
     const ferry_tensor t = ferry_value_tensor(sizes);
     return ferry_load_s64(&t, (size_t)d) == axis->out;
 }
@@ -109,10 +109,10 @@ static bool read_resizing(const ferry_graph *g, const ferry_node *resize, const 
                           const ferry_tensor_desc *y, resizing *out)
 {
     if (!ferry_node_is(resize, "Resize") || x->rank < 3 || x->dtype != y->dtype || ferry_tensor_desc_same_dims(x, y) ||
-        !ferry_cpu_resize_read(g, resize, x, y, &out->options, out->axes) || out->options.kind != FERRY_RESIZE_NEAREST)
+        !ferry_resize_node_read(g, resize, x, y, &out->options, out->axes) || out->options.kind != FERRY_RESIZE_NEAREST)
         return false;
     for (int32_t d = 0; d < y->rank; d++)
-        if (!makes(g, resize, &out->axes[d], d) || (d < 2 && !ferry_cpu_resize_is_identity(&out->axes[d])))
+        if (!makes(g, resize, &out->axes[d], d) || (d < 2 && !ferry_resize_axis_is_identity(&out->axes[d])))
             return false;
     return true;
 }
@@ -143,7 +143,7 @@ static ferry_status make_tables(sum_kernel *k, ferry_cpu_device *device, const r
     size_t entries = 0;
     for (int32_t i = 0; i < k->rank; i++)
         if (!ferry_add_size(entries, (size_t)k->dims[i], &entries) || entries > MOST_TABLE_BYTES / sizeof *k->all)
-            return ferry_cpu_misfit(tactic, "a tensor too large for tables", err);
+            return ferry_misfit(tactic, "a tensor too large for tables", err);
     k->all_bytes = entries * sizeof *k->all;
     k->all = ferry_heap_alloc(device->base.heap, k->all_bytes);
     if (!k->all) return ferry_fail_memory(err, "tables of a resizing");
@@ -167,13 +167,13 @@ static ferry_status fill(sum_kernel *k, ferry_cpu_device *device, const ferry_re
     const ferry_node *resize = &g->nodes[region->nodes[RESIZE]], *add = &g->nodes[region->nodes[ADD]];
     const int32_t at = resized_input(resize, add);
     resizing r;
-    if (at < 0 || !is_type(y->dtype)) return ferry_cpu_misfit(tactic, "not a sum with a resized tensor", err);
-    k->x = ferry_cpu_node_input(region, in, RESIZE, 0);
-    k->other = ferry_cpu_node_input(region, in, ADD, 1 - at);
+    if (at < 0 || !is_type(y->dtype)) return ferry_misfit(tactic, "not a sum with a resized tensor", err);
+    k->x = ferry_operand_of_node(region, in, RESIZE, 0);
+    k->other = ferry_operand_of_node(region, in, ADD, 1 - at);
     if (k->x.at < 0 || k->other.at < 0 || !has_channels_last(&k->x.desc) || !has_channels_last(&k->other.desc) ||
         !has_channels_last(y) || k->other.desc.dtype != y->dtype || !ferry_tensor_desc_same_dims(&k->other.desc, y) ||
         !read_resizing(g, resize, &k->x.desc, y, &r))
-        return ferry_cpu_misfit(tactic, "a sum with a resized tensor that it does not know", err);
+        return ferry_misfit(tactic, "a sum with a resized tensor that it does not know", err);
     k->loop = ferry_elementwise_f32_pick(device->isa)->binary[FERRY_BINARY_F32_add];
     if (y->dtype == FERRY_BF16)
         k->loop_bf16 = ferry_loops_half_pick(device->isa, FERRY_BF16)->binary[FERRY_BINARY_F32_add];
@@ -197,8 +197,8 @@ static ferry_status prepare(ferry_cpu_device *device, const ferry_region *region
 {
     (void)packed;
     (void)packed_bytes;
-    FERRY_TRY(ferry_cpu_check_border(region, tactic, in, out, err));
-    if (region->n_nodes != NODES) return ferry_cpu_misfit(tactic, "it runs two nodes", err);
+    FERRY_TRY(ferry_region_check_border(region, tactic, in, out, err));
+    if (region->n_nodes != NODES) return ferry_misfit(tactic, "it runs two nodes", err);
     sum_kernel *k = ferry_cpu_kernel_new(device, sizeof *k, run);
     if (!k) return ferry_fail_memory(err, "a sum with a resized tensor");
     k->base.deinit = deinit;
@@ -212,21 +212,21 @@ static ferry_status offer_with(ferry_cpu_device *device, const ferry_graph_view 
 {
     const ferry_graph *g = view->graph;
     const ferry_node *add = &g->nodes[root];
-    const ferry_node_id nodes[NODES] = {ferry_cpu_maker_for_one(view, add->inputs[resized]), root};
-    if (nodes[RESIZE] == FERRY_NO_NODE || !ferry_cpu_is_plain_node(view, nodes[RESIZE])) return FERRY_OK;
+    const ferry_node_id nodes[NODES] = {ferry_maker_for_one(view, add->inputs[resized]), root};
+    if (nodes[RESIZE] == FERRY_NO_NODE || !ferry_node_is_plain(view, nodes[RESIZE])) return FERRY_OK;
     const ferry_node *resize = &g->nodes[nodes[RESIZE]];
-    const ferry_value *x = ferry_cpu_value(g, resize, 0), *other = ferry_cpu_value(g, add, 1 - resized);
-    const ferry_value *y = ferry_cpu_result(g, add);
+    const ferry_value *x = ferry_node_value(g, resize, 0), *other = ferry_node_value(g, add, 1 - resized);
+    const ferry_value *y = ferry_node_result(g, add);
     if (resized_input(resize, add) != resized || !x || ferry_value_is_constant(x) || ferry_value_is_constant(other) ||
-        !is_type(y->dtype) || !ferry_cpu_is_alike(other, y) || !ferry_cpu_is_alike(ferry_cpu_result(g, resize), y))
+        !is_type(y->dtype) || !ferry_value_is_alike(other, y) || !ferry_value_is_alike(ferry_node_result(g, resize), y))
         return FERRY_OK;
-    const ferry_tensor_desc in = ferry_cpu_describe(x, FERRY_LAYOUT_CHANNELS_LAST);
-    const ferry_tensor_desc out = ferry_cpu_describe(y, FERRY_LAYOUT_CHANNELS_LAST);
+    const ferry_tensor_desc in = ferry_value_describe(x, FERRY_LAYOUT_CHANNELS_LAST);
+    const ferry_tensor_desc out = ferry_value_describe(y, FERRY_LAYOUT_CHANNELS_LAST);
     resizing r;
     if (!read_resizing(g, resize, &in, &out, &r)) return FERRY_OK;
     // Some nanoseconds to begin the channels of each position.
-    const double positions = ferry_cpu_elements(y) / (double)(out.dims[1] > 0 ? out.dims[1] : 1);
-    const double bytes = ferry_cpu_bytes(x) + ferry_cpu_bytes(other) + ferry_cpu_bytes(y);
+    const double positions = ferry_value_elements(y) / (double)(out.dims[1] > 0 ? out.dims[1] : 1);
+    const double bytes = ferry_value_bytes(x) + ferry_value_bytes(other) + ferry_value_bytes(y);
     const ferry_offer offer = {
         .tactic = tactic_name,
         .nodes = nodes,
@@ -234,7 +234,7 @@ static ferry_status offer_with(ferry_cpu_device *device, const ferry_graph_view 
         .in_layout = FERRY_LAYOUT_CHANNELS_LAST,
         .out_layout = FERRY_LAYOUT_CHANNELS_LAST,
         .flags = FERRY_OFFER_IN_PLACE_ANY | FERRY_OFFER_READS_SLICES | FERRY_OFFER_WRITES_SLICES,
-        .cost_us = positions * 4e-3 + ferry_cpu_cost_us(device, FERRY_F32, ferry_cpu_elements(y), bytes),
+        .cost_us = positions * 4e-3 + ferry_cpu_cost_us(device, FERRY_F32, ferry_value_elements(y), bytes),
     };
     return sink->take(sink->user, &offer, err);
 }
@@ -243,7 +243,7 @@ static ferry_status offer(ferry_cpu_device *device, const ferry_graph_view *view
                           const ferry_offer_sink *sink, ferry_error *err)
 {
     const ferry_node *add = &view->graph->nodes[root];
-    if (!ferry_node_is(add, "Add") || add->n_inputs != 2 || !ferry_cpu_is_plain_node(view, root)) return FERRY_OK;
+    if (!ferry_node_is(add, "Add") || add->n_inputs != 2 || !ferry_node_is_plain(view, root)) return FERRY_OK;
     for (int32_t i = 0; i < 2; i++)
         if (add->inputs[i] == FERRY_NO_VALUE) return FERRY_OK;
     for (int32_t i = 0; i < 2; i++) FERRY_TRY(offer_with(device, view, root, i, sink, err));

@@ -5,7 +5,7 @@
 
 #include "backend/cpu/conv_node.h"
 #include "backend/cpu/resize_loops.h"
-#include "backend/cpu/resize_node.h"
+#include "backend/reading/resize_node.h"
 #include "ops/integer.h"
 
 static const char tactic_name[] = "resize_linear";
@@ -15,7 +15,7 @@ static const char tactic_name[] = "resize_linear";
 typedef struct resize_kernel {
     ferry_cpu_kernel base;
     const ferry_resize_row *row;
-    ferry_cpu_operand x;
+    ferry_operand x;
     bool integer, channels_last;
     float mult, shift;
     int64_t n, c, in_h, in_w, out_h, out_w;
@@ -108,9 +108,9 @@ static bool float_taps(const ferry_graph *g, const ferry_node *node, const ferry
 {
     ferry_resize_options options;
     ferry_resize_axis axes[FERRY_MAX_RANK];
-    if (!ferry_node_is(node, "Resize") || !ferry_cpu_resize_read(g, node, x, y, &options, axes) ||
-        options.kind != FERRY_RESIZE_LINEAR || !ferry_cpu_resize_is_identity(&axes[0]) ||
-        !ferry_cpu_resize_is_identity(&axes[1]))
+    if (!ferry_node_is(node, "Resize") || !ferry_resize_node_read(g, node, x, y, &options, axes) ||
+        options.kind != FERRY_RESIZE_LINEAR || !ferry_resize_axis_is_identity(&axes[0]) ||
+        !ferry_resize_axis_is_identity(&axes[1]))
         return false;
     for (int32_t d = 2; d < 4; d++)
         for (int64_t o = 0; o < y->dims[d] && taps; o++) {
@@ -118,7 +118,7 @@ static bool float_taps(const ferry_graph *g, const ferry_node *node, const ferry
             int64_t first = o;
             bool outside = false;
             weights[0] = 1, weights[1] = 0;
-            if (!ferry_cpu_resize_is_identity(&axes[d])) {
+            if (!ferry_resize_axis_is_identity(&axes[d])) {
                 const double source = ferry_resize_source(&options, &axes[d], o, &outside);
                 if (ferry_resize_weights(&options, &axes[d], source, &first, weights) != 2) return false;
             }
@@ -140,7 +140,7 @@ static bool integer_taps(const ferry_graph *g, const ferry_node *node, const fer
         return false;
     for (int32_t d = 2; d < 4; d++) {
         double scale = (double)y->dims[d] / (double)x->dims[d];
-        if (!ferry_cpu_value(g, node, 2) && !ferry_cpu_resize_scale(g, node, 1, d, &scale)) return false;
+        if (!ferry_node_value(g, node, 2) && !ferry_resize_node_scale(g, node, 1, d, &scale)) return false;
         if (!(scale > 0)) return false;
         for (int64_t o = 0; o < y->dims[d] && taps; o++) {
             const ferry_resize_tap tap = ferry_resize_tap_at(mode, o, x->dims[d], y->dims[d], scale);
@@ -170,17 +170,17 @@ static ferry_status fill_kernel(resize_kernel *k, ferry_cpu_device *device, cons
                                 ferry_error *err)
 {
     const ferry_node *node = &region->graph->nodes[region->nodes[0]];
-    k->x = ferry_cpu_input(region, in, 0);
+    k->x = ferry_operand_of(region, in, 0);
     const ferry_tensor_desc *x = &k->x.desc;
     if (!k->x.present || (x->dtype != FERRY_F32 && x->dtype != FERRY_S8) ||
         !make_taps(region->graph, node, x, y, NULL) || !ferry_tensor_desc_is_dense(x, x->layout) ||
         !ferry_tensor_desc_is_dense(y, y->layout))
-        return ferry_cpu_misfit(tactic, "a resizing that it does not do", err);
+        return ferry_misfit(tactic, "a resizing that it does not do", err);
     k->taps_bytes = (size_t)(y->dims[2] + y->dims[3]) * sizeof *k->taps;
     k->taps = ferry_heap_alloc(device->base.heap, k->taps_bytes);
     if (!k->taps) return ferry_fail_memory(err, "a resizing");
     if (!make_taps(region->graph, node, x, y, k->taps))
-        return ferry_cpu_misfit(tactic, "a resizing that it does not do", err);
+        return ferry_misfit(tactic, "a resizing that it does not do", err);
     k->row = ferry_resize_pick(device->isa);
     k->integer = x->dtype == FERRY_S8;
     k->channels_last = x->layout == FERRY_LAYOUT_CHANNELS_LAST;
@@ -199,7 +199,7 @@ static ferry_status prepare(ferry_cpu_device *device, const ferry_region *region
 {
     (void)packed;
     (void)packed_bytes;
-    FERRY_TRY(ferry_cpu_check_region(region, tactic, in, out, err));
+    FERRY_TRY(ferry_region_check_single(region, tactic, in, out, err));
     resize_kernel *k = ferry_cpu_kernel_new(device, sizeof *k, run);
     if (!k) return ferry_fail_memory(err, "a resizing");
     k->base.deinit = deinit;
@@ -211,20 +211,19 @@ static ferry_status offer(ferry_cpu_device *device, const ferry_graph_view *view
 {
     const ferry_graph *g = view->graph;
     const ferry_node *node = &g->nodes[root];
-    if (node->n_inputs < 1 || !ferry_cpu_is_plain_node(view, root) || ferry_cpu_is_constant(g, node, 0))
-        return FERRY_OK;
-    const ferry_value *x = ferry_cpu_value(g, node, 0), *y = ferry_cpu_result(g, node);
-    if (!ferry_cpu_is_float(x->dtype) && x->dtype != FERRY_S8) return FERRY_OK;
+    if (node->n_inputs < 1 || !ferry_node_is_plain(view, root) || ferry_node_has_constant(g, node, 0)) return FERRY_OK;
+    const ferry_value *x = ferry_node_value(g, node, 0), *y = ferry_node_result(g, node);
+    if (!ferry_dtype_widens_to_f32(x->dtype) && x->dtype != FERRY_S8) return FERRY_OK;
     for (int l = 0; l < 2; l++) {
         const ferry_tensor_layout layout = l ? FERRY_LAYOUT_CHANNELS_LAST : FERRY_LAYOUT_PLAIN;
-        const ferry_tensor_desc in = ferry_cpu_describe(x, layout);
-        const ferry_tensor_desc out = ferry_cpu_describe(y, layout);
+        const ferry_tensor_desc in = ferry_value_describe(x, layout);
+        const ferry_tensor_desc out = ferry_value_describe(y, layout);
         if (!make_taps(g, node, &in, &out, NULL)) continue;
-        const double elements = ferry_cpu_elements(y);
+        const double elements = ferry_value_elements(y);
         // Columns are gathered one by one; channels come in vectors, with some ns to begin each.
         const double us = l ? elements / (double)in.dims[1] * 4e-3 + elements * 3e-4 : elements * 1.5e-3;
-        const double moved = ferry_cpu_cost_us(device, FERRY_F32, 0, ferry_cpu_bytes(x) + ferry_cpu_bytes(y));
-        FERRY_TRY(ferry_cpu_offer_node(sink, tactic_name, root, layout, layout, 0, us + moved, err));
+        const double moved = ferry_cpu_cost_us(device, FERRY_F32, 0, ferry_value_bytes(x) + ferry_value_bytes(y));
+        FERRY_TRY(ferry_offer_node(sink, tactic_name, root, layout, layout, 0, us + moved, err));
     }
     return FERRY_OK;
 }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "backend/cpu/conv_pointers.h"
 #include "backend/cpu/row_source.h"
 
 // A block's rows should stay in the second-level cache while every panel of weights passes by.

@@ -4,7 +4,7 @@
 #ifndef FERRY_SRC_BACKEND_CPU_ROW_SOURCE_H_
 #define FERRY_SRC_BACKEND_CPU_ROW_SOURCE_H_
 
-#include "backend/cpu/conv_shape.h"
+#include "backend/reading/conv_shape.h"
 
 typedef enum ferry_row_kind {
     FERRY_ROWS_DENSE = 0, // at one distance: a matrix, or a pointwise convolution

@@ -77,7 +77,7 @@ static ferry_status prepare(ferry_cpu_device *device, const ferry_region *region
     (void)packed_bytes;
     ferry_shuffle s;
     FERRY_TRY(ferry_shuffle_check_border(region, tactic, in, out, err));
-    if (!ferry_shuffle_read(region, in, out, &s)) return ferry_cpu_misfit(tactic, "not a shuffle of channels", err);
+    if (!ferry_shuffle_read(region, in, out, &s)) return ferry_misfit(tactic, "not a shuffle of channels", err);
     shuffle_kernel *k = ferry_cpu_kernel_new(device, sizeof *k, run);
     if (!k) return ferry_fail_memory(err, "a shuffle");
     const ferry_shuffle_row *row = ferry_shuffle_pick(device->isa);
@@ -85,10 +85,10 @@ static ferry_status prepare(ferry_cpu_device *device, const ferry_region *region
     k->shape = s;
     k->loop = s.parts == 2 ? row->pairs[size] : row->any[size];
     for (int32_t i = 0; i < s.parts; i++) {
-        k->input[i] = ferry_cpu_input(region, in, i).at;
+        k->input[i] = ferry_operand_of(region, in, i).at;
         if (k->input[i] >= 0) continue;
         device->base.backend->release(&k->base.base);
-        return ferry_cpu_misfit(tactic, "an input is not bound", err);
+        return ferry_misfit(tactic, "an input is not bound", err);
     }
     *out_kernel = &k->base.base;
     return FERRY_OK;

@@ -24,7 +24,7 @@ static bool is_open_product(const ferry_node *node)
 
 static bool has_residual(const ferry_graph *g, const ferry_node *node)
 {
-    return (ferry_node_is(node, "FusedConv") || ferry_node_is(node, "FusedGemm")) && ferry_cpu_value(g, node, 3);
+    return (ferry_node_is(node, "FusedConv") || ferry_node_is(node, "FusedGemm")) && ferry_node_value(g, node, 3);
 }
 
 // The product that activation `id` follows; FERRY_NO_NODE when it is none, or follows something else.
@@ -32,9 +32,9 @@ static ferry_node_id product_of(const ferry_graph_view *view, ferry_node_id id, 
 {
     const ferry_graph *g = view->graph;
     const ferry_node *node = &g->nodes[id];
-    if (!ferry_unary_node_read(g, node, activation) || !ferry_cpu_is_plain_node(view, id)) return FERRY_NO_NODE;
-    if (!ferry_cpu_is_alike(ferry_cpu_value(g, node, 0), ferry_cpu_result(g, node))) return FERRY_NO_NODE;
-    const ferry_node_id product = ferry_cpu_maker_for_one(view, node->inputs[0]);
+    if (!ferry_unary_node_read(g, node, activation) || !ferry_node_is_plain(view, id)) return FERRY_NO_NODE;
+    if (!ferry_value_is_alike(ferry_node_value(g, node, 0), ferry_node_result(g, node))) return FERRY_NO_NODE;
+    const ferry_node_id product = ferry_maker_for_one(view, node->inputs[0]);
     return product != FERRY_NO_NODE && is_open_product(&g->nodes[product]) ? product : FERRY_NO_NODE;
 }
 
@@ -43,12 +43,12 @@ static bool find_residual(const ferry_graph_view *view, ferry_node_id add, int32
 {
     const ferry_graph *g = view->graph;
     const ferry_node *node = &g->nodes[add];
-    const ferry_value *y = ferry_cpu_result(g, node), *residual = ferry_cpu_value(g, node, 1 - i);
-    if (ferry_value_is_constant(residual) || node->inputs[0] == node->inputs[1] || !ferry_cpu_is_alike(residual, y) ||
-        !ferry_cpu_is_alike(ferry_cpu_value(g, node, i), y))
+    const ferry_value *y = ferry_node_result(g, node), *residual = ferry_node_value(g, node, 1 - i);
+    if (ferry_value_is_constant(residual) || node->inputs[0] == node->inputs[1] || !ferry_value_is_alike(residual, y) ||
+        !ferry_value_is_alike(ferry_node_value(g, node, i), y))
         return false;
     ferry_unary_node f;
-    const ferry_node_id activation = ferry_cpu_maker_for_one(view, node->inputs[i]);
+    const ferry_node_id activation = ferry_maker_for_one(view, node->inputs[i]);
     const ferry_node_id product = activation == FERRY_NO_NODE ? FERRY_NO_NODE : product_of(view, activation, &f);
     if (product == FERRY_NO_NODE || has_residual(g, &g->nodes[product])) return false;
     // Of two products the later one takes the other's result: the shortcut is ready first.
@@ -56,8 +56,8 @@ static bool find_residual(const ferry_graph_view *view, ferry_node_id add, int32
     *out = (ferry_tail){.nodes = {product, activation, add},
                         .n_nodes = 3,
                         .adds = true,
-                        .macs = (f.macs + 1) * ferry_cpu_elements(y),
-                        .bytes = ferry_cpu_bytes(y)};
+                        .macs = (f.macs + 1) * ferry_value_elements(y),
+                        .bytes = ferry_value_bytes(y)};
     return true;
 }
 
@@ -72,8 +72,9 @@ static bool find_product(const ferry_graph_view *view, ferry_node_id id, ferry_t
     }
     const ferry_node_id product = product_of(view, id, &f);
     if (product == FERRY_NO_NODE) return false;
-    *out = (ferry_tail){
-        .nodes = {product, id}, .n_nodes = 2, .macs = f.macs * ferry_cpu_elements(ferry_cpu_result(view->graph, node))};
+    *out = (ferry_tail){.nodes = {product, id},
+                        .n_nodes = 2,
+                        .macs = f.macs * ferry_value_elements(ferry_node_result(view->graph, node))};
     return true;
 }
 
@@ -86,7 +87,7 @@ static bool find_affine(const ferry_graph_view *view, ferry_node_id root, ferry_
     ferry_value_id x = FERRY_NO_VALUE;
     const int32_t n = ferry_affine_find(view, root, nodes);
     if (n == 0 || !ferry_affine_follow(g, &g->nodes[nodes[0]], &affine, &x)) return false;
-    const ferry_node_id before = ferry_cpu_maker_for_one(view, x);
+    const ferry_node_id before = ferry_maker_for_one(view, x);
     if (before == FERRY_NO_NODE || !find_product(view, before, out)) return false;
     for (int32_t i = 0; i < n; i++) out->nodes[out->n_nodes++] = nodes[i];
     return true;
@@ -98,7 +99,7 @@ void ferry_tail_find(const ferry_graph_view *view, ferry_node_id root, ferry_tai
     if (find_affine(view, root, out)) return;
     *out = alone;
     if (ferry_node_is(&view->graph->nodes[root], "Add")) {
-        if (!ferry_cpu_is_plain_node(view, root)) return;
+        if (!ferry_node_is_plain(view, root)) return;
         for (int32_t i = 0; i < 2; i++) find_residual(view, root, i, out);
         return;
     }
@@ -108,10 +109,10 @@ void ferry_tail_find(const ferry_graph_view *view, ferry_node_id root, ferry_tai
 // A table of int8 for the results of an int8 convolution.
 static bool is_table(const ferry_graph *g, const ferry_node *node, const ferry_node *product)
 {
-    const ferry_value *table = ferry_cpu_value(g, node, 1);
+    const ferry_value *table = ferry_node_value(g, node, 1);
     return ferry_node_is(node, "QTable") && ferry_node_is(product, "QConv") && table &&
-           ferry_value_is_constant(table) && table->dtype == FERRY_S8 && ferry_cpu_elements(table) == 256 &&
-           ferry_cpu_result(g, node)->dtype == FERRY_S8 && ferry_cpu_result(g, product)->dtype == FERRY_S8;
+           ferry_value_is_constant(table) && table->dtype == FERRY_S8 && ferry_value_elements(table) == 256 &&
+           ferry_node_result(g, node)->dtype == FERRY_S8 && ferry_node_result(g, product)->dtype == FERRY_S8;
 }
 
 void ferry_tail_find_table(const ferry_graph_view *view, ferry_node_id root, ferry_tail *out)
@@ -119,11 +120,11 @@ void ferry_tail_find_table(const ferry_graph_view *view, ferry_node_id root, fer
     const ferry_graph *g = view->graph;
     const ferry_node *node = &g->nodes[root];
     *out = (ferry_tail){.nodes = {root}, .n_nodes = 1};
-    if (!ferry_node_is(node, "QTable") || !ferry_cpu_is_plain_node(view, root)) return;
-    const ferry_node_id product = ferry_cpu_maker_for_one(view, node->inputs[0]);
+    if (!ferry_node_is(node, "QTable") || !ferry_node_is_plain(view, root)) return;
+    const ferry_node_id product = ferry_maker_for_one(view, node->inputs[0]);
     if (product == FERRY_NO_NODE || !is_table(g, node, &g->nodes[product])) return;
-    *out =
-        (ferry_tail){.nodes = {product, root}, .n_nodes = 2, .macs = 2 * ferry_cpu_elements(ferry_cpu_result(g, node))};
+    *out = (ferry_tail){
+        .nodes = {product, root}, .n_nodes = 2, .macs = 2 * ferry_value_elements(ferry_node_result(g, node))};
 }
 
 ferry_status ferry_tail_offer(const ferry_offer_sink *sink, const char *tactic, const ferry_tail *tail,
@@ -178,7 +179,7 @@ static void simplify(ferry_finish *f, const ferry_elementwise_f32_row *loops)
 // What the nodes behind the product do.
 static ferry_status read_behind(const ferry_cpu_device *device, const ferry_region *region, const char *tactic,
                                 const ferry_tensor_desc *in, ferry_dtype to, ferry_finish *finish,
-                                ferry_cpu_operand *residual, ferry_error *err)
+                                ferry_operand *residual, ferry_error *err)
 {
     const ferry_graph *g = region->graph;
     const ferry_node *product = &g->nodes[region->nodes[0]], *second = &g->nodes[region->nodes[1]];
@@ -196,7 +197,7 @@ static ferry_status read_behind(const ferry_cpu_device *device, const ferry_regi
     ferry_affine affine;
     if (ferry_affine_read(region, next, made, &affine)) {
         if (next == 1 && !become_loop(finish, ferry_elementwise_f32_pick(device->isa), residual->present))
-            return ferry_cpu_misfit(tactic, "a scale behind a residual", err);
+            return ferry_misfit(tactic, "a scale behind a residual", err);
         finish->parameters[FERRY_UNARY_SCALE] = (float)affine.scale;
         finish->parameters[FERRY_UNARY_SHIFT] = (float)affine.shift;
         return FERRY_OK;
@@ -205,8 +206,8 @@ static ferry_status read_behind(const ferry_cpu_device *device, const ferry_regi
     const bool swapped = add->n_inputs == 2 && add->inputs[1] == made;
     if (next != 2 || region->n_nodes != 3 || !ferry_node_is(add, "Add") || add->n_inputs != 2 || residual->present ||
         add->inputs[!swapped] == made || add->inputs[swapped] != made)
-        return ferry_cpu_misfit(tactic, "a residual that its store cannot take in", err);
-    *residual = ferry_cpu_node_input(region, in, 2, swapped ? 0 : 1);
+        return ferry_misfit(tactic, "a residual that its store cannot take in", err);
+    *residual = ferry_operand_of_node(region, in, 2, swapped ? 0 : 1);
     finish->r_mult = 1;
     finish->act_first = true;
     return FERRY_OK;
@@ -214,18 +215,18 @@ static ferry_status read_behind(const ferry_cpu_device *device, const ferry_regi
 
 ferry_status ferry_tail_read(const ferry_cpu_device *device, const ferry_region *region, const char *tactic,
                              const ferry_tensor_desc *in, const ferry_tensor_desc *out, ferry_finish *finish,
-                             ferry_cpu_operand *residual, ferry_error *err)
+                             ferry_operand *residual, ferry_error *err)
 {
     const ferry_graph *g = region->graph;
-    FERRY_TRY(ferry_cpu_check_border(region, tactic, in, out, err));
+    FERRY_TRY(ferry_region_check_border(region, tactic, in, out, err));
     if (region->n_nodes < 2) return FERRY_OK;
     const ferry_node *product = &g->nodes[region->nodes[0]], *second = &g->nodes[region->nodes[1]];
     if (region->n_nodes == 2 && is_table(g, second, product) && second->inputs[0] == product->outputs[0]) {
-        finish->table = ferry_cpu_value(g, second, 1)->data;
+        finish->table = ferry_node_value(g, second, 1)->data;
         return FERRY_OK;
     }
     if (region->n_nodes > FERRY_TAIL_NODES || !is_product(product) || product->n_outputs < 1)
-        return ferry_cpu_misfit(tactic, "nodes that its store cannot take in", err);
+        return ferry_misfit(tactic, "nodes that its store cannot take in", err);
     FERRY_TRY(read_behind(device, region, tactic, in, out[0].dtype, finish, residual, err));
     simplify(finish, ferry_elementwise_f32_pick(device->isa));
     return FERRY_OK;

@@ -36,6 +36,6 @@ ferry_status ferry_tail_offer(const ferry_offer_sink *sink, const char *tactic, 
 /// none) by what follows it.
 ferry_status ferry_tail_read(const ferry_cpu_device *device, const ferry_region *region, const char *tactic,
                              const ferry_tensor_desc *in, const ferry_tensor_desc *out, ferry_finish *finish,
-                             ferry_cpu_operand *residual, ferry_error *err);
+                             ferry_operand *residual, ferry_error *err);
 
 #endif // FERRY_SRC_BACKEND_CPU_TAIL_H_

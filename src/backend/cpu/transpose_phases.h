@@ -5,7 +5,7 @@
 #ifndef FERRY_SRC_BACKEND_CPU_TRANSPOSE_PHASES_H_
 #define FERRY_SRC_BACKEND_CPU_TRANSPOSE_PHASES_H_
 
-#include "backend/cpu/conv_shape.h"
+#include "backend/reading/conv_shape.h"
 
 #define FERRY_TRANSPOSE_MOST_STRIDE 16 // along one dimension
 #define FERRY_TRANSPOSE_NARROW 16      // most channels that lines are stacked to

@@ -136,32 +136,32 @@ static ferry_status prepare(ferry_cpu_device *device, const ferry_region *region
 {
     (void)packed;
     (void)packed_bytes;
-    FERRY_TRY(ferry_cpu_check_border(region, tactic, in, out, err));
+    FERRY_TRY(ferry_region_check_border(region, tactic, in, out, err));
     const ferry_value_id x_value = region->n_inputs == 1 ? region->inputs[0] : FERRY_NO_VALUE;
     ferry_unary_node f;
-    if (x_value == FERRY_NO_VALUE || !read_nodes(region, &f) || !ferry_cpu_is_float(in->dtype) ||
+    if (x_value == FERRY_NO_VALUE || !read_nodes(region, &f) || !ferry_dtype_widens_to_f32(in->dtype) ||
         out->dtype != in->dtype || !ferry_tensor_desc_same_dims(in, out))
-        return ferry_cpu_misfit(tactic, "an output unlike its input", err);
+        return ferry_misfit(tactic, "an output unlike its input", err);
     unary_kernel *k = ferry_cpu_kernel_new(device, sizeof *k, run);
     if (!k) return ferry_fail_memory(err, "an elementwise kernel");
     k->loop = ferry_unary_loop_for(device->isa, f.loop, out[0].dtype);
     memcpy(k->parameters, f.parameters, sizeof k->parameters);
     if (in->dtype != FERRY_F32) k->narrow = ferry_loops_half_pick(device->isa, in->dtype);
     return ferry_cpu_kernel_done(
-        &k->base, read_rows(k, in, out) ? FERRY_OK : ferry_cpu_misfit(tactic, "an output unlike its input", err),
+        &k->base, read_rows(k, in, out) ? FERRY_OK : ferry_misfit(tactic, "an output unlike its input", err),
         out_kernel);
 }
 
 static ferry_status offer_nodes(ferry_cpu_device *device, const ferry_graph_view *view, const ferry_node_id *nodes,
                                 int32_t n, double macs, const ferry_offer_sink *sink, ferry_error *err)
 {
-    const ferry_value *y = ferry_cpu_result(view->graph, &view->graph->nodes[nodes[n - 1]]);
+    const ferry_value *y = ferry_node_result(view->graph, &view->graph->nodes[nodes[n - 1]]);
     ferry_offer offer = {
         .tactic = tactic_name,
         .nodes = nodes,
         .n_nodes = n,
         .flags = FERRY_OFFER_IN_PLACE | FERRY_OFFER_READS_SLICES | FERRY_OFFER_WRITES_SLICES,
-        .cost_us = ferry_cpu_cost_us(device, FERRY_F32, macs * ferry_cpu_elements(y), 2 * ferry_cpu_bytes(y))};
+        .cost_us = ferry_cpu_cost_us(device, FERRY_F32, macs * ferry_value_elements(y), 2 * ferry_value_bytes(y))};
     FERRY_TRY(sink->take(sink->user, &offer, err));
     if (y->shape.rank < 3) return FERRY_OK;
     offer.in_layout = offer.out_layout = FERRY_LAYOUT_CHANNELS_LAST;
@@ -172,9 +172,9 @@ static bool is_offered(const ferry_graph_view *view, ferry_node_id id, ferry_una
 {
     const ferry_graph *g = view->graph;
     const ferry_node *node = &g->nodes[id];
-    const ferry_value *x = ferry_cpu_value(g, node, 0);
-    return x && !ferry_value_is_constant(x) && ferry_cpu_is_plain_node(view, id) && ferry_unary_node_read(g, node, f) &&
-           ferry_cpu_is_alike(x, ferry_cpu_result(g, node));
+    const ferry_value *x = ferry_node_value(g, node, 0);
+    return x && !ferry_value_is_constant(x) && ferry_node_is_plain(view, id) && ferry_unary_node_read(g, node, f) &&
+           ferry_value_is_alike(x, ferry_node_result(g, node));
 }
 
 static ferry_status offer(ferry_cpu_device *device, const ferry_graph_view *view, ferry_node_id root,
@@ -189,7 +189,7 @@ static ferry_status offer(ferry_cpu_device *device, const ferry_graph_view *view
     ferry_affine affine = {1, 0};
     ferry_value_id x = FERRY_NO_VALUE;
     ferry_affine_follow(g, &g->nodes[nodes[1]], &affine, &x);
-    nodes[0] = ferry_cpu_maker_for_one(view, x);
+    nodes[0] = ferry_maker_for_one(view, x);
     FERRY_TRY(offer_nodes(device, view, nodes + 1, n, 1, sink, err));
     if (nodes[0] == FERRY_NO_NODE || !is_offered(view, nodes[0], &f)) return FERRY_OK;
     return offer_nodes(device, view, nodes, n + 1, f.macs, sink, err);

@@ -52,7 +52,7 @@ static const function square_root = {"Pow", FERRY_UNARY_F32_sqrt, {0}, {0}, 6};
 static const function *find_pow(const ferry_graph *g, const ferry_node *node)
 {
     float exponent = 0;
-    if (!ferry_cpu_scalar(g, node, 1, &exponent)) return NULL;
+    if (!ferry_node_scalar(g, node, 1, &exponent)) return NULL;
     return exponent == 2 ? &square : exponent == 3 ? &cube : exponent == 0.5f ? &square_root : NULL;
 }
 
@@ -73,7 +73,7 @@ bool ferry_unary_node_read(const ferry_graph *g, const ferry_node *node, ferry_u
     parameters[FERRY_UNARY_SHIFT] = -0.0f;
     if (ferry_node_is(node, "Clip")) {
         for (int32_t i = 0; i < 2; i++)
-            if (ferry_cpu_value(g, node, 1 + i) && !ferry_cpu_scalar(g, node, 1 + i, &parameters[i])) return false;
+            if (ferry_node_value(g, node, 1 + i) && !ferry_node_scalar(g, node, 1 + i, &parameters[i])) return false;
         if (parameters[0] > parameters[1]) parameters[0] = parameters[1]; // ONNX: the maximum wins
     }
     return true;

@@ -150,7 +150,7 @@ ferry_status ferry_cpu_prepare_via_f32(ferry_cpu_device *device, const ferry_cpu
     for (size_t i = 0; s == FERRY_OK && i < n; i++) {
         wide[i] = i < n_in ? in[i] : out[i - n_in];
         bound[i] = wide[i].dtype;
-        if (is_narrow(bound[i]) && is_slice(&wide[i])) s = ferry_cpu_misfit(tactic, "a slice of a tensor", err);
+        if (is_narrow(bound[i]) && is_slice(&wide[i])) s = ferry_misfit(tactic, "a slice of a tensor", err);
         if (is_narrow(bound[i])) wide[i].dtype = FERRY_F32;
     }
     ferry_kernel *inner = NULL;

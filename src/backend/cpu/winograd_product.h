@@ -4,9 +4,9 @@
 #ifndef FERRY_SRC_BACKEND_CPU_WINOGRAD_PRODUCT_H_
 #define FERRY_SRC_BACKEND_CPU_WINOGRAD_PRODUCT_H_
 
-#include "backend/cpu/conv_shape.h"
 #include "backend/cpu/gemm_f32.h"
 #include "backend/cpu/winograd.h"
+#include "backend/reading/conv_shape.h"
 #include "base/thread_pool.h"
 
 typedef struct ferry_winograd_product {

@@ -2,11 +2,11 @@
 // ArgMax, ArgMin, CumSum and TopK.
 #include <string.h>
 
-#include "backend/cpu/conv_node.h"
 #include "backend/cuda/broadcast_text.h"
 #include "backend/cuda/move.h"
 #include "backend/cuda/rows_node.h"
 #include "backend/cuda/source.h"
+#include "backend/reading/conv_shape.h"
 #include "ops/element.h"
 #include "ops/rules.h"
 
@@ -36,8 +36,8 @@ typedef struct along {
 
 static bool read_constant(const ferry_graph *g, const ferry_node *node, int64_t *out)
 {
-    if (!ferry_cpu_is_constant(g, node, 1)) return false;
-    const ferry_tensor t = ferry_value_tensor(ferry_cpu_value(g, node, 1));
+    if (!ferry_node_has_constant(g, node, 1)) return false;
+    const ferry_tensor t = ferry_value_tensor(ferry_node_value(g, node, 1));
     return ferry_read_int(&t, "a constant", out, NULL) == FERRY_OK;
 }
 
@@ -96,15 +96,15 @@ static bool read(const ferry_graph *g, const ferry_node *node, const ferry_tenso
 // The layout of outputs, where inputs have this one.
 static ferry_tensor_layout layout_behind(const ferry_graph *g, const ferry_node *node, ferry_tensor_layout layout)
 {
-    return ferry_cpu_result(g, node)->shape.rank == ferry_cpu_value(g, node, 0)->shape.rank ? layout
-                                                                                            : FERRY_LAYOUT_PLAIN;
+    return ferry_node_result(g, node)->shape.rank == ferry_node_value(g, node, 0)->shape.rank ? layout
+                                                                                              : FERRY_LAYOUT_PLAIN;
 }
 
 static bool read_graph(const ferry_graph *g, const ferry_node *node, ferry_tensor_layout layout, along *out)
 {
-    if (node->n_inputs < 1 || !ferry_cpu_value(g, node, 0) || ferry_cpu_is_constant(g, node, 0)) return false;
-    const ferry_tensor_desc x = ferry_cpu_describe(ferry_cpu_value(g, node, 0), layout);
-    const ferry_tensor_desc y = ferry_cpu_describe(ferry_cpu_result(g, node), layout_behind(g, node, layout));
+    if (node->n_inputs < 1 || !ferry_node_value(g, node, 0) || ferry_node_has_constant(g, node, 0)) return false;
+    const ferry_tensor_desc x = ferry_value_describe(ferry_node_value(g, node, 0), layout);
+    const ferry_tensor_desc y = ferry_value_describe(ferry_node_result(g, node), layout_behind(g, node, layout));
     return read(g, node, &x, &y, NULL, out);
 }
 
@@ -117,8 +117,8 @@ static ferry_status pack(ferry_cuda_device *device, const ferry_region *region, 
     const ferry_node *node = &g->nodes[region->nodes[0]];
     along a;
     if (region->n_nodes != 1 || !read_graph(g, node, layout_of(tactic), &a))
-        return ferry_cuda_misfit(tactic, "a node that it does not know", err);
-    const ferry_dtype x = ferry_cpu_value(g, node, 0)->dtype;
+        return ferry_misfit(tactic, "a node that it does not know", err);
+    const ferry_dtype x = ferry_node_value(g, node, 0)->dtype;
     ferry_cuda_source s = {.heap = device->base.heap};
     ferry_cuda_source_add(&s, "#define X_TYPE %s\n#define KEY unsigned%s\n", ferry_cuda_any_type_name(x),
                           x == FERRY_S64 ? " long long" : "");
@@ -127,7 +127,7 @@ static ferry_status pack(ferry_cuda_device *device, const ferry_region *region, 
     ferry_cuda_source_define(&s, "SMALLEST", ferry_node_int(node, "largest", 1) == 0);
     ferry_cuda_source_define(&s, "EXCLUSIVE", ferry_node_int(node, "exclusive", 0) != 0);
     ferry_cuda_source_define(&s, "REVERSE", ferry_node_int(node, "reverse", 0) != 0);
-    ferry_cuda_source_define(&s, "SUM_FLOATS", ferry_cpu_is_float(x));
+    ferry_cuda_source_define(&s, "SUM_FLOATS", ferry_dtype_widens_to_f32(x));
     long long most = 2;
     while (most < a.k) most *= 2;
     ferry_cuda_source_define(&s, "MOST", most);
@@ -184,15 +184,15 @@ static ferry_status prepare(ferry_cuda_device *device, const ferry_region *regio
                             ferry_error *err)
 {
     (void)device;
-    FERRY_TRY(ferry_cpu_check_region(region, tactic, in, out, err));
+    FERRY_TRY(ferry_region_check_single(region, tactic, in, out, err));
     const ferry_graph *g = region->graph;
     const ferry_node *node = &g->nodes[region->nodes[0]];
     const int32_t places_at = node->n_outputs > 1 ? ferry_cuda_output_at(region, node->outputs[1]) : -1;
     along a, packed;
     if (region->n_inputs < 1 || !read_graph(g, node, layout_of(tactic), &packed) ||
         !read(g, node, &in[0], &out[0], places_at >= 0 ? &out[places_at] : NULL, &a) ||
-        in[0].dtype != ferry_cpu_value(g, node, 0)->dtype)
-        return ferry_cuda_misfit(tactic, "shapes or parameters that do not fit together", err);
+        in[0].dtype != ferry_node_value(g, node, 0)->dtype)
+        return ferry_misfit(tactic, "shapes or parameters that do not fit together", err);
     return a.kind == TOP_K ? launch_top_k(&a, places_at, kernel, err) : launch_lines(&a, kernel, err);
 }
 
@@ -203,19 +203,19 @@ static ferry_status offer(ferry_cuda_device *device, const ferry_graph_view *vie
 {
     const ferry_graph *g = view->graph;
     const ferry_node *node = &g->nodes[root];
-    if (!ferry_cpu_is_plain_node(view, root)) return FERRY_OK;
+    if (!ferry_node_is_plain(view, root)) return FERRY_OK;
     for (int layout = 0; layout < 2; layout++) {
         along a;
         if (!read_graph(g, node, (ferry_tensor_layout)layout, &a)) continue;
-        const ferry_value *x = ferry_cpu_value(g, node, 0);
+        const ferry_value *x = ferry_node_value(g, node, 0);
         if (layout && x->shape.rank < 3) continue;
         const double bytes =
-            (a.kind == TOP_K ? 9 : 1.2) * ferry_cpu_bytes(x) + ferry_cpu_bytes(ferry_cpu_result(g, node));
+            (a.kind == TOP_K ? 9 : 1.2) * ferry_value_bytes(x) + ferry_value_bytes(ferry_node_result(g, node));
         // One block sees to a line of TopK, whatever else there is room for.
         const double alone = a.kind == TOP_K ? (double)a.length * 1e-3 + 10 : 1;
-        FERRY_TRY(ferry_cpu_offer_node(sink, tactics[layout], root, (ferry_tensor_layout)layout,
-                                       layout_behind(g, node, (ferry_tensor_layout)layout), 0,
-                                       ferry_cuda_cost_us(device, FERRY_F32, 0, bytes) + alone, err));
+        FERRY_TRY(ferry_offer_node(sink, tactics[layout], root, (ferry_tensor_layout)layout,
+                                   layout_behind(g, node, (ferry_tensor_layout)layout), 0,
+                                   ferry_cuda_cost_us(device, FERRY_F32, 0, bytes) + alone, err));
     }
     return FERRY_OK;
 }

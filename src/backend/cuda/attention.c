@@ -4,8 +4,8 @@
 #include <math.h>
 #include <string.h>
 
-#include "backend/cpu/attention_node.h"
 #include "backend/cuda/node.h"
+#include "backend/reading/attention_node.h"
 #include "base/heap.h"
 
 #define KEYS 64 // of a warp's tile in kernels/attention.cuh
@@ -85,8 +85,8 @@ static bool read_graph(const ferry_region *region, ferry_attention_node *out)
     ferry_tensor_desc in[FERRY_ATTENTION_INPUTS];
     if (region->n_inputs > FERRY_ATTENTION_INPUTS || region->n_outputs != 1) return false;
     for (int32_t i = 0; i < region->n_inputs; i++)
-        in[i] = ferry_cpu_describe(&region->graph->values[region->inputs[i]], FERRY_LAYOUT_PLAIN);
-    const ferry_tensor_desc y = ferry_cpu_describe(&region->graph->values[region->outputs[0]], FERRY_LAYOUT_PLAIN);
+        in[i] = ferry_value_describe(&region->graph->values[region->inputs[i]], FERRY_LAYOUT_PLAIN);
+    const ferry_tensor_desc y = ferry_value_describe(&region->graph->values[region->outputs[0]], FERRY_LAYOUT_PLAIN);
     return ferry_attention_read(region, in, &y, out);
 }
 
@@ -96,7 +96,7 @@ static ferry_status pack(ferry_cuda_device *device, const ferry_region *region, 
     ferry_attention_node n;
     const variant *v = find_variant(tactic);
     if (!read_graph(region, &n) || stages_of(device, &n, v) == 0)
-        return ferry_cuda_misfit(tactic, "nodes that are no attention it knows", err);
+        return ferry_misfit(tactic, "nodes that are no attention it knows", err);
     const bool f16 = n.dtype == FERRY_F16;
     ferry_cuda_source s = {.heap = device->base.heap};
     ferry_cuda_source_add(&s, "#include \"types.cuh\"\n#define MMA %s\n#define PACK %s\n", f16 ? "mma_f16" : "mma_bf16",
@@ -133,11 +133,11 @@ static ferry_status prepare(ferry_cuda_device *device, const ferry_region *regio
 {
     const variant *v = find_variant(tactic);
     ferry_attention_node n, packed;
-    FERRY_TRY(ferry_cpu_check_border(region, tactic, in, out, err));
+    FERRY_TRY(ferry_region_check_border(region, tactic, in, out, err));
     if (!ferry_attention_read(region, in, out, &n) || !read_graph(region, &packed) || n.depth != packed.depth ||
         n.columns != packed.columns || n.dtype != packed.dtype || !suits(device, &n, out[0].dtype) ||
         stages_of(device, &n, v) == 0)
-        return ferry_cuda_misfit(tactic, "not attention of the form it was compiled for", err);
+        return ferry_misfit(tactic, "not attention of the form it was compiled for", err);
     const uint64_t rows = 16 * (uint64_t)v->row_warps;
     ferry_cuda_launch *launch = NULL;
     FERRY_TRY(ferry_cuda_kernel_launch(kernel, 0, "ferry_attention",
@@ -178,7 +178,7 @@ static ferry_status offer(ferry_cuda_device *device, const ferry_graph_view *vie
     ferry_attention_node n;
     int32_t n_nodes = 0;
     if (!ferry_attention_find(view, root, nodes, &n_nodes, &n) ||
-        !suits(device, &n, ferry_cpu_result(view->graph, &view->graph->nodes[root])->dtype))
+        !suits(device, &n, ferry_node_result(view->graph, &view->graph->nodes[root])->dtype))
         return FERRY_OK;
     for (size_t i = 0; i < FERRY_COUNT_OF(variants); i++) {
         if (stages_of(device, &n, &variants[i]) == 0) continue;

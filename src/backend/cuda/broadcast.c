@@ -2,10 +2,10 @@
 // Elementwise operators of tensors that are broadcast to each other, of any types: what chains don't know.
 #include <string.h>
 
-#include "backend/cpu/conv_node.h"
-#include "backend/cpu/nd.h"
 #include "backend/cuda/broadcast_text.h"
 #include "backend/cuda/inputs.h"
+#include "backend/reading/conv_shape.h"
+#include "backend/reading/nd.h"
 
 static const char *const tactics[] = {"broadcast_plain", "broadcast_channels_last"};
 
@@ -39,8 +39,8 @@ static bool walk_graph(const ferry_graph *g, const ferry_node *node, ferry_tenso
 {
     ferry_tensor_desc x[OPERANDS];
     for (int32_t i = 0; i < node->n_inputs; i++)
-        x[i] = ferry_cpu_describe(ferry_cpu_value(g, node, i), layout); // constants are plain
-    const ferry_tensor_desc y = ferry_cpu_describe(ferry_cpu_result(g, node), layout);
+        x[i] = ferry_value_describe(ferry_node_value(g, node, i), layout); // constants are plain
+    const ferry_tensor_desc y = ferry_value_describe(ferry_node_result(g, node), layout);
     return walk(&y, x, node->n_inputs, out);
 }
 
@@ -48,9 +48,10 @@ static bool has_known_inputs(const ferry_graph *g, const ferry_node *node)
 {
     if (node->n_inputs < 1 || node->n_inputs > OPERANDS) return false;
     for (int32_t i = 0; i < node->n_inputs; i++)
-        if (!ferry_cpu_value(g, node, i) || !ferry_cuda_any_type_name(ferry_cpu_value(g, node, i)->dtype)) return false;
+        if (!ferry_node_value(g, node, i) || !ferry_cuda_any_type_name(ferry_node_value(g, node, i)->dtype))
+            return false;
     return node->n_outputs >= 1 && node->outputs[0] != FERRY_NO_VALUE &&
-           ferry_cuda_any_type_name(ferry_cpu_result(g, node)->dtype);
+           ferry_cuda_any_type_name(ferry_node_result(g, node)->dtype);
 }
 
 // --- Packing --------------------------------------------------------------------------------------------------------
@@ -63,15 +64,15 @@ static ferry_status compile(ferry_cuda_device *device, const ferry_graph *g, con
     ferry_cuda_source_add(&s, "#include \"functions.cuh\"\n#include \"types.cuh\"\n#include \"arithmetic.cuh\"\n");
     for (int32_t i = 0; i < node->n_inputs; i++)
         ferry_cuda_source_add(&s, "#define %s %s\n", names[i],
-                              ferry_cuda_any_type_name(ferry_cpu_value(g, node, i)->dtype));
-    ferry_cuda_source_add(&s, "#define Y_TYPE %s\n", ferry_cuda_any_type_name(ferry_cpu_result(g, node)->dtype));
+                              ferry_cuda_any_type_name(ferry_node_value(g, node, i)->dtype));
+    ferry_cuda_source_add(&s, "#define Y_TYPE %s\n", ferry_cuda_any_type_name(ferry_node_result(g, node)->dtype));
     ferry_cuda_source_define(&s, "OPERANDS", node->n_inputs);
     ferry_cuda_source_define(&s, "RANK", rank);
     const bool known = ferry_cuda_broadcast_write(g, node, &s);
     ferry_cuda_source_add(&s, "#include \"broadcast.cuh\"\n");
     if (known) return ferry_cuda_source_compile(&s, package, err);
     ferry_cuda_source_free(&s);
-    return ferry_cuda_misfit(tactic, "an operator that it does not know", err);
+    return ferry_misfit(tactic, "an operator that it does not know", err);
 }
 
 static ferry_status pack(ferry_cuda_device *device, const ferry_region *region, const char *tactic,
@@ -83,7 +84,7 @@ static ferry_status pack(ferry_cuda_device *device, const ferry_region *region, 
         strcmp(tactic, tactics[1]) == 0 ? FERRY_LAYOUT_CHANNELS_LAST : FERRY_LAYOUT_PLAIN;
     ferry_nd nd;
     if (region->n_nodes != 1 || !has_known_inputs(g, node) || !walk_graph(g, node, layout, &nd))
-        return ferry_cuda_misfit(tactic, "a node that it does not know", err);
+        return ferry_misfit(tactic, "a node that it does not know", err);
     FERRY_TRY(compile(device, g, node, nd.rank, tactic, package, err));
     return ferry_cuda_pack_constants(g, node, package, err);
 }
@@ -115,26 +116,26 @@ static ferry_status prepare(ferry_cuda_device *device, const ferry_region *regio
                             ferry_error *err)
 {
     (void)device;
-    FERRY_TRY(ferry_cpu_check_region(region, tactic, in, out, err));
+    FERRY_TRY(ferry_region_check_single(region, tactic, in, out, err));
     const ferry_graph *g = region->graph;
     const ferry_node *node = &g->nodes[region->nodes[0]];
     const ferry_tensor_layout layout =
         strcmp(tactic, tactics[1]) == 0 ? FERRY_LAYOUT_CHANNELS_LAST : FERRY_LAYOUT_PLAIN;
-    ferry_cpu_operand x[OPERANDS];
+    ferry_operand x[OPERANDS];
     ferry_tensor_desc descs[OPERANDS];
     ferry_nd nd, packed;
     if (!has_known_inputs(g, node) || !walk_graph(g, node, layout, &packed))
-        return ferry_cuda_misfit(tactic, "a node that it does not know", err);
+        return ferry_misfit(tactic, "a node that it does not know", err);
     for (int32_t i = 0; i < node->n_inputs; i++) {
-        x[i] = ferry_cpu_input(region, in, i);
+        x[i] = ferry_operand_of(region, in, i);
         descs[i] = x[i].desc;
-        if (!x[i].present || descs[i].dtype != ferry_cpu_value(g, node, i)->dtype)
-            return ferry_cuda_misfit(tactic, "an input of another type", err);
+        if (!x[i].present || descs[i].dtype != ferry_node_value(g, node, i)->dtype)
+            return ferry_misfit(tactic, "an input of another type", err);
     }
     if (!walk(&out[0], descs, node->n_inputs, &nd) || nd.rank > packed.rank ||
-        out[0].dtype != ferry_cpu_result(g, node)->dtype ||
+        out[0].dtype != ferry_node_result(g, node)->dtype ||
         ferry_cuda_kernel_constant_bytes(kernel) != ferry_cuda_constant_at(g, node, node->n_inputs))
-        return ferry_cuda_misfit(tactic, "shapes that do not fit together", err);
+        return ferry_misfit(tactic, "shapes that do not fit together", err);
     return launch_walk(region, kernel, node->n_inputs, &nd, err);
 }
 
@@ -145,20 +146,20 @@ static ferry_status offer(ferry_cuda_device *device, const ferry_graph_view *vie
 {
     const ferry_graph *g = view->graph;
     const ferry_node *node = &g->nodes[root];
-    if (!has_known_inputs(g, node) || !ferry_cpu_is_plain_node(view, root)) return FERRY_OK;
+    if (!has_known_inputs(g, node) || !ferry_node_is_plain(view, root)) return FERRY_OK;
     ferry_cuda_source probe = {.heap = device->base.heap};
     const bool known = ferry_cuda_broadcast_write(g, node, &probe);
     ferry_cuda_source_free(&probe);
     if (!known) return FERRY_OK;
-    double bytes = ferry_cpu_bytes(ferry_cpu_result(g, node));
-    for (int32_t i = 0; i < node->n_inputs; i++) bytes += ferry_cpu_bytes(ferry_cpu_value(g, node, i));
-    for (int layout = 0; layout < (ferry_cpu_result(g, node)->shape.rank >= 3 ? 2 : 1); layout++) {
+    double bytes = ferry_value_bytes(ferry_node_result(g, node));
+    for (int32_t i = 0; i < node->n_inputs; i++) bytes += ferry_value_bytes(ferry_node_value(g, node, i));
+    for (int layout = 0; layout < (ferry_node_result(g, node)->shape.rank >= 3 ? 2 : 1); layout++) {
         ferry_nd nd;
         if (!walk_graph(g, node, (ferry_tensor_layout)layout, &nd)) continue;
-        const double macs = ferry_cpu_elements(ferry_cpu_result(g, node)) * (8 + 8 * nd.rank);
-        FERRY_TRY(ferry_cpu_offer_node(sink, tactics[layout], root, (ferry_tensor_layout)layout,
-                                       (ferry_tensor_layout)layout, 0,
-                                       ferry_cuda_cost_us(device, FERRY_F32, macs, 1.3 * bytes), err));
+        const double macs = ferry_value_elements(ferry_node_result(g, node)) * (8 + 8 * nd.rank);
+        FERRY_TRY(ferry_offer_node(sink, tactics[layout], root, (ferry_tensor_layout)layout,
+                                   (ferry_tensor_layout)layout, 0,
+                                   ferry_cuda_cost_us(device, FERRY_F32, macs, 1.3 * bytes), err));
     }
     return FERRY_OK;
 }

@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-#include "backend/cpu/node.h"
+#include "backend/reading/node.h"
 #include "ops/op.h"
 
 typedef struct row {
@@ -71,11 +71,11 @@ const char *ferry_cuda_any_type_name(ferry_dtype dtype)
 
 static bool write_row(const ferry_graph *g, const ferry_node *node, const row *r, ferry_cuda_source *s)
 {
-    const ferry_dtype y = ferry_cpu_result(g, node)->dtype, x = ferry_cpu_value(g, node, 0)->dtype;
+    const ferry_dtype y = ferry_node_result(g, node)->dtype, x = ferry_node_value(g, node, 0)->dtype;
     if (node->n_inputs != r->operands) return false;
-    const bool floats = ferry_cpu_is_float(x);
+    const bool floats = ferry_dtype_widens_to_f32(x);
     for (int32_t i = 0; i < node->n_inputs; i++)
-        if (!ferry_cpu_value(g, node, i) || ferry_cpu_value(g, node, i)->dtype != x) return false;
+        if (!ferry_node_value(g, node, i) || ferry_node_value(g, node, i)->dtype != x) return false;
     if (!(floats ? r->floats : r->integers) || (r->compares ? y != FERRY_BOOL : y != x)) return false;
     ferry_cuda_source_add(s, "static __device__ __forceinline__ %s compute(%s a, %s b, %s c)\n{\n    return %s;\n}\n",
                           r->compares ? "bool"
@@ -95,18 +95,18 @@ static bool write_row(const ferry_graph *g, const ferry_node *node, const row *r
 // From any type to any: as docs of the operator define it.
 static bool write_cast(const ferry_graph *g, const ferry_node *node, ferry_cuda_source *s)
 {
-    const ferry_dtype y = ferry_cpu_result(g, node)->dtype, x = ferry_cpu_value(g, node, 0)->dtype;
-    const char *from = ferry_cpu_is_float(x) ? "to_float(a)" : "a";
+    const ferry_dtype y = ferry_node_result(g, node)->dtype, x = ferry_node_value(g, node, 0)->dtype;
+    const char *from = ferry_dtype_widens_to_f32(x) ? "to_float(a)" : "a";
     if (y == FERRY_BOOL)
         ferry_cuda_source_add(s, "#define COMPUTE(a, b, c) (unsigned char)(%s != 0)\n", from);
-    else if (ferry_cpu_is_float(y) && (ferry_cpu_is_float(x) || x != FERRY_S64))
+    else if (ferry_dtype_widens_to_f32(y) && (ferry_dtype_widens_to_f32(x) || x != FERRY_S64))
         ferry_cuda_source_add(s, "#define COMPUTE(a, b, c) element<Y_TYPE>::of(%s%s)\n",
-                              ferry_cpu_is_float(x) ? "" : "(float)", from);
+                              ferry_dtype_widens_to_f32(x) ? "" : "(float)", from);
     else if (y == FERRY_F32)
         ferry_cuda_source_add(s, "#define COMPUTE(a, b, c) (float)(a)\n");
-    else if (ferry_cpu_is_float(y))
+    else if (ferry_dtype_widens_to_f32(y))
         return false; // would be rounded twice
-    else if (!ferry_cpu_is_float(x))
+    else if (!ferry_dtype_widens_to_f32(x))
         ferry_cuda_source_add(s, "#define COMPUTE(a, b, c) (Y_TYPE)(a)\n");
     else
         ferry_cuda_source_add(s, "#define COMPUTE(a, b, c) to_integer<Y_TYPE>(to_float(a), %s)\n",
@@ -120,10 +120,10 @@ static bool write_cast(const ferry_graph *g, const ferry_node *node, ferry_cuda_
 
 static bool write_where(const ferry_graph *g, const ferry_node *node, ferry_cuda_source *s)
 {
-    const ferry_dtype y = ferry_cpu_result(g, node)->dtype;
-    if (node->n_inputs != 3 || ferry_cpu_value(g, node, 0)->dtype != FERRY_BOOL) return false;
+    const ferry_dtype y = ferry_node_result(g, node)->dtype;
+    if (node->n_inputs != 3 || ferry_node_value(g, node, 0)->dtype != FERRY_BOOL) return false;
     for (int32_t i = 1; i < 3; i++)
-        if (!ferry_cpu_value(g, node, i) || ferry_cpu_value(g, node, i)->dtype != y) return false;
+        if (!ferry_node_value(g, node, i) || ferry_node_value(g, node, i)->dtype != y) return false;
     ferry_cuda_source_add(s, "#define COMPUTE(a, b, c) ((a) ? (b) : (c))\n");
     return true;
 }
@@ -138,7 +138,7 @@ static bool write_modulo(const ferry_graph *g, const ferry_node *node, ferry_cud
 
 bool ferry_cuda_broadcast_write(const ferry_graph *g, const ferry_node *node, ferry_cuda_source *s)
 {
-    if (node->n_inputs < 1 || node->n_inputs > FERRY_CUDA_BROADCAST_OPERANDS || !ferry_cpu_value(g, node, 0))
+    if (node->n_inputs < 1 || node->n_inputs > FERRY_CUDA_BROADCAST_OPERANDS || !ferry_node_value(g, node, 0))
         return false;
     if (ferry_node_is(node, "Cast")) return write_cast(g, node, s);
     if (ferry_node_is(node, "Where")) return write_where(g, node, s);

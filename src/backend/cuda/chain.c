@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "backend/cpu/node.h"
+#include "backend/reading/node.h"
 #include "base/f16.h"
 #include "ops/op.h"
 
@@ -66,11 +66,11 @@ static const function *find_unary(const ferry_graph *g, const ferry_node *node)
     if (ferry_node_is(node, "Clip")) {
         float bound = 0;
         for (int32_t i = 1; i < 3; i++)
-            if (ferry_cpu_value(g, node, i) && !ferry_cpu_scalar(g, node, i, &bound)) return NULL;
+            if (ferry_node_value(g, node, i) && !ferry_node_scalar(g, node, i, &bound)) return NULL;
         return &clip;
     }
     float exponent = 0;
-    if (ferry_node_is(node, "Pow") && ferry_cpu_scalar(g, node, 1, &exponent))
+    if (ferry_node_is(node, "Pow") && ferry_node_scalar(g, node, 1, &exponent))
         return exponent == 2 ? &square : exponent == 3 ? &cube : exponent == 0.5f ? &square_root : NULL;
     return NULL;
 }
@@ -85,7 +85,7 @@ static const function *find_binary(const ferry_node *node)
 
 static bool is_float_of(const ferry_value *v, const ferry_value *like)
 {
-    return ferry_cpu_is_float(v->dtype) && ferry_shape_is_known(&v->shape) &&
+    return ferry_dtype_widens_to_f32(v->dtype) && ferry_shape_is_known(&v->shape) &&
            ferry_shape_equal(&v->shape, &like->shape);
 }
 
@@ -113,13 +113,13 @@ static bool is_gate_shape(const ferry_shape *s, const ferry_shape *like)
 static bool classify(const ferry_graph *g, const ferry_node *node, int32_t i, const ferry_value *like,
                      ferry_cuda_operand *out, bool *out_scalar)
 {
-    const ferry_value *v = ferry_cpu_value(g, node, i);
+    const ferry_value *v = ferry_node_value(g, node, i);
     float number = 0;
     *out_scalar = false;
-    if (!v || !ferry_cpu_is_float(v->dtype)) return false;
+    if (!v || !ferry_dtype_widens_to_f32(v->dtype)) return false;
     *out = (ferry_cuda_operand){.value = node->inputs[i], .dtype = v->dtype};
     if (ferry_value_is_constant(v)) {
-        *out_scalar = ferry_cpu_scalar(g, node, i, &number) && v->shape.rank <= like->shape.rank;
+        *out_scalar = ferry_node_scalar(g, node, i, &number) && v->shape.rank <= like->shape.rank;
         out->kind = FERRY_CUDA_CHANNEL;
         return *out_scalar || is_channel_shape(&v->shape, &like->shape);
     }
@@ -135,8 +135,8 @@ static bool classify(const ferry_graph *g, const ferry_node *node, int32_t i, co
 static bool take(const ferry_graph *g, const ferry_node *node, int32_t through, ferry_cuda_chain *chain)
 {
     if (node->n_outputs < 1 || node->outputs[0] == FERRY_NO_VALUE) return false;
-    const ferry_value *y = ferry_cpu_result(g, node), *x = ferry_cpu_value(g, node, through);
-    if (!x || ferry_value_is_constant(x) || !is_float_of(x, y) || !ferry_cpu_is_float(y->dtype)) return false;
+    const ferry_value *y = ferry_node_result(g, node), *x = ferry_node_value(g, node, through);
+    if (!x || ferry_value_is_constant(x) || !is_float_of(x, y) || !ferry_dtype_widens_to_f32(y->dtype)) return false;
     const function *f = find_unary(g, node);
     if (f) {
         chain->flops += f->flops;
@@ -197,7 +197,7 @@ void ferry_cuda_chain_find(const ferry_graph_view *view, ferry_node_id root, int
     ferry_value_id from = FERRY_NO_VALUE;
     ferry_cuda_chain probe = {0};
     *out = (ferry_cuda_chain){0};
-    while (n < FERRY_CUDA_CHAIN_NODES && ferry_cpu_is_plain_node(view, at)) {
+    while (n < FERRY_CUDA_CHAIN_NODES && ferry_node_is_plain(view, at)) {
         const ferry_node *node = &g->nodes[at];
         int32_t ways[2];
         const int32_t n_ways = list_ways(g, node, branch, ways);
@@ -207,10 +207,10 @@ void ferry_cuda_chain_find(const ferry_graph_view *view, ferry_node_id root, int
             taken = probe;
             if (take(g, node, ways[w], &taken)) chosen = ways[w];
             // Through a value that others read too, no chain goes on: the other input may be better.
-            if (chosen >= 0 && w + 1 < n_ways && ferry_cpu_maker_for_one(view, node->inputs[chosen]) == FERRY_NO_NODE) {
+            if (chosen >= 0 && w + 1 < n_ways && ferry_maker_for_one(view, node->inputs[chosen]) == FERRY_NO_NODE) {
                 ferry_cuda_chain other = probe;
                 if (take(g, node, ways[w + 1], &other) &&
-                    ferry_cpu_maker_for_one(view, node->inputs[ways[w + 1]]) != FERRY_NO_NODE) {
+                    ferry_maker_for_one(view, node->inputs[ways[w + 1]]) != FERRY_NO_NODE) {
                     chosen = ways[w + 1];
                     taken = other;
                 }
@@ -220,7 +220,7 @@ void ferry_cuda_chain_find(const ferry_graph_view *view, ferry_node_id root, int
         probe = taken;
         found[n++] = at;
         from = node->inputs[chosen];
-        at = ferry_cpu_maker_for_one(view, from);
+        at = ferry_maker_for_one(view, from);
         if (at == FERRY_NO_NODE) break;
     }
     ferry_node_id nodes[FERRY_CUDA_CHAIN_NODES];
@@ -254,8 +254,8 @@ static void write_unary(const ferry_graph *g, const ferry_node *node, const func
     if (f == &cast) return;
     if (f == &clip) {
         float lo = -__builtin_inff(), hi = __builtin_inff();
-        (void)ferry_cpu_scalar(g, node, 1, &lo);
-        (void)ferry_cpu_scalar(g, node, 2, &hi);
+        (void)ferry_node_scalar(g, node, 1, &lo);
+        (void)ferry_node_scalar(g, node, 2, &hi);
         ferry_cuda_source_add(s, "    v = fn_clip(v, ");
         ferry_cuda_source_float(s, lo > hi ? hi : lo); // ONNX: the maximum wins
         ferry_cuda_source_add(s, ", ");
@@ -281,7 +281,7 @@ static void write_binary(const ferry_graph *g, const ferry_node *node, const fun
         if (i) ferry_cuda_source_add(s, ", ");
         if (node->inputs[i] == v && (i == through || node->inputs[0] == node->inputs[1]))
             ferry_cuda_source_add(s, "v");
-        else if (ferry_cpu_scalar(g, node, i, &number))
+        else if (ferry_node_scalar(g, node, i, &number))
             ferry_cuda_source_float(s, number);
         else
             ferry_cuda_source_add(s, "o%d", (*operand)++);

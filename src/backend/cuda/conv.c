@@ -3,8 +3,8 @@
 // What follows it elementwise is part of it.
 #include <string.h>
 
-#include "backend/cpu/conv_node.h" // the geometry is read alike on every device
 #include "backend/cuda/product.h"
+#include "backend/reading/conv_shape.h"
 
 static const ferry_cuda_tile *tile_of(const char *tactic)
 {
@@ -31,23 +31,23 @@ static bool read_product(const ferry_region *region, ferry_cuda_product *p)
     const ferry_node *node = &g->nodes[region->nodes[0]];
     if (!is_conv(node) || ferry_node_int(node, "group", 1) != 1) return false;
     const bool integer = ferry_node_is(node, "QConv");
-    const ferry_value *x = ferry_cpu_value(g, node, 0), *w = ferry_cpu_value(g, node, 1);
+    const ferry_value *x = ferry_node_value(g, node, 0), *w = ferry_node_value(g, node, 1);
     if (!x || !w || !w->data || w->shape.rank < 3 || w->shape.rank > 5 ||
-        (!integer && (!ferry_cpu_is_float(x->dtype) || !ferry_cpu_is_float(w->dtype))))
+        (!integer && (!ferry_dtype_widens_to_f32(x->dtype) || !ferry_dtype_widens_to_f32(w->dtype))))
         return false;
     *p = (ferry_cuda_product){.x_type = x->dtype,
                               .columns = w->shape.dims[0],
                               .channels = w->shape.dims[1],
                               .taps = 1,
                               .w = w,
-                              .b = ferry_cpu_value(g, node, integer ? 3 : 2),
+                              .b = ferry_node_value(g, node, integer ? 3 : 2),
                               .channel_stride = 1,
                               .tap_stride = 1,
                               .bias_stride = 1,
                               .alpha = 1,
                               .beta = 1};
     size_t n = 0;
-    if (p->b && (!p->b->data || !ferry_cpu_is_float(p->b->dtype) || !ferry_shape_elements(&p->b->shape, &n) ||
+    if (p->b && (!p->b->data || !ferry_dtype_widens_to_f32(p->b->dtype) || !ferry_shape_elements(&p->b->shape, &n) ||
                  (int64_t)n != p->columns))
         return false;
     ferry_window *window = &p->window;
@@ -67,14 +67,14 @@ static bool read_product(const ferry_region *region, ferry_cuda_product *p)
     ferry_cuda_product_form(p);
     if (!ferry_cuda_product_read_chain(region, p)) return false;
     p->y_type = g->values[region->outputs[0]].dtype;
-    return ferry_cpu_is_float(p->y_type);
+    return ferry_dtype_widens_to_f32(p->y_type);
 }
 
 static ferry_status pack(ferry_cuda_device *device, const ferry_region *region, const char *tactic,
                          ferry_cuda_package *package, ferry_error *err)
 {
     ferry_cuda_product p;
-    if (!read_product(region, &p)) return ferry_cuda_misfit(tactic, "nodes that are no convolution", err);
+    if (!read_product(region, &p)) return ferry_misfit(tactic, "nodes that are no convolution", err);
     return ferry_cuda_product_pack(device, region->graph, &p, tile_of(tactic), tactic, package, err);
 }
 
@@ -112,7 +112,7 @@ static bool place_operand(const ferry_cuda_operand *o, const ferry_region *regio
 {
     *pitch = 0;
     if (o->kind == FERRY_CUDA_CHANNEL) return true;
-    const int32_t at = ferry_cuda_input_at(region, o->value);
+    const int32_t at = ferry_region_input(region, o->value);
     if (at < 0 || in[at].dtype != o->dtype || in[at].rank != out->rank) return false;
     const ferry_tensor_desc *d = &in[at];
     if (o->kind == FERRY_CUDA_SAME) {
@@ -128,20 +128,20 @@ static ferry_status prepare(ferry_cuda_device *device, const ferry_region *regio
                             const ferry_tensor_desc *in, const ferry_tensor_desc *out, ferry_cuda_kernel *kernel,
                             ferry_error *err)
 {
-    FERRY_TRY(ferry_cpu_check_border(region, tactic, in, out, err));
+    FERRY_TRY(ferry_region_check_border(region, tactic, in, out, err));
     ferry_cuda_product p;
     ferry_conv_shape shape;
-    if (!read_product(region, &p)) return ferry_cuda_misfit(tactic, "nodes that are no convolution", err);
+    if (!read_product(region, &p)) return ferry_misfit(tactic, "nodes that are no convolution", err);
     const ferry_node *node = &region->graph->nodes[region->nodes[0]];
-    const int32_t x = ferry_cuda_input_at(region, node->inputs[0]);
+    const int32_t x = ferry_region_input(region, node->inputs[0]);
     if (x < 0 || in[x].dtype != p.x_type || out[0].dtype != p.y_type)
-        return ferry_cuda_misfit(tactic, "tensors of another type", err);
+        return ferry_misfit(tactic, "tensors of another type", err);
     FERRY_TRY(ferry_conv_shape_read(node, &in[x], p.w->shape.rank, p.w->shape.dims, &out[0], &shape, err));
     ferry_cuda_product_place place = {.rows = shape.batch * shape.out_plane, .y_pitch = ferry_tensor_desc_row(&out[0])};
     bool fits = place_input(&p, &in[x], &shape, &place) && place.y_pitch > 0;
     for (int32_t i = 0; fits && i < p.chain.n_operands; i++)
         fits = place_operand(&p.chain.operands[i], region, in, &out[0], &place.operand_pitch[i]);
-    if (!fits) return ferry_cuda_misfit(tactic, "tensors that do not fit together", err);
+    if (!fits) return ferry_misfit(tactic, "tensors that do not fit together", err);
     return ferry_cuda_product_prepare(device, region, &p, tile_of(tactic), tactic, &place, kernel, err);
 }
 
@@ -151,8 +151,8 @@ static ferry_status offer_region(ferry_cuda_device *device, const ferry_graph *g
     ferry_cuda_product p;
     if (!read_product(region, &p)) return FERRY_OK;
     const double rows = (double)shape->batch * (double)shape->out_plane;
-    double bytes = ferry_cpu_bytes(&g->values[region->outputs[0]]);
-    for (int32_t i = 0; i < region->n_inputs; i++) bytes += ferry_cpu_bytes(&g->values[region->inputs[i]]);
+    double bytes = ferry_value_bytes(&g->values[region->outputs[0]]);
+    for (int32_t i = 0; i < region->n_inputs; i++) bytes += ferry_value_bytes(&g->values[region->inputs[i]]);
     const bool few =
         p.windowed && (p.form_channels > 0 || p.channels < FERRY_CUDA_FEW_CHANNELS) && p.chain.n_operands == 0;
     const ferry_cuda_tile *tile;

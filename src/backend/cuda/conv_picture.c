@@ -3,9 +3,9 @@
 // matrix instructions. A Cast in front of it, of a picture that comes in floats, is part of it.
 #include <string.h>
 
-#include "backend/cpu/conv_node.h"
 #include "backend/cuda/tail.h"
 #include "backend/cuda/weights.h"
+#include "backend/reading/conv_shape.h"
 #include "base/f16.h"
 #include "base/size.h"
 
@@ -83,16 +83,16 @@ typedef struct picture {
 static bool read_tail(const ferry_graph *g, const ferry_node *cast, picture *p)
 {
     p->node = &g->nodes[p->tail.nodes[0]];
-    p->w = ferry_cpu_value(g, p->node, 1);
+    p->w = ferry_node_value(g, p->node, 1);
     p->type = g->values[p->tail.y].dtype;
-    const ferry_value *made = ferry_cpu_value(g, p->node, 0);
+    const ferry_value *made = ferry_node_value(g, p->node, 0);
     if (!is_conv(p->node) || !made || made->dtype != p->type || (cast && cast->outputs[0] != p->node->inputs[0]))
         return false;
     p->x = cast ? cast->inputs[0] : p->node->inputs[0];
     p->x_type = g->values[p->x].dtype;
     return (p->type == FERRY_F16 || p->type == FERRY_BF16) && p->x_type == (cast ? FERRY_F32 : p->type) &&
            !ferry_value_is_constant(&g->values[p->x]) && ferry_node_int(p->node, "group", 1) == 1 && p->w &&
-           ferry_value_is_constant(p->w) && ferry_cpu_is_float(p->w->dtype) && p->w->shape.rank == 4 &&
+           ferry_value_is_constant(p->w) && ferry_dtype_widens_to_f32(p->w->dtype) && p->w->shape.rank == 4 &&
            ferry_cuda_chain_count(&p->tail.chain, FERRY_CUDA_CHANNEL) == p->tail.chain.n_operands &&
            ferry_window_read(p->node, 2, p->w->shape.dims + 2, &p->window, NULL) == FERRY_OK &&
            is_picture(&p->window, p->w);
@@ -132,7 +132,7 @@ static ferry_status pack(ferry_cuda_device *device, const ferry_region *region, 
 {
     const ferry_graph *g = region->graph;
     picture p;
-    if (!read(region, &p)) return ferry_cuda_misfit(tactic, "nodes that are no convolution of pictures", err);
+    if (!read(region, &p)) return ferry_misfit(tactic, "nodes that are no convolution of pictures", err);
     const int64_t *dims = p.w->shape.dims;
     const layout l = lay_out(dims, &p.tail);
     ferry_cuda_source s = {.heap = device->base.heap};
@@ -152,12 +152,12 @@ static ferry_status pack(ferry_cuda_device *device, const ferry_region *region, 
     if (!constants) return ferry_fail_memory(err, "packed weights");
     const float *floats = NULL;
     size_t owned = 0;
-    FERRY_TRY(ferry_cpu_constant_f32(device->base.heap, p.w, &floats, &owned, err));
+    FERRY_TRY(ferry_constant_f32(device->base.heap, p.w, &floats, &owned, err));
     pack_weights(&l, dims, p.type, floats, (uint16_t *)(void *)constants);
-    ferry_cpu_constant_free(device->base.heap, floats, owned);
-    if (!ferry_cuda_weights_floats(ferry_cpu_value(g, p.node, 2), dims[0], (float *)(void *)(constants + l.bias)) ||
+    ferry_constant_free(device->base.heap, floats, owned);
+    if (!ferry_cuda_weights_floats(ferry_node_value(g, p.node, 2), dims[0], (float *)(void *)(constants + l.bias)) ||
         !ferry_cuda_chain_pack(g, &p.tail.chain, dims[0], (float *)(void *)(constants + l.operands)))
-        return ferry_cuda_misfit(tactic, "a constant of another size", err);
+        return ferry_misfit(tactic, "a constant of another size", err);
     return FERRY_OK;
 }
 
@@ -222,23 +222,23 @@ static ferry_status prepare(ferry_cuda_device *device, const ferry_region *regio
                             const ferry_tensor_desc *in, const ferry_tensor_desc *out, ferry_cuda_kernel *kernel,
                             ferry_error *err)
 {
-    FERRY_TRY(ferry_cpu_check_border(region, tactic, in, out, err));
+    FERRY_TRY(ferry_region_check_border(region, tactic, in, out, err));
     picture p;
     ferry_conv_shape s;
-    if (!read(region, &p)) return ferry_cuda_misfit(tactic, "nodes that are no convolution of pictures", err);
-    const int32_t x = ferry_cuda_input_at(region, p.x);
+    if (!read(region, &p)) return ferry_misfit(tactic, "nodes that are no convolution of pictures", err);
+    const int32_t x = ferry_region_input(region, p.x);
     const int64_t y_row = ferry_tensor_desc_row(&out[0]);
     if (x < 0 || in[x].dtype != p.x_type || out[0].dtype != p.type || y_row <= 0 || y_row > INT32_MAX ||
         (ferry_tensor_desc_row(&in[x]) <= 0 && !ferry_tensor_desc_is_dense(&in[x], FERRY_LAYOUT_PLAIN)))
-        return ferry_cuda_misfit(tactic, "tensors that do not fit together", err);
+        return ferry_misfit(tactic, "tensors that do not fit together", err);
     FERRY_TRY(ferry_conv_shape_read(p.node, &in[x], p.w->shape.rank, p.w->shape.dims, &out[0], &s, err));
     const layout l = lay_out(p.w->shape.dims, &p.tail);
     if (ferry_cuda_kernel_constant_bytes(kernel) != l.all)
-        return ferry_cuda_misfit(tactic, "packed weights of another size", err);
+        return ferry_misfit(tactic, "packed weights of another size", err);
     if (s.batch * s.out_plane == 0) return FERRY_OK;
     cut c;
     if (!is_counted(&s) || !cut_outputs(&device->target, &l, &s, &c))
-        return ferry_cuda_misfit(tactic, "tensors beyond what kernels count in", err);
+        return ferry_misfit(tactic, "tensors beyond what kernels count in", err);
     int64_t blocks = divide_up(c.resident * device->target.processors, l.parts);
     if (blocks > c.tiles) blocks = c.tiles;
     ferry_cuda_launch *launch = NULL;
@@ -277,7 +277,7 @@ static ferry_status prepare(ferry_cuda_device *device, const ferry_region *regio
 static ferry_status offer_picture(ferry_cuda_device *device, const ferry_graph *g, const picture *p, const cut *c,
                                   ferry_offer *offer, const ferry_offer_sink *sink, ferry_error *err)
 {
-    const double bytes = ferry_cpu_bytes(&g->values[p->x]) + ferry_cuda_tail_bytes(g, &p->tail);
+    const double bytes = ferry_value_bytes(&g->values[p->x]) + ferry_cuda_tail_bytes(g, &p->tail);
     const double moved = ferry_cuda_cost_us(device, FERRY_F16, 0, bytes);
     const double work = ferry_cuda_cost_us(device, FERRY_F16, 0, 0) + c->clocks / (device->target.clock_ghz * 1e3);
     offer->cost_us = work > moved ? work : moved;
@@ -300,7 +300,7 @@ static ferry_status offer(ferry_cuda_device *device, const ferry_graph_view *vie
         return FERRY_OK;
     const layout l = lay_out(p.w->shape.dims, &p.tail);
     if (!cut_outputs(&device->target, &l, &s, &c)) return FERRY_OK;
-    const ferry_node_id cast = ferry_cpu_maker_for_one(view, p.x);
+    const ferry_node_id cast = ferry_maker_for_one(view, p.x);
     ferry_node_id nodes[1 + FERRY_CUDA_TAIL_NODES] = {cast};
     memcpy(nodes + 1, p.tail.nodes, sizeof p.tail.nodes);
     ferry_offer offer = {.tactic = TACTIC,

@@ -3,9 +3,9 @@
 // on the plain float units.
 #include <string.h>
 
-#include "backend/cpu/conv_node.h"
 #include "backend/cuda/tail.h"
 #include "backend/cuda/weights.h"
+#include "backend/reading/conv_shape.h"
 #include "ops/conv.h"
 
 #define THREADS 128u
@@ -123,7 +123,7 @@ static ferry_status pack_constants(const ferry_graph *g, const ferry_cuda_tail *
                                    ferry_cuda_package *package, ferry_error *err)
 {
     const ferry_node *node = &g->nodes[p->nodes[0]];
-    const ferry_value *w = ferry_cpu_value(g, node, 1);
+    const ferry_value *w = ferry_node_value(g, node, 1);
     const int64_t channels = c->group * c->m_each;
     const places at = place(c, w->dtype, p);
     char *constants = ferry_cuda_package_constants(package, at.all);
@@ -137,9 +137,9 @@ static ferry_status pack_constants(const ferry_graph *g, const ferry_cuda_tail *
         ferry_cuda_weights_permute(w->data, ferry_dtype_bytes(w->dtype),
                                    (const int64_t[4]){c->group, c->m_each, c->c_each, c->taps},
                                    (const int[4]){0, 3, 2, 1}, constants);
-    if (!ferry_cuda_weights_floats(ferry_cpu_value(g, node, 2), channels, (float *)(void *)(constants + at.bias)) ||
+    if (!ferry_cuda_weights_floats(ferry_node_value(g, node, 2), channels, (float *)(void *)(constants + at.bias)) ||
         !ferry_cuda_chain_pack(g, &p->chain, channels, (float *)(void *)(constants + at.operands)))
-        return ferry_cuda_misfit(tactic, "a constant of another size", err);
+        return ferry_misfit(tactic, "a constant of another size", err);
     return FERRY_OK;
 }
 
@@ -149,13 +149,13 @@ static ferry_status pack(ferry_cuda_device *device, const ferry_region *region, 
     const ferry_graph *g = region->graph;
     ferry_cuda_tail p;
     conv c;
-    if (!ferry_cuda_tail_read(region, &p)) return ferry_cuda_misfit(tactic, "nodes that are no product", err);
+    if (!ferry_cuda_tail_read(region, &p)) return ferry_misfit(tactic, "nodes that are no product", err);
     const ferry_node *node = &g->nodes[p.nodes[0]];
-    const ferry_value *x = ferry_cpu_value(g, node, 0), *w = ferry_cpu_value(g, node, 1), *y = &g->values[p.y];
-    const ferry_tensor_desc in = ferry_cpu_describe(x, FERRY_LAYOUT_CHANNELS_LAST),
-                            out = ferry_cpu_describe(y, FERRY_LAYOUT_CHANNELS_LAST);
+    const ferry_value *x = ferry_node_value(g, node, 0), *w = ferry_node_value(g, node, 1), *y = &g->values[p.y];
+    const ferry_tensor_desc in = ferry_value_describe(x, FERRY_LAYOUT_CHANNELS_LAST),
+                            out = ferry_value_describe(y, FERRY_LAYOUT_CHANNELS_LAST);
     if (!read(node, &in, w->shape.rank, w->shape.dims, &out, &c))
-        return ferry_cuda_misfit(tactic, "tensors that do not fit together", err);
+        return ferry_misfit(tactic, "tensors that do not fit together", err);
     ferry_cuda_source s = {.heap = device->base.heap};
     ferry_cuda_source_add(&s, "#include \"types.cuh\"\n#include \"functions.cuh\"\n");
     ferry_cuda_source_add(&s, "#define X_TYPE %s\n#define W_TYPE %s\n#define Y_TYPE %s\n",
@@ -204,29 +204,30 @@ static ferry_status prepare(ferry_cuda_device *device, const ferry_region *regio
                             ferry_error *err)
 {
     (void)device;
-    FERRY_TRY(ferry_cpu_check_border(region, tactic, in, out, err));
+    FERRY_TRY(ferry_region_check_border(region, tactic, in, out, err));
     const ferry_graph *g = region->graph;
     ferry_cuda_tail p;
     if (!ferry_cuda_tail_read(region, &p) || !is_conv(&g->nodes[p.nodes[0]]))
-        return ferry_cuda_misfit(tactic, "nodes that are no product", err);
-    const ferry_cpu_operand x = ferry_cpu_input(region, in, 0), w = ferry_cpu_input(region, in, 1);
+        return ferry_misfit(tactic, "nodes that are no product", err);
+    const ferry_operand x = ferry_operand_of(region, in, 0), w = ferry_operand_of(region, in, 1);
     conv c;
-    if (x.at < 0 || !w.data) return ferry_cuda_misfit(tactic, "an input is missing", err);
+    if (x.at < 0 || !w.data) return ferry_misfit(tactic, "an input is missing", err);
     if (x.desc.dtype != g->values[region->inputs[x.at]].dtype || out[0].dtype != g->values[p.y].dtype ||
         !read(&g->nodes[p.nodes[0]], &x.desc, w.desc.rank, w.desc.dims, &out[0], &c) ||
         !ferry_cuda_row(&x.desc, c.c_width) || !ferry_cuda_row(&out[0], c.m_width) ||
         !ferry_cuda_tail_operands_fit(region, &p, in, &out[0], false, c.m_width))
-        return ferry_cuda_misfit(tactic, "tensors that do not fit together", err);
+        return ferry_misfit(tactic, "tensors that do not fit together", err);
     const places at = place(&c, w.desc.dtype, &p);
     if (ferry_cuda_kernel_constant_bytes(kernel) != at.all)
-        return ferry_cuda_misfit(tactic, "packed weights of another size", err);
+        return ferry_misfit(tactic, "packed weights of another size", err);
     return fill(kernel, region, &p, &c, &at, in, x.at, &out[0], err);
 }
 
 static bool has_constants(const ferry_graph *g, const ferry_node *node)
 {
-    const ferry_value *w = ferry_cpu_value(g, node, 1), *bias = ferry_cpu_value(g, node, 2);
-    return w && ferry_value_is_constant(w) && ferry_cpu_is_float(w->dtype) && (!bias || ferry_value_is_constant(bias));
+    const ferry_value *w = ferry_node_value(g, node, 1), *bias = ferry_node_value(g, node, 2);
+    return w && ferry_value_is_constant(w) && ferry_dtype_widens_to_f32(w->dtype) &&
+           (!bias || ferry_value_is_constant(bias));
 }
 
 static ferry_status offer_tail(ferry_cuda_device *device, const ferry_graph_view *view, const ferry_cuda_tail *p,
@@ -234,17 +235,17 @@ static ferry_status offer_tail(ferry_cuda_device *device, const ferry_graph_view
 {
     const ferry_graph *g = view->graph;
     const ferry_node *node = &g->nodes[p->nodes[0]];
-    const ferry_value *x = ferry_cpu_value(g, node, 0), *w = ferry_cpu_value(g, node, 1), *y = &g->values[p->y];
-    const ferry_tensor_desc in = ferry_cpu_describe(x, FERRY_LAYOUT_CHANNELS_LAST),
-                            out = ferry_cpu_describe(y, FERRY_LAYOUT_CHANNELS_LAST);
+    const ferry_value *x = ferry_node_value(g, node, 0), *w = ferry_node_value(g, node, 1), *y = &g->values[p->y];
+    const ferry_tensor_desc in = ferry_value_describe(x, FERRY_LAYOUT_CHANNELS_LAST),
+                            out = ferry_value_describe(y, FERRY_LAYOUT_CHANNELS_LAST);
     conv c;
     if (!is_transposed(node) && ferry_node_int(node, "group", 1) == 1 && x->shape.rank < 5) return FERRY_OK;
-    if (!ferry_cpu_is_float(x->dtype) || !ferry_cpu_is_float(y->dtype) || ferry_value_is_constant(x) ||
+    if (!ferry_dtype_widens_to_f32(x->dtype) || !ferry_dtype_widens_to_f32(y->dtype) || ferry_value_is_constant(x) ||
         !has_constants(g, node) || !read(node, &in, w->shape.rank, w->shape.dims, &out, &c))
         return FERRY_OK;
-    double macs = ferry_cpu_elements(y) * (double)(c.taps * c.c_each);
+    double macs = ferry_value_elements(y) * (double)(c.taps * c.c_each);
     for (int i = 0; i < 3 && is_transposed(node); i++) macs /= (double)c.window.stride[i];
-    const double bytes = ferry_cpu_bytes(x) + ferry_cpu_bytes(w) + ferry_cuda_tail_bytes(g, p);
+    const double bytes = ferry_value_bytes(x) + ferry_value_bytes(w) + ferry_cuda_tail_bytes(g, p);
     const ferry_offer offer = {.tactic = tactics[is_transposed(node)],
                                .nodes = p->nodes,
                                .n_nodes = p->n_nodes,

@@ -3,9 +3,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "backend/cpu/conv_node.h"
 #include "backend/cuda/tail.h"
 #include "backend/cuda/weights.h"
+#include "backend/reading/conv_shape.h"
 
 #define THREADS 128u
 #define MOST_TAPS 121   // of a window whose columns are unrolled
@@ -100,9 +100,9 @@ static ferry_status pack(ferry_cuda_device *device, const ferry_region *region, 
     const ferry_graph *g = region->graph;
     ferry_cuda_tail p;
     ferry_window window;
-    if (!ferry_cuda_tail_read(region, &p)) return ferry_cuda_misfit(tactic, "nodes that are no product", err);
+    if (!ferry_cuda_tail_read(region, &p)) return ferry_misfit(tactic, "nodes that are no product", err);
     const ferry_node *node = &g->nodes[p.nodes[0]];
-    const ferry_value *x = ferry_cpu_value(g, node, 0), *w = ferry_cpu_value(g, node, 1), *y = &g->values[p.y];
+    const ferry_value *x = ferry_node_value(g, node, 0), *w = ferry_node_value(g, node, 1), *y = &g->values[p.y];
     FERRY_TRY(ferry_window_read(node, w->shape.rank - 2, w->shape.dims + 2, &window, err));
     const int64_t channels = w->shape.dims[0], taps = window.kernel[1] * window.kernel[2];
     ferry_cuda_source s = {.heap = device->base.heap};
@@ -122,9 +122,9 @@ static ferry_status pack(ferry_cuda_device *device, const ferry_region *region, 
     if (!constants) return ferry_fail_memory(err, "packed weights");
     ferry_cuda_weights_permute(w->data, ferry_dtype_bytes(w->dtype), (const int64_t[4]){1, 1, channels, taps},
                                (const int[4]){0, 1, 3, 2}, constants);
-    if (!ferry_cuda_weights_floats(ferry_cpu_value(g, node, 2), channels, (float *)(void *)(constants + at.bias)) ||
+    if (!ferry_cuda_weights_floats(ferry_node_value(g, node, 2), channels, (float *)(void *)(constants + at.bias)) ||
         !ferry_cuda_chain_pack(g, &p.chain, channels, (float *)(void *)(constants + at.operands)))
-        return ferry_cuda_misfit(tactic, "a constant of another size", err);
+        return ferry_misfit(tactic, "a constant of another size", err);
     return FERRY_OK;
 }
 
@@ -146,15 +146,15 @@ static ferry_status prepare(ferry_cuda_device *device, const ferry_region *regio
                             ferry_error *err)
 {
     (void)device;
-    FERRY_TRY(ferry_cpu_check_border(region, tactic, in, out, err));
+    FERRY_TRY(ferry_region_check_border(region, tactic, in, out, err));
     ferry_cuda_tail p;
     if (!ferry_cuda_tail_read(region, &p) || !is_conv(&region->graph->nodes[p.nodes[0]]))
-        return ferry_cuda_misfit(tactic, "nodes that are no product", err);
-    const ferry_cpu_operand x = ferry_cpu_input(region, in, 0), w = ferry_cpu_input(region, in, 1);
+        return ferry_misfit(tactic, "nodes that are no product", err);
+    const ferry_operand x = ferry_operand_of(region, in, 0), w = ferry_operand_of(region, in, 1);
     const ferry_value *y = &region->graph->values[p.y];
     ferry_conv_shape s;
     int64_t tiles[3];
-    if (x.at < 0 || !w.data) return ferry_cuda_misfit(tactic, "an input is missing", err);
+    if (x.at < 0 || !w.data) return ferry_misfit(tactic, "an input is missing", err);
     FERRY_TRY(
         ferry_conv_shape_read(&region->graph->nodes[p.nodes[0]], &x.desc, w.desc.rank, w.desc.dims, &out[0], &s, err));
     const ferry_dtype x_dtype = region->graph->values[region->inputs[x.at]].dtype;
@@ -162,10 +162,10 @@ static ferry_status prepare(ferry_cuda_device *device, const ferry_region *regio
     const int64_t x_row = ferry_cuda_row(&x.desc, width), y_row = ferry_cuda_row(&out[0], width);
     if (!is_depthwise(&s) || x_row == 0 || y_row == 0 || x.desc.dtype != x_dtype || out[0].dtype != y->dtype ||
         !ferry_cuda_tail_operands_fit(region, &p, in, &out[0], false, width))
-        return ferry_cuda_misfit(tactic, "tensors that do not fit together", err);
+        return ferry_misfit(tactic, "tensors that do not fit together", err);
     const places at = place(s.c_in, s.taps, w.desc.dtype, &p);
     if (ferry_cuda_kernel_constant_bytes(kernel) != at.all)
-        return ferry_cuda_misfit(tactic, "packed weights of another size", err);
+        return ferry_misfit(tactic, "packed weights of another size", err);
     ferry_cuda_launch *l = NULL;
     FERRY_TRY(launch(kernel, find(tactic), width, &s, tiles, &l, err));
     l->waits = true;
@@ -207,18 +207,18 @@ static ferry_status offer_tail(ferry_cuda_device *device, const ferry_graph_view
 {
     const ferry_graph *g = view->graph;
     const ferry_node *node = &g->nodes[p->nodes[0]];
-    const ferry_value *x = ferry_cpu_value(g, node, 0), *w = ferry_cpu_value(g, node, 1), *y = &g->values[p->y];
+    const ferry_value *x = ferry_node_value(g, node, 0), *w = ferry_node_value(g, node, 1), *y = &g->values[p->y];
     ferry_conv_shape s;
-    if (!ferry_cpu_is_float(x->dtype) || !ferry_cpu_is_float(y->dtype) || ferry_value_is_constant(x) || !w ||
-        !ferry_cpu_is_float(w->dtype) || !ferry_conv_node_is_offered(view, p->nodes[0], &s) || !is_depthwise(&s) ||
-        ferry_cpu_elements(x) > INT32_MAX || ferry_cpu_elements(y) > INT32_MAX)
+    if (!ferry_dtype_widens_to_f32(x->dtype) || !ferry_dtype_widens_to_f32(y->dtype) || ferry_value_is_constant(x) ||
+        !w || !ferry_dtype_widens_to_f32(w->dtype) || !ferry_conv_node_is_offered(view, p->nodes[0], &s) ||
+        !is_depthwise(&s) || ferry_value_elements(x) > INT32_MAX || ferry_value_elements(y) > INT32_MAX)
         return FERRY_OK;
     ferry_offer offer = {.nodes = p->nodes,
                          .n_nodes = p->n_nodes,
                          .in_layout = FERRY_LAYOUT_CHANNELS_LAST,
                          .out_layout = FERRY_LAYOUT_CHANNELS_LAST,
                          .flags = FERRY_OFFER_READS_SLICES | FERRY_OFFER_WRITES_SLICES};
-    const double bytes = ferry_cpu_bytes(x) + ferry_cuda_tail_bytes(g, p);
+    const double bytes = ferry_value_bytes(x) + ferry_cuda_tail_bytes(g, p);
     const int width = width_of(s.c_in, x->dtype, y->dtype);
     for (size_t i = 0; i < FERRY_COUNT_OF(tactics); i++) {
         if (!fits_registers(&tactics[i], &s.window, width)) continue;

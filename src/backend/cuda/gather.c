@@ -2,9 +2,9 @@
 // Gather: rows taken by constant or computed indices.
 #include <string.h>
 
-#include "backend/cpu/conv_node.h"
 #include "backend/cuda/inputs.h"
 #include "backend/cuda/move.h"
+#include "backend/reading/conv_shape.h"
 #include "ops/element.h"
 
 static const char tactic_name[] = "gather";
@@ -51,8 +51,8 @@ static ferry_status pack(ferry_cuda_device *device, const ferry_region *region, 
     const ferry_graph *g = region->graph;
     const ferry_node *node = &g->nodes[region->nodes[0]];
     if (region->n_nodes != 1 || !ferry_node_is(node, "Gather") || node->n_inputs != 2)
-        return ferry_cuda_misfit(tactic, "a node that it does not know", err);
-    FERRY_TRY(ferry_cuda_pack_moves(device, ferry_cpu_result(g, node)->dtype, package, err));
+        return ferry_misfit(tactic, "a node that it does not know", err);
+    FERRY_TRY(ferry_cuda_pack_moves(device, ferry_node_result(g, node)->dtype, package, err));
     return ferry_cuda_pack_constants(g, node, package, err);
 }
 
@@ -61,16 +61,16 @@ static ferry_status prepare(ferry_cuda_device *device, const ferry_region *regio
                             ferry_error *err)
 {
     (void)device;
-    FERRY_TRY(ferry_cpu_check_region(region, tactic, in, out, err));
+    FERRY_TRY(ferry_region_check_single(region, tactic, in, out, err));
     const ferry_graph *g = region->graph;
     const ferry_node *node = &g->nodes[region->nodes[0]];
     gathering shape;
     if (!ferry_node_is(node, "Gather") || node->n_inputs != 2)
-        return ferry_cuda_misfit(tactic, "a node that it does not know", err);
-    const ferry_cpu_operand x = ferry_cpu_input(region, in, 0), indices = ferry_cpu_input(region, in, 1);
+        return ferry_misfit(tactic, "a node that it does not know", err);
+    const ferry_operand x = ferry_operand_of(region, in, 0), indices = ferry_operand_of(region, in, 1);
     if (!x.present || !indices.present || !read_shape(node, &x.desc, &indices.desc, &out[0], &shape) ||
         ferry_cuda_kernel_constant_bytes(kernel) != ferry_cuda_constant_at(g, node, 2))
-        return ferry_cuda_misfit(tactic, "shapes that do not fit together", err);
+        return ferry_misfit(tactic, "shapes that do not fit together", err);
     const double words = (double)shape.outer * (double)shape.picked * (double)shape.width / 8;
     const uint64_t blocks = words > 1e6 ? 4096 : (uint64_t)(words / 256) + 1;
     ferry_cuda_launch *launch = NULL;
@@ -92,15 +92,15 @@ static ferry_status offer(ferry_cuda_device *device, const ferry_graph_view *vie
 {
     const ferry_graph *g = view->graph;
     const ferry_node *node = &g->nodes[root];
-    if (!ferry_node_is(node, "Gather") || node->n_inputs != 2 || !ferry_cpu_is_plain_node(view, root)) return FERRY_OK;
+    if (!ferry_node_is(node, "Gather") || node->n_inputs != 2 || !ferry_node_is_plain(view, root)) return FERRY_OK;
     gathering shape;
-    const ferry_tensor_desc x = ferry_cpu_describe(ferry_cpu_value(g, node, 0), FERRY_LAYOUT_PLAIN);
-    const ferry_tensor_desc indices = ferry_cpu_describe(ferry_cpu_value(g, node, 1), FERRY_LAYOUT_PLAIN);
-    const ferry_tensor_desc y = ferry_cpu_describe(ferry_cpu_result(g, node), FERRY_LAYOUT_PLAIN);
+    const ferry_tensor_desc x = ferry_value_describe(ferry_node_value(g, node, 0), FERRY_LAYOUT_PLAIN);
+    const ferry_tensor_desc indices = ferry_value_describe(ferry_node_value(g, node, 1), FERRY_LAYOUT_PLAIN);
+    const ferry_tensor_desc y = ferry_value_describe(ferry_node_result(g, node), FERRY_LAYOUT_PLAIN);
     if (!read_shape(node, &x, &indices, &y, &shape) || !ferry_cuda_word_name(y.dtype)) return FERRY_OK;
-    const double bytes = 2 * ferry_cpu_bytes(ferry_cpu_result(g, node));
-    return ferry_cpu_offer_node(sink, tactic_name, root, FERRY_LAYOUT_PLAIN, FERRY_LAYOUT_PLAIN, 0,
-                                ferry_cuda_cost_us(device, FERRY_F32, 0, bytes), err);
+    const double bytes = 2 * ferry_value_bytes(ferry_node_result(g, node));
+    return ferry_offer_node(sink, tactic_name, root, FERRY_LAYOUT_PLAIN, FERRY_LAYOUT_PLAIN, 0,
+                            ferry_cuda_cost_us(device, FERRY_F32, 0, bytes), err);
 }
 
 extern const ferry_cuda_family ferry_cuda_family_gather;

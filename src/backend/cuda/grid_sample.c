@@ -2,9 +2,9 @@
 // GridSample of floats over two spatial dimensions.
 #include <string.h>
 
-#include "backend/cpu/conv_node.h"
 #include "backend/cuda/inputs.h"
 #include "backend/cuda/source.h"
+#include "backend/reading/conv_shape.h"
 
 static const char tactic_name[] = "grid_sample";
 
@@ -38,7 +38,7 @@ static bool read(const ferry_node *node, const ferry_tensor_desc *x, const ferry
     int64_t elements = 0;
     *out = (sampling){.taps = taps[word_of(node, "mode", modes)], .padding = word_of(node, "padding_mode", paddings)};
     if (out->taps == 0 || out->padding == 3 || x->rank != 4 || grid->rank != 4 || y->rank != 4 ||
-        !ferry_cpu_is_float(x->dtype) || !ferry_cpu_is_float(grid->dtype) || x->dtype != y->dtype ||
+        !ferry_dtype_widens_to_f32(x->dtype) || !ferry_dtype_widens_to_f32(grid->dtype) || x->dtype != y->dtype ||
         x->dims[0] != y->dims[0] || x->dims[1] != y->dims[1] || grid->dims[0] != y->dims[0] ||
         grid->dims[1] != y->dims[2] || grid->dims[2] != y->dims[3] || grid->dims[3] != 2 || x->dims[2] < 1 ||
         x->dims[3] < 1)
@@ -57,12 +57,12 @@ static bool read(const ferry_node *node, const ferry_tensor_desc *x, const ferry
 
 static bool read_graph(const ferry_graph *g, const ferry_node *node, sampling *out)
 {
-    if (!ferry_node_is(node, "GridSample") || node->n_inputs != 2 || !ferry_cpu_value(g, node, 0) ||
-        !ferry_cpu_value(g, node, 1))
+    if (!ferry_node_is(node, "GridSample") || node->n_inputs != 2 || !ferry_node_value(g, node, 0) ||
+        !ferry_node_value(g, node, 1))
         return false;
-    const ferry_tensor_desc x = ferry_cpu_describe(ferry_cpu_value(g, node, 0), FERRY_LAYOUT_PLAIN);
-    const ferry_tensor_desc grid = ferry_cpu_describe(ferry_cpu_value(g, node, 1), FERRY_LAYOUT_PLAIN);
-    const ferry_tensor_desc y = ferry_cpu_describe(ferry_cpu_result(g, node), FERRY_LAYOUT_PLAIN);
+    const ferry_tensor_desc x = ferry_value_describe(ferry_node_value(g, node, 0), FERRY_LAYOUT_PLAIN);
+    const ferry_tensor_desc grid = ferry_value_describe(ferry_node_value(g, node, 1), FERRY_LAYOUT_PLAIN);
+    const ferry_tensor_desc y = ferry_value_describe(ferry_node_result(g, node), FERRY_LAYOUT_PLAIN);
     return read(node, &x, &grid, &y, out);
 }
 
@@ -73,11 +73,11 @@ static ferry_status pack(ferry_cuda_device *device, const ferry_region *region, 
     const ferry_node *node = &g->nodes[region->nodes[0]];
     sampling n;
     if (region->n_nodes != 1 || !read_graph(g, node, &n))
-        return ferry_cuda_misfit(tactic, "a node that it does not know", err);
+        return ferry_misfit(tactic, "a node that it does not know", err);
     ferry_cuda_source s = {.heap = device->base.heap};
     ferry_cuda_source_add(&s, "#include \"types.cuh\"\n#define TYPE %s\n#define GRID_TYPE %s\n",
-                          ferry_cuda_type_name(ferry_cpu_value(g, node, 0)->dtype),
-                          ferry_cuda_type_name(ferry_cpu_value(g, node, 1)->dtype));
+                          ferry_cuda_type_name(ferry_node_value(g, node, 0)->dtype),
+                          ferry_cuda_type_name(ferry_node_value(g, node, 1)->dtype));
     ferry_cuda_source_define(&s, "TAPS", n.taps);
     ferry_cuda_source_define(&s, "PADDING", n.padding);
     ferry_cuda_source_define(&s, "ALIGNED", ferry_node_int(node, "align_corners", 0) != 0);
@@ -91,16 +91,16 @@ static ferry_status prepare(ferry_cuda_device *device, const ferry_region *regio
                             ferry_error *err)
 {
     (void)device;
-    FERRY_TRY(ferry_cpu_check_region(region, tactic, in, out, err));
+    FERRY_TRY(ferry_region_check_single(region, tactic, in, out, err));
     const ferry_graph *g = region->graph;
     const ferry_node *node = &g->nodes[region->nodes[0]];
     sampling n, packed;
-    if (!read_graph(g, node, &packed)) return ferry_cuda_misfit(tactic, "a node that it does not know", err);
-    const ferry_cpu_operand x = ferry_cpu_input(region, in, 0), grid = ferry_cpu_input(region, in, 1);
-    if (!read(node, &x.desc, &grid.desc, &out[0], &n) || x.desc.dtype != ferry_cpu_value(g, node, 0)->dtype ||
-        grid.desc.dtype != ferry_cpu_value(g, node, 1)->dtype ||
+    if (!read_graph(g, node, &packed)) return ferry_misfit(tactic, "a node that it does not know", err);
+    const ferry_operand x = ferry_operand_of(region, in, 0), grid = ferry_operand_of(region, in, 1);
+    if (!read(node, &x.desc, &grid.desc, &out[0], &n) || x.desc.dtype != ferry_node_value(g, node, 0)->dtype ||
+        grid.desc.dtype != ferry_node_value(g, node, 1)->dtype ||
         ferry_cuda_kernel_constant_bytes(kernel) != ferry_cuda_constant_at(g, node, node->n_inputs))
-        return ferry_cuda_misfit(tactic, "tensors that do not fit together", err);
+        return ferry_misfit(tactic, "tensors that do not fit together", err);
     ferry_cuda_launch *l = NULL;
     FERRY_TRY(ferry_cuda_kernel_launch(kernel, 0, "ferry_grid_sample",
                                        (const uint64_t[3]){(uint64_t)(n.positions + THREADS - 1) / THREADS,
@@ -124,11 +124,11 @@ static ferry_status offer(ferry_cuda_device *device, const ferry_graph_view *vie
     const ferry_graph *g = view->graph;
     const ferry_node *node = &g->nodes[root];
     sampling n;
-    if (!ferry_cpu_is_plain_node(view, root) || !read_graph(g, node, &n)) return FERRY_OK;
-    const ferry_value *x = ferry_cpu_value(g, node, 0), *y = ferry_cpu_result(g, node);
-    const double bytes = ferry_cpu_bytes(x) + ferry_cpu_bytes(y), taps = n.taps * n.taps;
-    return ferry_cpu_offer_node(sink, tactic_name, root, FERRY_LAYOUT_PLAIN, FERRY_LAYOUT_PLAIN, 0,
-                                ferry_cuda_cost_us(device, FERRY_F32, 4 * taps * ferry_cpu_elements(y), bytes), err);
+    if (!ferry_node_is_plain(view, root) || !read_graph(g, node, &n)) return FERRY_OK;
+    const ferry_value *x = ferry_node_value(g, node, 0), *y = ferry_node_result(g, node);
+    const double bytes = ferry_value_bytes(x) + ferry_value_bytes(y), taps = n.taps * n.taps;
+    return ferry_offer_node(sink, tactic_name, root, FERRY_LAYOUT_PLAIN, FERRY_LAYOUT_PLAIN, 0,
+                            ferry_cuda_cost_us(device, FERRY_F32, 4 * taps * ferry_value_elements(y), bytes), err);
 }
 
 extern const ferry_cuda_family ferry_cuda_family_grid_sample;

@@ -24,7 +24,7 @@ static bool owns(const char *tactic)
 // What becomes of an element and its update.
 static void write_combine(ferry_cuda_source *s, const ferry_cuda_index *n, ferry_dtype dtype)
 {
-    const bool floats = ferry_cpu_is_float(dtype);
+    const bool floats = ferry_dtype_widens_to_f32(dtype);
     static const char *const of_floats[] = {"b", "a + b", "a * b", "a > b || a != a ? a : b",
                                             "a < b || a != a ? a : b"};
     static const char *const of_integers[] = {"b", "a + b", "a * b", "a > b ? a : b", "a < b ? a : b"};
@@ -45,8 +45,8 @@ static ferry_status pack(ferry_cuda_device *device, const ferry_region *region, 
     const ferry_node *node = &g->nodes[region->nodes[0]];
     ferry_cuda_index n;
     if (region->n_nodes != 1 || !ferry_cuda_index_read_graph(g, node, &n))
-        return ferry_cuda_misfit(tactic, "a node that it does not know", err);
-    const ferry_dtype dtype = ferry_cpu_result(g, node)->dtype;
+        return ferry_misfit(tactic, "a node that it does not know", err);
+    const ferry_dtype dtype = ferry_node_result(g, node)->dtype;
     const bool moves = n.reduction == FERRY_CUDA_SCATTER_NONE;
     ferry_cuda_source s = {.heap = device->base.heap};
     ferry_cuda_source_add(&s, "#include \"types.cuh\"\n");
@@ -198,16 +198,16 @@ static ferry_status prepare(ferry_cuda_device *device, const ferry_region *regio
                             ferry_error *err)
 {
     (void)device;
-    FERRY_TRY(ferry_cpu_check_region(region, tactic, in, out, err));
+    FERRY_TRY(ferry_region_check_single(region, tactic, in, out, err));
     const ferry_graph *g = region->graph;
     const ferry_node *node = &g->nodes[region->nodes[0]];
     ferry_cuda_index n, packed;
     ferry_tensor_desc x[3];
-    for (int32_t i = 0; i < node->n_inputs && i < 3; i++) x[i] = ferry_cpu_input(region, in, i).desc;
+    for (int32_t i = 0; i < node->n_inputs && i < 3; i++) x[i] = ferry_operand_of(region, in, i).desc;
     if (!ferry_cuda_index_read_graph(g, node, &packed) || !ferry_cuda_index_read(g, node, x, &out[0], &n) ||
-        out[0].dtype != ferry_cpu_result(g, node)->dtype || n.index_dtype != packed.index_dtype ||
+        out[0].dtype != ferry_node_result(g, node)->dtype || n.index_dtype != packed.index_dtype ||
         ferry_cuda_kernel_constant_bytes(kernel) != ferry_cuda_constant_at(g, node, node->n_inputs))
-        return ferry_cuda_misfit(tactic, "shapes or parameters that do not fit together", err);
+        return ferry_misfit(tactic, "shapes or parameters that do not fit together", err);
     launcher l = {.region = region, .kernel = kernel, .n = &n};
     static ferry_status (*const launches[])(launcher *, ferry_error *) = {
         launch_gather, launch_gather, launch_scatter_elements, launch_scatter_nd, launch_one_hot};
@@ -222,14 +222,15 @@ static ferry_status offer(ferry_cuda_device *device, const ferry_graph_view *vie
     const ferry_graph *g = view->graph;
     const ferry_node *node = &g->nodes[root];
     ferry_cuda_index n;
-    if (!ferry_cpu_is_plain_node(view, root) || !ferry_cuda_index_read_graph(g, node, &n)) return FERRY_OK;
+    if (!ferry_node_is_plain(view, root) || !ferry_cuda_index_read_graph(g, node, &n)) return FERRY_OK;
     const bool scatters = n.kind == FERRY_CUDA_SCATTER_ELEMENTS || n.kind == FERRY_CUDA_SCATTER_ND;
     // Each thread looks at every update of its line.
     const double looks = scatters ? (double)(n.kind == FERRY_CUDA_SCATTER_ND ? n.rows : n.count) * 0.005 : 0;
-    const double bytes = 2 * ferry_cpu_bytes(ferry_cpu_result(g, node)) + ferry_cpu_bytes(ferry_cpu_value(g, node, 1));
-    return ferry_cpu_offer_node(sink, tactic_name, root, FERRY_LAYOUT_PLAIN, FERRY_LAYOUT_PLAIN,
-                                scatters ? FERRY_OFFER_IN_PLACE : 0,
-                                ferry_cuda_cost_us(device, FERRY_F32, 0, bytes) + looks, err);
+    const double bytes =
+        2 * ferry_value_bytes(ferry_node_result(g, node)) + ferry_value_bytes(ferry_node_value(g, node, 1));
+    return ferry_offer_node(sink, tactic_name, root, FERRY_LAYOUT_PLAIN, FERRY_LAYOUT_PLAIN,
+                            scatters ? FERRY_OFFER_IN_PLACE : 0,
+                            ferry_cuda_cost_us(device, FERRY_F32, 0, bytes) + looks, err);
 }
 
 extern const ferry_cuda_family ferry_cuda_family_index;

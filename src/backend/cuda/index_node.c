@@ -3,9 +3,9 @@
 
 #include <string.h>
 
-#include "backend/cpu/conv_node.h"
 #include "backend/cuda/broadcast_text.h"
 #include "backend/cuda/move.h"
+#include "backend/reading/conv_shape.h"
 #include "ops/element.h"
 #include "ops/rules.h"
 
@@ -100,10 +100,10 @@ static bool read_one_hot(const ferry_graph *g, const ferry_node *node, const fer
                          const ferry_tensor_desc *y, ferry_cuda_index *n)
 {
     int32_t axis = 0;
-    if (y->rank != x[0].rank + 1 || !ferry_cpu_is_constant(g, node, 1) ||
+    if (y->rank != x[0].rank + 1 || !ferry_node_has_constant(g, node, 1) ||
         ferry_axis(ferry_node_int(node, "axis", -1), y->rank, &axis, NULL) != FERRY_OK)
         return false;
-    const ferry_tensor depth = ferry_value_tensor(ferry_cpu_value(g, node, 1));
+    const ferry_tensor depth = ferry_value_tensor(ferry_node_value(g, node, 1));
     if (ferry_read_int(&depth, "depth", &n->depth, NULL) != FERRY_OK || y->dims[axis] != n->depth) return false;
     n->slice = 1;
     for (int32_t d = 0; d < x[0].rank; d++) {
@@ -143,7 +143,7 @@ bool ferry_cuda_index_read(const ferry_graph *g, const ferry_node *node, const f
     if (!read_kind(node, out)) return false;
     const bool hot = out->kind == FERRY_CUDA_ONE_HOT;
     for (int32_t i = 0; i < node->n_inputs; i++) {
-        if (!ferry_cpu_value(g, node, i) || !is_sized(&x[i])) return false;
+        if (!ferry_node_value(g, node, i) || !is_sized(&x[i])) return false;
         const bool is_data = hot ? i == 2 : i != 1;
         if (is_data && x[i].dtype != y->dtype) return false;
     }
@@ -158,9 +158,9 @@ bool ferry_cuda_index_read_graph(const ferry_graph *g, const ferry_node *node, f
 {
     ferry_tensor_desc x[3];
     for (int32_t i = 0; i < node->n_inputs && i < 3; i++) {
-        if (!ferry_cpu_value(g, node, i)) return false;
-        x[i] = ferry_cpu_describe(ferry_cpu_value(g, node, i), FERRY_LAYOUT_PLAIN);
+        if (!ferry_node_value(g, node, i)) return false;
+        x[i] = ferry_value_describe(ferry_node_value(g, node, i), FERRY_LAYOUT_PLAIN);
     }
-    const ferry_tensor_desc y = ferry_cpu_describe(ferry_cpu_result(g, node), FERRY_LAYOUT_PLAIN);
+    const ferry_tensor_desc y = ferry_value_describe(ferry_node_result(g, node), FERRY_LAYOUT_PLAIN);
     return node->n_inputs <= 3 && ferry_cuda_index_read(g, node, x, &y, out);
 }

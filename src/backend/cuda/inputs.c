@@ -7,8 +7,8 @@
 
 static size_t bytes_of(const ferry_graph *g, const ferry_node *node, int32_t i)
 {
-    if (!ferry_cpu_is_constant(g, node, i)) return 0;
-    const ferry_tensor t = ferry_value_tensor(ferry_cpu_value(g, node, i));
+    if (!ferry_node_has_constant(g, node, i)) return 0;
+    const ferry_tensor t = ferry_value_tensor(ferry_node_value(g, node, i));
     return (size_t)ferry_tensor_elements(&t) * ferry_dtype_bytes(t.dtype);
 }
 
@@ -28,7 +28,7 @@ ferry_status ferry_cuda_pack_constants(const ferry_graph *g, const ferry_node *n
     if (!to) return ferry_fail_memory(err, "packed constants");
     for (int32_t i = 0; i < node->n_inputs; i++) {
         const size_t n = bytes_of(g, node, i);
-        if (n) memcpy(to + ferry_cuda_constant_at(g, node, i), ferry_cpu_value(g, node, i)->data, n);
+        if (n) memcpy(to + ferry_cuda_constant_at(g, node, i), ferry_node_value(g, node, i)->data, n);
     }
     return FERRY_OK;
 }
@@ -37,8 +37,8 @@ void ferry_cuda_pass_input(ferry_cuda_launch *launch, const ferry_cuda_kernel *k
                            int32_t i)
 {
     const ferry_node *node = &region->graph->nodes[region->nodes[0]];
-    if (ferry_cpu_is_constant(region->graph, node, i))
+    if (ferry_node_has_constant(region->graph, node, i))
         ferry_cuda_pass_constants(launch, kernel, ferry_cuda_constant_at(region->graph, node, i));
     else
-        ferry_cuda_pass_in(launch, ferry_cuda_input_at(region, node->inputs[i]));
+        ferry_cuda_pass_in(launch, ferry_region_input(region, node->inputs[i]));
 }

@@ -2,9 +2,9 @@
 // QAdd, QMul and QTable, and the conversions between floats and int8, in either layout: docs/INT8.md to the bit.
 #include <string.h>
 
-#include "backend/cpu/conv_node.h" // dense, same dims
 #include "backend/cuda/integer_text.h"
 #include "backend/cuda/node.h"
+#include "backend/reading/conv_shape.h"
 #include "ops/integer.h"
 #include "ops/op.h"
 
@@ -38,21 +38,21 @@ static ferry_tensor_layout layout_of(const char *tactic)
 // Scale and zero point of a conversion: constants for the whole tensor.
 static bool read_scale(const ferry_graph *g, const ferry_node *node, integer_node *n)
 {
-    const ferry_value *scale = ferry_cpu_value(g, node, 1), *zero = ferry_cpu_value(g, node, 2);
-    if (!scale || !ferry_value_is_constant(scale) || scale->dtype != FERRY_F32 || ferry_cpu_elements(scale) != 1 ||
+    const ferry_value *scale = ferry_node_value(g, node, 1), *zero = ferry_node_value(g, node, 2);
+    if (!scale || !ferry_value_is_constant(scale) || scale->dtype != FERRY_F32 || ferry_value_elements(scale) != 1 ||
         ferry_node_int(node, "block_size", 0) != 0 || ferry_node_attr(node, "precision"))
         return false;
     n->scale = *(const float *)scale->data;
     if (!zero) return true;
-    if (!ferry_value_is_constant(zero) || zero->dtype != FERRY_S8 || ferry_cpu_elements(zero) != 1) return false;
+    if (!ferry_value_is_constant(zero) || zero->dtype != FERRY_S8 || ferry_value_elements(zero) != 1) return false;
     n->zero = *(const int8_t *)zero->data;
     return true;
 }
 
 static bool read_table(const ferry_graph *g, const ferry_node *node, integer_node *n)
 {
-    const ferry_value *t = ferry_cpu_value(g, node, 1);
-    if (!t || !ferry_value_is_constant(t) || ferry_cpu_elements(t) != 256 || n->a->dtype != FERRY_S8 ||
+    const ferry_value *t = ferry_node_value(g, node, 1);
+    if (!t || !ferry_value_is_constant(t) || ferry_value_elements(t) != 256 || n->a->dtype != FERRY_S8 ||
         t->dtype != n->y->dtype || !ferry_cuda_type_name(t->dtype))
         return false;
     n->table_type = t->dtype;
@@ -63,7 +63,7 @@ static bool read_table(const ferry_graph *g, const ferry_node *node, integer_nod
 // The operand that has the result's shape is `a`; how the other one is read.
 static bool read_pair(const ferry_graph *g, const ferry_node *node, integer_node *n)
 {
-    const ferry_value *in[2] = {ferry_cpu_value(g, node, 0), ferry_cpu_value(g, node, 1)};
+    const ferry_value *in[2] = {ferry_node_value(g, node, 0), ferry_node_value(g, node, 1)};
     for (int i = 0; i < 2; i++)
         if (!in[i] || in[i]->dtype != FERRY_S8 || ferry_value_is_constant(in[i])) return false;
     n->a_at = ferry_shape_equal(&in[0]->shape, &n->y->shape) ? 0 : 1;
@@ -73,27 +73,27 @@ static bool read_pair(const ferry_graph *g, const ferry_node *node, integer_node
     const ferry_shape *b = &n->b->shape, *y = &n->y->shape;
     bool gate = b->rank == y->rank && y->rank >= 3 && b->dims[0] == y->dims[0] && b->dims[1] == y->dims[1];
     for (int32_t d = 2; gate && d < b->rank; d++) gate = b->dims[d] == 1;
-    n->b_kind = ferry_shape_equal(b, y)           ? FERRY_CUDA_SAME
-                : ferry_cpu_elements(n->b) == 1.0 ? ONE_ELEMENT
-                : gate                            ? FERRY_CUDA_GATE
-                                                  : NO_OPERAND;
+    n->b_kind = ferry_shape_equal(b, y)             ? FERRY_CUDA_SAME
+                : ferry_value_elements(n->b) == 1.0 ? ONE_ELEMENT
+                : gate                              ? FERRY_CUDA_GATE
+                                                    : NO_OPERAND;
     return ferry_shape_equal(&n->a->shape, y) && n->b_kind != NO_OPERAND;
 }
 
 static bool read_node(const ferry_graph *g, const ferry_node *node, integer_node *n)
 {
-    *n = (integer_node){.a = ferry_cpu_value(g, node, 0), .b_kind = NO_OPERAND, .b_at = -1, .table_type = FERRY_S8};
+    *n = (integer_node){.a = ferry_node_value(g, node, 0), .b_kind = NO_OPERAND, .b_at = -1, .table_type = FERRY_S8};
     if (node->n_outputs < 1 || node->outputs[0] == FERRY_NO_VALUE || !n->a || ferry_value_is_constant(n->a))
         return false;
-    n->y = ferry_cpu_result(g, node);
+    n->y = ferry_node_result(g, node);
     if (!ferry_cuda_type_name(n->y->dtype) || !ferry_cuda_type_name(n->a->dtype)) return false;
     if (ferry_node_is(node, "QuantizeLinear")) {
         n->kind = KIND_QUANTISE;
-        return ferry_cpu_is_float(n->a->dtype) && n->y->dtype == FERRY_S8 && read_scale(g, node, n);
+        return ferry_dtype_widens_to_f32(n->a->dtype) && n->y->dtype == FERRY_S8 && read_scale(g, node, n);
     }
     if (ferry_node_is(node, "DequantizeLinear")) {
         n->kind = KIND_DEQUANTISE;
-        return n->a->dtype == FERRY_S8 && ferry_cpu_is_float(n->y->dtype) && read_scale(g, node, n);
+        return n->a->dtype == FERRY_S8 && ferry_dtype_widens_to_f32(n->y->dtype) && read_scale(g, node, n);
     }
     if (ferry_node_is(node, "QTable")) {
         n->kind = KIND_TABLE;
@@ -173,7 +173,7 @@ static ferry_status pack(ferry_cuda_device *device, const ferry_region *region, 
     const ferry_node *node = &region->graph->nodes[region->nodes[0]];
     integer_node n;
     if (region->n_nodes != 1 || !read_node(region->graph, node, &n))
-        return ferry_cuda_misfit(tactic, "a node that it does not run", err);
+        return ferry_misfit(tactic, "a node that it does not run", err);
     ferry_cuda_source s = {.heap = device->base.heap};
     ferry_cuda_source_add(&s, "#include \"integer.cuh\"\n#define A_TYPE %s\n#define Y_TYPE %s\n#define TABLE_TYPE %s\n",
                           ferry_cuda_type_name(n.a->dtype), ferry_cuda_type_name(n.y->dtype),
@@ -190,7 +190,7 @@ static ferry_status pack(ferry_cuda_device *device, const ferry_region *region, 
     if (status != FERRY_OK || n.table_bytes == 0) return status;
     void *table = ferry_cuda_package_constants(package, n.table_bytes);
     if (!table) return ferry_fail_memory(err, "a table");
-    memcpy(table, ferry_cpu_value(region->graph, node, 1)->data, n.table_bytes);
+    memcpy(table, ferry_node_value(region->graph, node, 1)->data, n.table_bytes);
     return FERRY_OK;
 }
 
@@ -199,19 +199,19 @@ static ferry_status prepare(ferry_cuda_device *device, const ferry_region *regio
                             ferry_error *err)
 {
     (void)device;
-    FERRY_TRY(ferry_cpu_check_region(region, tactic, in, out, err));
+    FERRY_TRY(ferry_region_check_single(region, tactic, in, out, err));
     const ferry_node *node = &region->graph->nodes[region->nodes[0]];
     const ferry_tensor_layout layout = layout_of(tactic);
     integer_node n;
     int64_t elements = 0;
     if (!read_node(region->graph, node, &n) || n.table_bytes != ferry_cuda_kernel_constant_bytes(kernel))
-        return ferry_cuda_misfit(tactic, "a node that it does not run", err);
-    const ferry_cpu_operand a = ferry_cpu_input(region, in, n.a_at);
-    const ferry_cpu_operand b = n.b_at < 0 ? (ferry_cpu_operand){.at = -1} : ferry_cpu_input(region, in, n.b_at);
+        return ferry_misfit(tactic, "a node that it does not run", err);
+    const ferry_operand a = ferry_operand_of(region, in, n.a_at);
+    const ferry_operand b = n.b_at < 0 ? (ferry_operand){.at = -1} : ferry_operand_of(region, in, n.b_at);
     if (a.at < 0 || a.desc.dtype != n.a->dtype || out->dtype != n.y->dtype ||
         !ferry_tensor_desc_is_dense(&a.desc, layout) || !ferry_tensor_desc_is_dense(out, layout) ||
         !ferry_tensor_desc_same_dims(&a.desc, out) || !ferry_cuda_elements(out, &elements))
-        return ferry_cuda_misfit(tactic, "tensors that do not fit together", err);
+        return ferry_misfit(tactic, "tensors that do not fit together", err);
     int64_t others = 0, wanted = 1;
     if (n.b_kind == FERRY_CUDA_SAME) wanted = elements;
     if (n.b_kind == FERRY_CUDA_GATE) wanted = out->rank >= 2 ? out->dims[0] * out->dims[1] : -1;
@@ -219,7 +219,7 @@ static ferry_status prepare(ferry_cuda_device *device, const ferry_region *regio
                         !ferry_cuda_elements(&b.desc, &others) || others != wanted ||
                         (n.b_kind == FERRY_CUDA_SAME && !ferry_tensor_desc_same_dims(&b.desc, out)) ||
                         (n.b_kind == FERRY_CUDA_GATE && ferry_cuda_plane(&b.desc) != 1)))
-        return ferry_cuda_misfit(tactic, "operands that do not fit together", err);
+        return ferry_misfit(tactic, "operands that do not fit together", err);
     const int64_t block = 256 * width_of(&n);
     ferry_cuda_launch *launch = NULL;
     FERRY_TRY(ferry_cuda_kernel_launch(kernel, 0, "ferry_integer_pointwise",
@@ -241,14 +241,13 @@ static ferry_status offer(ferry_cuda_device *device, const ferry_graph_view *vie
 {
     const ferry_node *node = &view->graph->nodes[root];
     integer_node n;
-    if (!ferry_cpu_is_plain_node(view, root) || !read_node(view->graph, node, &n) ||
-        ferry_cpu_elements(n.y) > INT32_MAX)
+    if (!ferry_node_is_plain(view, root) || !read_node(view->graph, node, &n) || ferry_value_elements(n.y) > INT32_MAX)
         return FERRY_OK;
-    const double bytes = ferry_cpu_bytes(n.a) + ferry_cpu_bytes(n.y) + (n.b ? ferry_cpu_bytes(n.b) : 0);
+    const double bytes = ferry_value_bytes(n.a) + ferry_value_bytes(n.y) + (n.b ? ferry_value_bytes(n.b) : 0);
     ferry_offer offer = {.nodes = &root,
                          .n_nodes = 1,
                          .flags = n.a->dtype == n.y->dtype && n.a_at == 0 ? FERRY_OFFER_IN_PLACE : 0,
-                         .cost_us = ferry_cuda_cost_us(device, FERRY_F32, 4 * ferry_cpu_elements(n.y), bytes)};
+                         .cost_us = ferry_cuda_cost_us(device, FERRY_F32, 4 * ferry_value_elements(n.y), bytes)};
     for (int layout = 0; layout < (n.y->shape.rank >= 3 ? 2 : 1); layout++) {
         offer.tactic = tactics[layout];
         offer.in_layout = offer.out_layout = layout ? FERRY_LAYOUT_CHANNELS_LAST : FERRY_LAYOUT_PLAIN;

@@ -2,8 +2,8 @@
 // MaxPool of int8, QAveragePool and QGlobalAveragePool, channels last.
 #include <string.h>
 
-#include "backend/cpu/conv_node.h"
 #include "backend/cuda/node.h"
+#include "backend/reading/conv_shape.h"
 #include "ops/integer.h"
 
 #define PARTS 8 // threads that share a window of many taps
@@ -23,7 +23,7 @@ static bool is_global(const ferry_node *node)
 
 static bool is_pool(const ferry_graph *g, const ferry_node *node)
 {
-    const ferry_value *x = ferry_cpu_value(g, node, 0);
+    const ferry_value *x = ferry_node_value(g, node, 0);
     return x && !ferry_value_is_constant(x) && x->dtype == FERRY_S8 && node->n_outputs >= 1 &&
            (ferry_node_is(node, "MaxPool") || ferry_node_is(node, "QAveragePool") || is_global(node));
 }
@@ -74,10 +74,10 @@ static bool read_shape(const ferry_node *node, const ferry_tensor_desc *x, const
 static bool read_node(const ferry_graph *g, const ferry_node *node, ferry_conv_shape *s)
 {
     if (!is_pool(g, node)) return false;
-    const ferry_value *x = ferry_cpu_value(g, node, 0), *y = ferry_cpu_result(g, node);
-    const ferry_tensor_desc in = ferry_cpu_describe(x, FERRY_LAYOUT_CHANNELS_LAST),
-                            out = ferry_cpu_describe(y, FERRY_LAYOUT_CHANNELS_LAST);
-    return (y->dtype == FERRY_S8 || (ferry_cpu_is_float(y->dtype) && !ferry_node_is(node, "MaxPool"))) &&
+    const ferry_value *x = ferry_node_value(g, node, 0), *y = ferry_node_result(g, node);
+    const ferry_tensor_desc in = ferry_value_describe(x, FERRY_LAYOUT_CHANNELS_LAST),
+                            out = ferry_value_describe(y, FERRY_LAYOUT_CHANNELS_LAST);
+    return (y->dtype == FERRY_S8 || (ferry_dtype_widens_to_f32(y->dtype) && !ferry_node_is(node, "MaxPool"))) &&
            read_shape(node, &in, &out, s);
 }
 
@@ -98,10 +98,10 @@ static ferry_status pack(ferry_cuda_device *device, const ferry_region *region, 
     const ferry_graph *g = region->graph;
     const ferry_node *node = &g->nodes[region->nodes[0]];
     ferry_conv_shape shape;
-    if (region->n_nodes != 1 || !read_node(g, node, &shape)) return ferry_cuda_misfit(tactic, "not a pooling", err);
+    if (region->n_nodes != 1 || !read_node(g, node, &shape)) return ferry_misfit(tactic, "not a pooling", err);
     ferry_cuda_source s = {.heap = device->base.heap};
     ferry_cuda_source_add(&s, "#include \"types.cuh\"\n#define Y_TYPE %s\n",
-                          ferry_cuda_type_name(ferry_cpu_result(g, node)->dtype));
+                          ferry_cuda_type_name(ferry_node_result(g, node)->dtype));
     ferry_cuda_source_define(&s, "V", run_of(&shape));
     ferry_cuda_source_define(&s, "PARTS", parts_of(&shape));
     ferry_cuda_source_define(&s, "MAXIMUM", ferry_node_is(node, "MaxPool"));
@@ -115,17 +115,17 @@ static ferry_status prepare(ferry_cuda_device *device, const ferry_region *regio
                             ferry_error *err)
 {
     (void)device;
-    FERRY_TRY(ferry_cpu_check_region(region, tactic, in, out, err));
+    FERRY_TRY(ferry_region_check_single(region, tactic, in, out, err));
     const ferry_graph *g = region->graph;
     const ferry_node *node = &g->nodes[region->nodes[0]];
-    const ferry_cpu_operand x = ferry_cpu_input(region, in, 0);
+    const ferry_operand x = ferry_operand_of(region, in, 0);
     ferry_conv_shape built, s;
-    if (!read_node(g, node, &built) || x.at < 0) return ferry_cuda_misfit(tactic, "not a pooling", err);
+    if (!read_node(g, node, &built) || x.at < 0) return ferry_misfit(tactic, "not a pooling", err);
     const int64_t x_row = ferry_tensor_desc_row(&x.desc), y_row = ferry_tensor_desc_row(&out[0]);
-    if (x.desc.dtype != FERRY_S8 || out[0].dtype != ferry_cpu_result(g, node)->dtype ||
+    if (x.desc.dtype != FERRY_S8 || out[0].dtype != ferry_node_result(g, node)->dtype ||
         !read_shape(node, &x.desc, &out[0], &s) || s.c_in != built.c_in || x_row < 1 || x_row > INT32_MAX ||
         y_row < 1 || y_row > INT32_MAX)
-        return ferry_cuda_misfit(tactic, "tensors that do not fit together", err);
+        return ferry_misfit(tactic, "tensors that do not fit together", err);
     const int64_t runs = s.c_in / run_of(&s);
     ferry_cuda_launch *l = NULL;
     FERRY_TRY(
@@ -155,13 +155,13 @@ static ferry_status offer(ferry_cuda_device *device, const ferry_graph_view *vie
     const ferry_graph *g = view->graph;
     const ferry_node *node = &g->nodes[root];
     ferry_conv_shape s;
-    if (!ferry_cpu_is_plain_node(view, root) || !read_node(g, node, &s)) return FERRY_OK;
+    if (!ferry_node_is_plain(view, root) || !read_node(g, node, &s)) return FERRY_OK;
     if (node->n_outputs > 1 && node->outputs[1] != FERRY_NO_VALUE) return FERRY_OK;
-    const ferry_value *x = ferry_cpu_value(g, node, 0), *y = ferry_cpu_result(g, node);
-    const double cost = ferry_cuda_cost_us(device, FERRY_F32, 4 * ferry_cpu_elements(y) * (double)s.taps,
-                                           ferry_cpu_bytes(x) + ferry_cpu_bytes(y));
-    return ferry_cpu_offer_node(sink, name, root, FERRY_LAYOUT_CHANNELS_LAST, FERRY_LAYOUT_CHANNELS_LAST,
-                                FERRY_OFFER_READS_SLICES | FERRY_OFFER_WRITES_SLICES, cost, err);
+    const ferry_value *x = ferry_node_value(g, node, 0), *y = ferry_node_result(g, node);
+    const double cost = ferry_cuda_cost_us(device, FERRY_F32, 4 * ferry_value_elements(y) * (double)s.taps,
+                                           ferry_value_bytes(x) + ferry_value_bytes(y));
+    return ferry_offer_node(sink, name, root, FERRY_LAYOUT_CHANNELS_LAST, FERRY_LAYOUT_CHANNELS_LAST,
+                            FERRY_OFFER_READS_SLICES | FERRY_OFFER_WRITES_SLICES, cost, err);
 }
 
 extern const ferry_cuda_family ferry_cuda_family_integer_pool;

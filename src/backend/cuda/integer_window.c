@@ -2,10 +2,10 @@
 // QConv of several groups (depthwise above all) or of three dimensions, channels last, with a QTable behind it.
 #include <string.h>
 
-#include "backend/cpu/conv_node.h"
 #include "backend/cuda/integer_text.h"
 #include "backend/cuda/product.h"
 #include "backend/cuda/weights.h"
+#include "backend/reading/conv_shape.h"
 
 #define THREADS 128u
 #define EFFICIENCY 0.15 // of the float units' peak, beside what ferry_cuda_cost_us takes off
@@ -21,14 +21,14 @@ static bool read_window(const ferry_region *region, ferry_cuda_product *p)
 {
     if (region->n_nodes < 1 || region->n_outputs != 1) return false;
     const ferry_node *node = &region->graph->nodes[region->nodes[0]];
-    const ferry_value *w = ferry_cpu_value(region->graph, node, 1);
+    const ferry_value *w = ferry_node_value(region->graph, node, 1);
     if (!ferry_node_is(node, "QConv") || !w || w->shape.rank < 3 || w->shape.rank > 5) return false;
     *p = (ferry_cuda_product){.x_type = FERRY_S8,
                               .columns = w->shape.dims[0],
                               .channels = w->shape.dims[1],
                               .taps = 1,
                               .w = w,
-                              .b = ferry_cpu_value(region->graph, node, 3)};
+                              .b = ferry_node_value(region->graph, node, 3)};
     if (ferry_window_read(node, w->shape.rank - 2, w->shape.dims + 2, &p->window, NULL) != FERRY_OK) return false;
     for (int i = 0; i < 3; i++) {
         const ferry_window *v = &p->window;
@@ -100,7 +100,7 @@ static ferry_status pack(ferry_cuda_device *device, const ferry_region *region, 
 {
     ferry_cuda_product p;
     if (!read_window(region, &p) || each_of(region, &p) == 0)
-        return ferry_cuda_misfit(tactic, "nodes that are no convolution of int8", err);
+        return ferry_misfit(tactic, "nodes that are no convolution of int8", err);
     ferry_cuda_source s = {.heap = device->base.heap};
     FERRY_TRY(write_text(&p, each_of(region, &p), &s, err));
     FERRY_TRY(ferry_cuda_source_compile(&s, package, err));
@@ -147,28 +147,28 @@ static ferry_status prepare(ferry_cuda_device *device, const ferry_region *regio
                             ferry_error *err)
 {
     (void)device;
-    FERRY_TRY(ferry_cpu_check_border(region, tactic, in, out, err));
+    FERRY_TRY(ferry_region_check_border(region, tactic, in, out, err));
     ferry_cuda_product p;
     ferry_conv_shape shape;
-    if (!read_window(region, &p)) return ferry_cuda_misfit(tactic, "nodes that are no convolution of int8", err);
+    if (!read_window(region, &p)) return ferry_misfit(tactic, "nodes that are no convolution of int8", err);
     const ferry_node *node = &region->graph->nodes[region->nodes[0]];
-    const int32_t x = ferry_cuda_input_at(region, node->inputs[0]);
+    const int32_t x = ferry_region_input(region, node->inputs[0]);
     if (x < 0 || in[x].dtype != FERRY_S8 || out[0].dtype != p.y_type)
-        return ferry_cuda_misfit(tactic, "tensors of another type", err);
+        return ferry_misfit(tactic, "tensors of another type", err);
     FERRY_TRY(ferry_conv_shape_read(node, &in[x], p.w->shape.rank, p.w->shape.dims, &out[0], &shape, err));
     const int64_t x_row = ferry_tensor_desc_row(&in[x]), y_row = ferry_tensor_desc_row(&out[0]);
     int32_t r = -1;
     int64_t r_row = 0;
     bool fits = x_row > 0 && y_row > 0 && x_row <= INT32_MAX && y_row <= INT32_MAX && is_counted(&shape);
     if (p.residual >= 0) {
-        r = ferry_cuda_input_at(region, p.chain.operands[0].value);
+        r = ferry_region_input(region, p.chain.operands[0].value);
         r_row = r >= 0 ? ferry_tensor_desc_row(&in[r]) : 0;
         fits = fits && r_row > 0 && r_row <= INT32_MAX && in[r].dtype == p.chain.operands[0].dtype &&
                ferry_tensor_desc_same_dims(&in[r], &out[0]);
     }
-    if (!fits) return ferry_cuda_misfit(tactic, "tensors that do not fit together", err);
+    if (!fits) return ferry_misfit(tactic, "tensors that do not fit together", err);
     if (ferry_cuda_kernel_constant_bytes(kernel) != constant_bytes(&p))
-        return ferry_cuda_misfit(tactic, "packed weights of another size", err);
+        return ferry_misfit(tactic, "packed weights of another size", err);
     return fill(kernel, &p, &shape, x, x_row, y_row, r, r_row, err);
 }
 
@@ -178,9 +178,10 @@ static ferry_status offer_region(ferry_cuda_device *device, const ferry_region *
     ferry_cuda_product p;
     if (!read_window(region, &p) || !is_counted(shape)) return FERRY_OK;
     const ferry_value *y = &region->graph->values[region->outputs[0]];
-    const double macs = ferry_cpu_elements(y) * (double)(p.taps * p.channels);
-    double bytes = ferry_cpu_bytes(y) + ferry_cpu_bytes(p.w);
-    for (int32_t i = 0; i < region->n_inputs; i++) bytes += ferry_cpu_bytes(&region->graph->values[region->inputs[i]]);
+    const double macs = ferry_value_elements(y) * (double)(p.taps * p.channels);
+    double bytes = ferry_value_bytes(y) + ferry_value_bytes(p.w);
+    for (int32_t i = 0; i < region->n_inputs; i++)
+        bytes += ferry_value_bytes(&region->graph->values[region->inputs[i]]);
     const ferry_offer offer = {.tactic = name,
                                .nodes = region->nodes,
                                .n_nodes = region->n_nodes,
@@ -200,7 +201,7 @@ static ferry_status offer(ferry_cuda_device *device, const ferry_graph_view *vie
         const ferry_node *node = &view->graph->nodes[roots[i].nodes[0]];
         ferry_conv_shape shape;
         if (!ferry_node_is(node, "QConv") || !ferry_conv_node_is_offered(view, roots[i].nodes[0], &shape) ||
-            (shape.group == 1 && ferry_cpu_value(view->graph, node, 0)->shape.rank < 5))
+            (shape.group == 1 && ferry_node_value(view->graph, node, 0)->shape.rank < 5))
             continue;
         ferry_arena arena;
         ferry_region region;

@@ -2,9 +2,9 @@
 // LRN, in either layout.
 #include <string.h>
 
-#include "backend/cpu/conv_node.h"
 #include "backend/cuda/node.h"
 #include "backend/cuda/source.h"
+#include "backend/reading/conv_shape.h"
 
 static const char *const tactics[] = {"local_norm_plain", "local_norm_channels_last"};
 
@@ -16,7 +16,7 @@ static bool owns(const char *tactic)
 static bool fits(const ferry_tensor_desc *x, const ferry_tensor_desc *y, ferry_tensor_layout layout)
 {
     int64_t elements = 0;
-    return ferry_cpu_is_float(x->dtype) && x->dtype == y->dtype && x->rank >= 2 && x->dims[1] > 0 &&
+    return ferry_dtype_widens_to_f32(x->dtype) && x->dtype == y->dtype && x->rank >= 2 && x->dims[1] > 0 &&
            ferry_tensor_desc_same_dims(x, y) && ferry_cuda_elements(x, &elements) &&
            ferry_tensor_desc_is_dense(x, layout) && ferry_tensor_desc_is_dense(y, layout);
 }
@@ -24,8 +24,8 @@ static bool fits(const ferry_tensor_desc *x, const ferry_tensor_desc *y, ferry_t
 static bool is_known(const ferry_graph *g, const ferry_node *node)
 {
     const int64_t size = ferry_node_int(node, "size", 0);
-    return ferry_node_is(node, "LRN") && size >= 1 && size < INT32_MAX && ferry_cpu_value(g, node, 0) &&
-           !ferry_cpu_is_constant(g, node, 0) && ferry_cpu_is_float(ferry_cpu_value(g, node, 0)->dtype);
+    return ferry_node_is(node, "LRN") && size >= 1 && size < INT32_MAX && ferry_node_value(g, node, 0) &&
+           !ferry_node_has_constant(g, node, 0) && ferry_dtype_widens_to_f32(ferry_node_value(g, node, 0)->dtype);
 }
 
 static ferry_status pack(ferry_cuda_device *device, const ferry_region *region, const char *tactic,
@@ -33,10 +33,10 @@ static ferry_status pack(ferry_cuda_device *device, const ferry_region *region, 
 {
     const ferry_node *node = &region->graph->nodes[region->nodes[0]];
     if (region->n_nodes != 1 || !is_known(region->graph, node))
-        return ferry_cuda_misfit(tactic, "a node that it does not know", err);
+        return ferry_misfit(tactic, "a node that it does not know", err);
     ferry_cuda_source s = {.heap = device->base.heap};
     ferry_cuda_source_add(&s, "#include \"types.cuh\"\n#define TYPE %s\n#include \"local_norm.cuh\"\n",
-                          ferry_cuda_type_name(ferry_cpu_value(region->graph, node, 0)->dtype));
+                          ferry_cuda_type_name(ferry_node_value(region->graph, node, 0)->dtype));
     return ferry_cuda_source_compile(&s, package, err);
 }
 
@@ -45,14 +45,14 @@ static ferry_status prepare(ferry_cuda_device *device, const ferry_region *regio
                             ferry_error *err)
 {
     (void)device;
-    FERRY_TRY(ferry_cpu_check_region(region, tactic, in, out, err));
+    FERRY_TRY(ferry_region_check_single(region, tactic, in, out, err));
     const ferry_node *node = &region->graph->nodes[region->nodes[0]];
     const bool last = strcmp(tactic, tactics[1]) == 0;
     int64_t elements = 0;
     if (!is_known(region->graph, node) || region->n_inputs < 1 ||
         !fits(&in[0], &out[0], last ? FERRY_LAYOUT_CHANNELS_LAST : FERRY_LAYOUT_PLAIN) ||
-        in[0].dtype != ferry_cpu_value(region->graph, node, 0)->dtype || !ferry_cuda_elements(&in[0], &elements))
-        return ferry_cuda_misfit(tactic, "tensors that do not fit together", err);
+        in[0].dtype != ferry_node_value(region->graph, node, 0)->dtype || !ferry_cuda_elements(&in[0], &elements))
+        return ferry_misfit(tactic, "tensors that do not fit together", err);
     const int64_t size = ferry_node_int(node, "size", 1), before = (size - 1) / 2;
     ferry_cuda_launch *l = NULL;
     FERRY_TRY(ferry_cuda_kernel_launch(kernel, 0, "ferry_local_norm",
@@ -77,16 +77,16 @@ static ferry_status offer(ferry_cuda_device *device, const ferry_graph_view *vie
 {
     const ferry_graph *g = view->graph;
     const ferry_node *node = &g->nodes[root];
-    if (!ferry_cpu_is_plain_node(view, root) || !is_known(g, node)) return FERRY_OK;
-    const ferry_value *x = ferry_cpu_value(g, node, 0);
-    const double work = ferry_cpu_elements(x) * (double)(10 + ferry_node_int(node, "size", 1));
+    if (!ferry_node_is_plain(view, root) || !is_known(g, node)) return FERRY_OK;
+    const ferry_value *x = ferry_node_value(g, node, 0);
+    const double work = ferry_value_elements(x) * (double)(10 + ferry_node_int(node, "size", 1));
     for (int layout = 0; layout < (x->shape.rank >= 3 ? 2 : 1); layout++) {
-        const ferry_tensor_desc in = ferry_cpu_describe(x, (ferry_tensor_layout)layout),
-                                out = ferry_cpu_describe(ferry_cpu_result(g, node), (ferry_tensor_layout)layout);
+        const ferry_tensor_desc in = ferry_value_describe(x, (ferry_tensor_layout)layout),
+                                out = ferry_value_describe(ferry_node_result(g, node), (ferry_tensor_layout)layout);
         if (!fits(&in, &out, (ferry_tensor_layout)layout)) continue;
-        FERRY_TRY(ferry_cpu_offer_node(sink, tactics[layout], root, (ferry_tensor_layout)layout,
-                                       (ferry_tensor_layout)layout, 0,
-                                       ferry_cuda_cost_us(device, FERRY_F32, work, 2 * ferry_cpu_bytes(x)), err));
+        FERRY_TRY(ferry_offer_node(sink, tactics[layout], root, (ferry_tensor_layout)layout,
+                                   (ferry_tensor_layout)layout, 0,
+                                   ferry_cuda_cost_us(device, FERRY_F32, work, 2 * ferry_value_bytes(x)), err));
     }
     return FERRY_OK;
 }

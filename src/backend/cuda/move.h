@@ -3,8 +3,8 @@
 #ifndef FERRY_SRC_BACKEND_CUDA_MOVE_H_
 #define FERRY_SRC_BACKEND_CUDA_MOVE_H_
 
-#include "backend/cpu/move_plan.h"
 #include "backend/cuda/device.h"
+#include "backend/reading/move_plan.h"
 
 #define FERRY_CUDA_MOST_MOVES (3 * FERRY_CUDA_MOST_LAUNCHES)
 

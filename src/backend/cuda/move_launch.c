@@ -77,7 +77,7 @@ double ferry_cuda_moving_cost_us(ferry_cuda_device *device, const ferry_cuda_mov
 
 bool ferry_cuda_moves_constant(const ferry_graph *g, const ferry_node *node, int32_t i)
 {
-    return (i == 0 || ferry_node_is(node, "Concat")) && ferry_cpu_is_constant(g, node, i);
+    return (i == 0 || ferry_node_is(node, "Concat")) && ferry_node_has_constant(g, node, i);
 }
 
 size_t ferry_cuda_moved_constant_at(const ferry_graph *g, const ferry_node *node, int32_t i)
@@ -85,7 +85,7 @@ size_t ferry_cuda_moved_constant_at(const ferry_graph *g, const ferry_node *node
     size_t at = 0;
     for (int32_t k = 0; k < i; k++) {
         if (!ferry_cuda_moves_constant(g, node, k)) continue;
-        const ferry_tensor t = ferry_value_tensor(ferry_cpu_value(g, node, k));
+        const ferry_tensor t = ferry_value_tensor(ferry_node_value(g, node, k));
         at += ferry_align_size((size_t)ferry_tensor_elements(&t) * ferry_dtype_bytes(t.dtype), ALIGN);
     }
     return at;
@@ -116,7 +116,7 @@ static ends find_ends(const launcher *l, const ferry_move *move)
 {
     const ferry_graph *g = l->region->graph;
     const ferry_node *node = l->m->node;
-    return (ends){.in = ferry_cuda_input_at(l->region, node->inputs[move->input]),
+    return (ends){.in = ferry_region_input(l->region, node->inputs[move->input]),
                   .out = ferry_cuda_output_at(l->region, node->outputs[move->output]),
                   .constant = ferry_cuda_moved_constant_at(g, node, move->input)};
 }

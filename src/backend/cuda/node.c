@@ -14,13 +14,6 @@ double ferry_cuda_cost_us(const ferry_cuda_device *device, ferry_dtype dtype, do
     return (work > moved ? work : moved) + (t->integrated ? LAUNCH_INTEGRATED_US : LAUNCH_US);
 }
 
-int32_t ferry_cuda_input_at(const ferry_region *region, ferry_value_id value)
-{
-    for (int32_t i = 0; i < region->n_inputs; i++)
-        if (region->inputs[i] == value) return i;
-    return -1;
-}
-
 // Blocks of 128 threads, of which at most 64 lie side by side along the channels.
 ferry_status ferry_cuda_launch_positions(ferry_cuda_kernel *kernel, const char *function, int64_t positions,
                                          int64_t runs, ferry_cuda_launch **out, ferry_error *err)
@@ -42,7 +35,7 @@ void ferry_cuda_pass_operands(ferry_cuda_launch *launch, const ferry_cuda_kernel
             ferry_cuda_pass_constants(launch, kernel, constants_at);
             constants_at += (size_t)channels * sizeof(float);
         } else {
-            ferry_cuda_pass_in(launch, ferry_cuda_input_at(region, o->value));
+            ferry_cuda_pass_in(launch, ferry_region_input(region, o->value));
         }
     }
 }
@@ -61,9 +54,4 @@ int64_t ferry_cuda_plane(const ferry_tensor_desc *desc)
     int64_t n = 1;
     for (int32_t d = 2; d < desc->rank; d++) n *= desc->dims[d];
     return n;
-}
-
-ferry_status ferry_cuda_misfit(const char *tactic, const char *what, ferry_error *err)
-{
-    return ferry_fail(err, FERRY_ERR_BAD_ENGINE, "tactic '%s': %s", tactic, what);
 }

@@ -3,15 +3,12 @@
 #ifndef FERRY_SRC_BACKEND_CUDA_NODE_H_
 #define FERRY_SRC_BACKEND_CUDA_NODE_H_
 
-#include "backend/cpu/node.h" // regions and operands are read alike on every device
 #include "backend/cuda/chain.h"
 #include "backend/cuda/device.h"
+#include "backend/reading/node.h"
 
 /// Microseconds for so many multiply-adds of the type and so many bytes to and from memory, a launch included.
 double ferry_cuda_cost_us(const ferry_cuda_device *device, ferry_dtype dtype, double macs, double bytes);
-
-/// Index of a value among the region's inputs; -1: it is none.
-int32_t ferry_cuda_input_at(const ferry_region *region, ferry_value_id value);
 
 /// A launch with a thread for each position and each of its runs of channels, where no thread waits for another.
 ferry_status ferry_cuda_launch_positions(ferry_cuda_kernel *kernel, const char *function, int64_t positions,
@@ -26,8 +23,5 @@ void ferry_cuda_pass_operands(ferry_cuda_launch *launch, const ferry_cuda_kernel
 bool ferry_cuda_elements(const ferry_tensor_desc *desc, int64_t *out);
 /// Product of the dimensions behind the second.
 int64_t ferry_cuda_plane(const ferry_tensor_desc *desc);
-
-/// The answer to shapes, types or packed data that do not fit the tactic: FERRY_ERR_BAD_ENGINE.
-ferry_status ferry_cuda_misfit(const char *tactic, const char *what, ferry_error *err);
 
 #endif // FERRY_SRC_BACKEND_CUDA_NODE_H_

@@ -3,8 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "backend/cpu/conv_node.h" // dense, same dims
 #include "backend/cuda/node.h"
+#include "backend/reading/conv_shape.h"
 
 static const char *const tactics[] = {"pointwise_plain", "pointwise_channels_last"};
 
@@ -35,7 +35,7 @@ static bool read_chain(const ferry_region *region, ferry_cuda_chain *chain)
     if (region->n_nodes < 1 || region->n_outputs != 1) return false;
     const ferry_node *first = &region->graph->nodes[region->nodes[0]];
     for (int32_t i = 0; i < first->n_inputs && i < 2; i++)
-        if (first->inputs[i] != FERRY_NO_VALUE && ferry_cuda_input_at(region, first->inputs[i]) >= 0 &&
+        if (first->inputs[i] != FERRY_NO_VALUE && ferry_region_input(region, first->inputs[i]) >= 0 &&
             ferry_cuda_chain_read(region, 0, first->inputs[i], chain) && chain->to == region->outputs[0])
             return true;
     return false;
@@ -46,7 +46,7 @@ static ferry_status pack(ferry_cuda_device *device, const ferry_region *region, 
 {
     const ferry_graph *g = region->graph;
     ferry_cuda_chain chain;
-    if (!read_chain(region, &chain)) return ferry_cuda_misfit(tactic, "nodes that are no chain", err);
+    if (!read_chain(region, &chain)) return ferry_misfit(tactic, "nodes that are no chain", err);
     const ferry_value *x = &g->values[chain.from], *y = &g->values[chain.to];
     const int64_t channels = channels_of(y);
     const size_t floats = (size_t)channels * (size_t)ferry_cuda_chain_count(&chain, FERRY_CUDA_CHANNEL);
@@ -63,7 +63,7 @@ static ferry_status pack(ferry_cuda_device *device, const ferry_region *region, 
     float *constants = ferry_cuda_package_constants(package, floats * sizeof *constants);
     if (!constants) return ferry_fail_memory(err, "packed constants");
     if (!ferry_cuda_chain_pack(g, &chain, channels, constants))
-        return ferry_cuda_misfit(tactic, "a constant of another size", err);
+        return ferry_misfit(tactic, "a constant of another size", err);
     return FERRY_OK;
 }
 
@@ -71,7 +71,7 @@ static ferry_status pack(ferry_cuda_device *device, const ferry_region *region, 
 static bool lie_alike(const ferry_region *region, const ferry_cuda_chain *chain, const ferry_tensor_desc *in,
                       const ferry_tensor_desc *out, ferry_tensor_layout layout)
 {
-    const int32_t x = ferry_cuda_input_at(region, chain->from);
+    const int32_t x = ferry_region_input(region, chain->from);
     const ferry_value *values = region->graph->values;
     if (x < 0 || in[x].dtype != values[chain->from].dtype || out->dtype != values[chain->to].dtype ||
         !ferry_tensor_desc_is_dense(out, layout) || !ferry_tensor_desc_is_dense(&in[x], layout) ||
@@ -80,7 +80,7 @@ static bool lie_alike(const ferry_region *region, const ferry_cuda_chain *chain,
     for (int32_t i = 0; i < chain->n_operands; i++) {
         const ferry_cuda_operand *o = &chain->operands[i];
         if (o->kind == FERRY_CUDA_CHANNEL) continue;
-        const int32_t at = ferry_cuda_input_at(region, o->value);
+        const int32_t at = ferry_region_input(region, o->value);
         if (at < 0 || in[at].dtype != o->dtype || !ferry_tensor_desc_is_dense(&in[at], layout)) return false;
         if (o->kind == FERRY_CUDA_SAME && !ferry_tensor_desc_same_dims(&in[at], out)) return false;
         if (o->kind == FERRY_CUDA_GATE && (in[at].rank != out->rank || in[at].dims[0] != out->dims[0] ||
@@ -95,16 +95,16 @@ static ferry_status prepare(ferry_cuda_device *device, const ferry_region *regio
                             ferry_error *err)
 {
     (void)device;
-    FERRY_TRY(ferry_cpu_check_border(region, tactic, in, out, err));
+    FERRY_TRY(ferry_region_check_border(region, tactic, in, out, err));
     ferry_cuda_chain chain;
     int64_t elements = 0;
     if (!read_chain(region, &chain) || !lie_alike(region, &chain, in, out, layout_of(tactic)) ||
         !ferry_cuda_elements(out, &elements))
-        return ferry_cuda_misfit(tactic, "tensors that do not fit together", err);
+        return ferry_misfit(tactic, "tensors that do not fit together", err);
     const int64_t channels = out->rank >= 2 ? out->dims[1] : 1;
     if (ferry_cuda_kernel_constant_bytes(kernel) !=
         (size_t)channels * (size_t)ferry_cuda_chain_count(&chain, FERRY_CUDA_CHANNEL) * sizeof(float))
-        return ferry_cuda_misfit(tactic, "packed constants of another size", err);
+        return ferry_misfit(tactic, "packed constants of another size", err);
     const ferry_graph *g = region->graph;
     const int64_t block = 256 * width_of(&g->values[chain.from], &g->values[chain.to]);
     ferry_cuda_launch *launch = NULL;
@@ -112,7 +112,7 @@ static ferry_status prepare(ferry_cuda_device *device, const ferry_region *regio
                                        (const uint64_t[3]){(uint64_t)((elements + block - 1) / block), 1, 1},
                                        (const unsigned[3]){256, 1, 1}, 0, &launch, err));
     launch->waits = true;
-    ferry_cuda_pass_in(launch, ferry_cuda_input_at(region, chain.from));
+    ferry_cuda_pass_in(launch, ferry_region_input(region, chain.from));
     ferry_cuda_pass_out(launch, 0);
     ferry_cuda_pass_int(launch, elements);
     ferry_cuda_pass_int(launch, channels);
@@ -125,16 +125,17 @@ static ferry_status offer_chain(ferry_cuda_device *device, const ferry_graph *g,
                                 const ferry_offer_sink *sink, ferry_error *err)
 {
     const ferry_value *x = &g->values[chain->from], *y = &g->values[chain->to];
-    double bytes = ferry_cpu_bytes(x) + ferry_cpu_bytes(y);
+    double bytes = ferry_value_bytes(x) + ferry_value_bytes(y);
     bool in_place = x->dtype == y->dtype;
-    for (int32_t i = 0; i < chain->n_operands; i++) bytes += ferry_cpu_bytes(&g->values[chain->operands[i].value]);
+    for (int32_t i = 0; i < chain->n_operands; i++) bytes += ferry_value_bytes(&g->values[chain->operands[i].value]);
     // Output 0 may lie in input 0's memory: that is the tensor which the chain begins with, unless another comes first.
     const ferry_node *first = &g->nodes[chain->nodes[0]];
     in_place &= first->inputs[0] == chain->from;
     ferry_offer offer = {.nodes = chain->nodes,
                          .n_nodes = chain->n_nodes,
                          .flags = in_place ? FERRY_OFFER_IN_PLACE : 0,
-                         .cost_us = ferry_cuda_cost_us(device, FERRY_F32, chain->flops * ferry_cpu_elements(y), bytes)};
+                         .cost_us =
+                             ferry_cuda_cost_us(device, FERRY_F32, chain->flops * ferry_value_elements(y), bytes)};
     for (int layout = 0; layout < (y->shape.rank >= 3 ? 2 : 1); layout++) {
         offer.tactic = tactics[layout];
         offer.in_layout = offer.out_layout = layout ? FERRY_LAYOUT_CHANNELS_LAST : FERRY_LAYOUT_PLAIN;
@@ -148,7 +149,7 @@ static ferry_status offer(ferry_cuda_device *device, const ferry_graph_view *vie
 {
     ferry_cuda_chain longest, chain;
     ferry_cuda_chain_find(view, root, 0, &longest);
-    if (longest.n_nodes == 0 || ferry_cpu_elements(&view->graph->values[longest.to]) > INT32_MAX) return FERRY_OK;
+    if (longest.n_nodes == 0 || ferry_value_elements(&view->graph->values[longest.to]) > INT32_MAX) return FERRY_OK;
     for (int32_t n = longest.n_nodes; n > 0; n--) {
         ferry_cuda_chain_tail(view->graph, &longest, n, &chain);
         if (chain.n_nodes == n) FERRY_TRY(offer_chain(device, view->graph, &chain, sink, err));

@@ -2,9 +2,8 @@
 // Maximum and average over windows, of floats, in either layout.
 #include <string.h>
 
-#include "backend/cpu/conv_shape.h"
-#include "backend/cpu/conv_node.h"
 #include "backend/cuda/tail.h"
+#include "backend/reading/conv_shape.h"
 
 #define UNROLLED 7 // taps along an axis that are unrolled
 
@@ -56,9 +55,9 @@ static ferry_status pack(ferry_cuda_device *device, const ferry_region *region, 
 {
     const ferry_graph *g = region->graph;
     const ferry_node *node = &g->nodes[region->nodes[0]];
-    const ferry_value *x = ferry_cpu_value(g, node, 0);
+    const ferry_value *x = ferry_node_value(g, node, 0);
     ferry_window window;
-    if (!is_pool(node) || region->n_nodes != 1) return ferry_cuda_misfit(tactic, "not a pooling", err);
+    if (!is_pool(node) || region->n_nodes != 1) return ferry_misfit(tactic, "not a pooling", err);
     FERRY_TRY(ferry_window_read(node, x->shape.rank - 2, NULL, &window, err));
     ferry_cuda_source s = {.heap = device->base.heap};
     ferry_cuda_source_add(&s, "#define X_TYPE %s\n", ferry_cuda_type_name(x->dtype));
@@ -89,18 +88,18 @@ static ferry_status prepare(ferry_cuda_device *device, const ferry_region *regio
                             ferry_error *err)
 {
     (void)device;
-    FERRY_TRY(ferry_cpu_check_region(region, tactic, in, out, err));
+    FERRY_TRY(ferry_region_check_single(region, tactic, in, out, err));
     const ferry_node *node = &region->graph->nodes[region->nodes[0]];
-    const ferry_cpu_operand x = ferry_cpu_input(region, in, 0);
+    const ferry_operand x = ferry_operand_of(region, in, 0);
     const bool last = is_last(tactic);
     ferry_conv_shape s;
     int64_t rows[2];
-    if (!is_pool(node) || x.at < 0 || region->n_outputs != 1) return ferry_cuda_misfit(tactic, "not a pooling", err);
+    if (!is_pool(node) || x.at < 0 || region->n_outputs != 1) return ferry_misfit(tactic, "not a pooling", err);
     const ferry_value *value = &region->graph->values[region->inputs[x.at]];
     const int width = width_of(value->shape.dims[1], value->dtype, last);
     if (x.desc.dtype != value->dtype || out[0].dtype != value->dtype || !read_shape(node, &x.desc, &out[0], &s) ||
         s.c_in != value->shape.dims[1] || !read_rows(&x.desc, &out[0], last, width, rows))
-        return ferry_cuda_misfit(tactic, "tensors that do not fit together", err);
+        return ferry_misfit(tactic, "tensors that do not fit together", err);
     const int64_t channels = last ? s.c_in : 1, positions = s.batch * (last ? 1 : s.c_in) * s.out_plane;
     ferry_cuda_launch *l = NULL;
     FERRY_TRY(ferry_cuda_launch_positions(kernel, "ferry_pool", positions, channels / width, &l, err));
@@ -126,22 +125,23 @@ static ferry_status offer(ferry_cuda_device *device, const ferry_graph_view *vie
 {
     const ferry_graph *g = view->graph;
     const ferry_node *node = &g->nodes[root];
-    if (!is_pool(node) || !ferry_cpu_is_plain_node(view, root)) return FERRY_OK;
+    if (!is_pool(node) || !ferry_node_is_plain(view, root)) return FERRY_OK;
     if (node->n_outputs > 1 && node->outputs[1] != FERRY_NO_VALUE) return FERRY_OK;
-    const ferry_value *x = ferry_cpu_value(g, node, 0), *y = ferry_cpu_result(g, node);
-    const ferry_tensor_desc in = ferry_cpu_describe(x, FERRY_LAYOUT_CHANNELS_LAST);
-    const ferry_tensor_desc out = ferry_cpu_describe(y, FERRY_LAYOUT_CHANNELS_LAST);
+    const ferry_value *x = ferry_node_value(g, node, 0), *y = ferry_node_result(g, node);
+    const ferry_tensor_desc in = ferry_value_describe(x, FERRY_LAYOUT_CHANNELS_LAST);
+    const ferry_tensor_desc out = ferry_value_describe(y, FERRY_LAYOUT_CHANNELS_LAST);
     ferry_conv_shape s;
-    if (!ferry_cpu_is_float(x->dtype) || ferry_value_is_constant(x) || !read_shape(node, &in, &out, &s) ||
-        ferry_cpu_elements(x) > INT32_MAX || ferry_cpu_elements(y) > INT32_MAX)
+    if (!ferry_dtype_widens_to_f32(x->dtype) || ferry_value_is_constant(x) || !read_shape(node, &in, &out, &s) ||
+        ferry_value_elements(x) > INT32_MAX || ferry_value_elements(y) > INT32_MAX)
         return FERRY_OK;
-    const double macs = 2 * ferry_cpu_elements(y) * (double)s.taps, bytes = ferry_cpu_bytes(x) + ferry_cpu_bytes(y);
+    const double macs = 2 * ferry_value_elements(y) * (double)s.taps,
+                 bytes = ferry_value_bytes(x) + ferry_value_bytes(y);
     // In the plain layout threads read single elements.
     const double plain = ferry_cuda_cost_us(device, FERRY_F32, 4 * macs, bytes),
                  last = ferry_cuda_cost_us(device, FERRY_F32, macs, bytes);
-    FERRY_TRY(ferry_cpu_offer_node(sink, tactics[0], root, FERRY_LAYOUT_PLAIN, FERRY_LAYOUT_PLAIN, 0, plain, err));
-    return ferry_cpu_offer_node(sink, tactics[1], root, FERRY_LAYOUT_CHANNELS_LAST, FERRY_LAYOUT_CHANNELS_LAST,
-                                FERRY_OFFER_READS_SLICES | FERRY_OFFER_WRITES_SLICES, last, err);
+    FERRY_TRY(ferry_offer_node(sink, tactics[0], root, FERRY_LAYOUT_PLAIN, FERRY_LAYOUT_PLAIN, 0, plain, err));
+    return ferry_offer_node(sink, tactics[1], root, FERRY_LAYOUT_CHANNELS_LAST, FERRY_LAYOUT_CHANNELS_LAST,
+                            FERRY_OFFER_READS_SLICES | FERRY_OFFER_WRITES_SLICES, last, err);
 }
 
 extern const ferry_cuda_family ferry_cuda_family_pool;

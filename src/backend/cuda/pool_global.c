@@ -2,9 +2,9 @@
 // Maximum and average over whole planes, of floats, in either layout.
 #include <string.h>
 
-#include "backend/cpu/conv_node.h"
 #include "backend/cuda/pool_parts.h"
 #include "backend/cuda/tail.h"
+#include "backend/reading/conv_shape.h"
 
 #define THREADS 256u
 #define RUNS 8u // of channels that a block takes: 128 bytes, which memory gives at once
@@ -52,8 +52,8 @@ static ferry_status pack(ferry_cuda_device *device, const ferry_region *region, 
     (void)device;
     const ferry_graph *g = region->graph;
     const ferry_node *node = &g->nodes[region->nodes[0]];
-    if (!is_global_pool(node) || region->n_nodes != 1) return ferry_cuda_misfit(tactic, "not a pooling", err);
-    const ferry_value *x = ferry_cpu_value(g, node, 0);
+    if (!is_global_pool(node) || region->n_nodes != 1) return ferry_misfit(tactic, "not a pooling", err);
+    const ferry_value *x = ferry_node_value(g, node, 0);
     return ferry_cuda_pool_compile(x, ferry_node_is(node, "GlobalMaxPool"), is_last(tactic), package, err);
 }
 
@@ -144,20 +144,20 @@ static ferry_status prepare(ferry_cuda_device *device, const ferry_region *regio
                             const ferry_tensor_desc *in, const ferry_tensor_desc *out, ferry_cuda_kernel *kernel,
                             ferry_error *err)
 {
-    FERRY_TRY(ferry_cpu_check_region(region, tactic, in, out, err));
+    FERRY_TRY(ferry_region_check_single(region, tactic, in, out, err));
     const ferry_node *node = &region->graph->nodes[region->nodes[0]];
     if (!is_global_pool(node) || region->n_inputs != 1 || region->n_outputs != 1)
-        return ferry_cuda_misfit(tactic, "not a pooling", err);
+        return ferry_misfit(tactic, "not a pooling", err);
     const ferry_value *value = &region->graph->values[region->inputs[0]];
     if (in[0].dtype != value->dtype || out[0].dtype != value->dtype || !dims_fit(&in[0], &out[0]) ||
         in[0].dims[1] != value->shape.dims[1])
-        return ferry_cuda_misfit(tactic, "tensors that do not fit together", err);
+        return ferry_misfit(tactic, "tensors that do not fit together", err);
     const int64_t plane = ferry_cuda_plane(&in[0]);
     const int width = ferry_cuda_pool_width(in[0].dims[1], value->dtype);
     const bool lies = is_last(tactic) ? ferry_cuda_row(&in[0], width) && ferry_cuda_row(&out[0], width)
                                       : ferry_tensor_desc_is_dense(&in[0], FERRY_LAYOUT_PLAIN) &&
                                             ferry_tensor_desc_is_dense(&out[0], FERRY_LAYOUT_PLAIN);
-    if (!lies) return ferry_cuda_misfit(tactic, "tensors in another layout", err);
+    if (!lies) return ferry_misfit(tactic, "tensors in another layout", err);
     return is_last(tactic) ? prepare_last(device, kernel, &in[0], &out[0], width, plane, err)
                            : prepare_planes(kernel, &in[0], plane, err);
 }
@@ -167,17 +167,17 @@ static ferry_status offer(ferry_cuda_device *device, const ferry_graph_view *vie
 {
     const ferry_graph *g = view->graph;
     const ferry_node *node = &g->nodes[root];
-    if (!is_global_pool(node) || !ferry_cpu_is_plain_node(view, root)) return FERRY_OK;
-    const ferry_value *x = ferry_cpu_value(g, node, 0), *y = ferry_cpu_result(g, node);
-    const ferry_tensor_desc in = ferry_cpu_describe(x, FERRY_LAYOUT_PLAIN),
-                            out = ferry_cpu_describe(y, FERRY_LAYOUT_PLAIN);
-    if (!ferry_cpu_is_float(x->dtype) || ferry_value_is_constant(x) || !dims_fit(&in, &out)) return FERRY_OK;
-    const double cost = ferry_cuda_cost_us(device, FERRY_F32, 2 * ferry_cpu_elements(x), ferry_cpu_bytes(x));
+    if (!is_global_pool(node) || !ferry_node_is_plain(view, root)) return FERRY_OK;
+    const ferry_value *x = ferry_node_value(g, node, 0), *y = ferry_node_result(g, node);
+    const ferry_tensor_desc in = ferry_value_describe(x, FERRY_LAYOUT_PLAIN),
+                            out = ferry_value_describe(y, FERRY_LAYOUT_PLAIN);
+    if (!ferry_dtype_widens_to_f32(x->dtype) || ferry_value_is_constant(x) || !dims_fit(&in, &out)) return FERRY_OK;
+    const double cost = ferry_cuda_cost_us(device, FERRY_F32, 2 * ferry_value_elements(x), ferry_value_bytes(x));
     // A plane that is split takes a second launch.
     const double second = ferry_cuda_plane(&in) > 128 ? ferry_cuda_cost_us(device, FERRY_F32, 0, 0) : 0;
-    FERRY_TRY(ferry_cpu_offer_node(sink, tactics[0], root, FERRY_LAYOUT_PLAIN, FERRY_LAYOUT_PLAIN, 0, cost, err));
-    return ferry_cpu_offer_node(sink, tactics[1], root, FERRY_LAYOUT_CHANNELS_LAST, FERRY_LAYOUT_CHANNELS_LAST,
-                                FERRY_OFFER_READS_SLICES | FERRY_OFFER_WRITES_SLICES, cost + second, err);
+    FERRY_TRY(ferry_offer_node(sink, tactics[0], root, FERRY_LAYOUT_PLAIN, FERRY_LAYOUT_PLAIN, 0, cost, err));
+    return ferry_offer_node(sink, tactics[1], root, FERRY_LAYOUT_CHANNELS_LAST, FERRY_LAYOUT_CHANNELS_LAST,
+                            FERRY_OFFER_READS_SLICES | FERRY_OFFER_WRITES_SLICES, cost + second, err);
 }
 
 extern const ferry_cuda_family ferry_cuda_family_pool_global;

@@ -90,7 +90,7 @@ int32_t ferry_cuda_product_roots(const ferry_graph_view *view, ferry_node_id roo
         return 1;
     }
     if (ferry_node_is(&g->nodes[root], "QTable")) {
-        const ferry_node_id product = ferry_cpu_maker_for_one(view, g->nodes[root].inputs[0]);
+        const ferry_node_id product = ferry_maker_for_one(view, g->nodes[root].inputs[0]);
         if (product == FERRY_NO_NODE || !is_product(&g->nodes[product])) return 0;
         out[0] = (ferry_cuda_product_root){.nodes = {product, root}, .n_nodes = 2};
         return 1;
@@ -100,7 +100,7 @@ int32_t ferry_cuda_product_roots(const ferry_graph_view *view, ferry_node_id roo
         *r = (ferry_cuda_product_root){0};
         ferry_cuda_chain_find(view, root, branch, &r->chain);
         if (r->chain.n_nodes == 0) continue;
-        const ferry_node_id product = ferry_cpu_maker_for_one(view, r->chain.from);
+        const ferry_node_id product = ferry_maker_for_one(view, r->chain.from);
         if (product == FERRY_NO_NODE || !is_product(&g->nodes[product])) continue;
         if (n == 1 && out[0].nodes[0] == product) continue;
         r->nodes[0] = product;
@@ -136,9 +136,10 @@ bool ferry_cuda_product_read_chain(const ferry_region *region, ferry_cuda_produc
     if (!ferry_cuda_chain_read(region, 1, node->outputs[0], &p->chain)) return false;
     if (!ferry_node_is(node, "FusedConv") && !ferry_node_is(node, "FusedGemm")) return true;
     p->node = node;
-    const ferry_value *r = ferry_cpu_value(g, node, 3);
+    const ferry_value *r = ferry_node_value(g, node, 3);
     if (!r) return true;
-    if (p->chain.n_operands == FERRY_CUDA_CHAIN_OPERANDS || ferry_value_is_constant(r) || !ferry_cpu_is_float(r->dtype))
+    if (p->chain.n_operands == FERRY_CUDA_CHAIN_OPERANDS || ferry_value_is_constant(r) ||
+        !ferry_dtype_widens_to_f32(r->dtype))
         return false;
     p->residual = p->chain.n_operands++;
     p->chain.operands[p->residual] =

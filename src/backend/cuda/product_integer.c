@@ -15,29 +15,29 @@ static bool read_table(const ferry_region *region, ferry_cuda_product *p)
     const ferry_graph *g = region->graph;
     if (region->n_nodes == 1) return true;
     const ferry_node *product = &g->nodes[region->nodes[0]], *node = &g->nodes[region->nodes[1]];
-    p->table = ferry_cpu_value(g, node, 1);
+    p->table = ferry_node_value(g, node, 1);
     return region->n_nodes == 2 && ferry_node_is(node, "QTable") && node->inputs[0] == product->outputs[0] &&
-           ferry_cpu_result(g, product)->dtype == FERRY_S8 && p->table && p->table->data &&
-           ferry_cpu_elements(p->table) == 256 && p->table->dtype == p->y_type;
+           ferry_node_result(g, product)->dtype == FERRY_S8 && p->table && p->table->data &&
+           ferry_value_elements(p->table) == 256 && p->table->dtype == p->y_type;
 }
 
 bool ferry_cuda_product_read_integer(const ferry_region *region, ferry_cuda_product *p)
 {
     const ferry_graph *g = region->graph;
     const ferry_node *node = &g->nodes[region->nodes[0]];
-    const ferry_value *x = ferry_cpu_value(g, node, 0), *r = ferry_cpu_value(g, node, 4);
+    const ferry_value *x = ferry_node_value(g, node, 0), *r = ferry_node_value(g, node, 4);
     p->node = node;
-    p->mult = ferry_cpu_value(g, node, 2);
+    p->mult = ferry_node_value(g, node, 2);
     p->x_zero = ferry_zero_point(node, "x_zero");
     p->y_type = g->values[region->outputs[0]].dtype;
     p->residual = -1;
     if (!x || ferry_value_is_constant(x) || x->dtype != FERRY_S8 || !p->w->data || p->w->dtype != FERRY_S8 ||
         p->channels < 1 || p->taps < 1 || p->channels > FERRY_INT8_MAX_SUM / p->taps ||
         !are_floats(p->mult, p->columns) || !are_floats(p->b, p->columns) || !read_table(region, p) ||
-        (p->y_type != FERRY_S8 && !ferry_cpu_is_float(p->y_type)))
+        (p->y_type != FERRY_S8 && !ferry_dtype_widens_to_f32(p->y_type)))
         return false;
     if (!r) return true;
-    if (ferry_value_is_constant(r) || (r->dtype != FERRY_S8 && !ferry_cpu_is_float(r->dtype))) return false;
+    if (ferry_value_is_constant(r) || (r->dtype != FERRY_S8 && !ferry_dtype_widens_to_f32(r->dtype))) return false;
     p->residual = p->chain.n_operands++;
     p->chain.operands[p->residual] =
         (ferry_cuda_operand){.kind = FERRY_CUDA_SAME, .value = node->inputs[4], .dtype = r->dtype};

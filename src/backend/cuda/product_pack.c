@@ -242,17 +242,17 @@ static ferry_status pack_constants(const ferry_graph *g, const ferry_cuda_produc
 {
     const float *w = NULL, *b = NULL;
     size_t w_owned = 0, b_owned = 0;
-    ferry_status s = ferry_cpu_constant_f32(heap, p->w, &w, &w_owned, err);
-    if (s == FERRY_OK && p->b) s = ferry_cpu_constant_f32(heap, p->b, &b, &b_owned, err);
+    ferry_status s = ferry_constant_f32(heap, p->w, &w, &w_owned, err);
+    if (s == FERRY_OK && p->b) s = ferry_constant_f32(heap, p->b, &b, &b_owned, err);
     if (s == FERRY_OK) {
         pack_weights(p, size, w, to);
         float *bias = (float *)(to + size->bias_at);
         for (int64_t n = 0; b && n < p->columns; n++) bias[n] = b[n * p->bias_stride] * p->beta;
         if (!ferry_cuda_chain_pack(g, &p->chain, p->columns, (float *)(to + size->chain_at)))
-            s = ferry_cuda_misfit(tactic, "a constant of another size", err);
+            s = ferry_misfit(tactic, "a constant of another size", err);
     }
-    ferry_cpu_constant_free(heap, w, w_owned);
-    ferry_cpu_constant_free(heap, b, b_owned);
+    ferry_constant_free(heap, w, w_owned);
+    ferry_constant_free(heap, b, b_owned);
     return s;
 }
 
@@ -263,7 +263,7 @@ ferry_status ferry_cuda_product_pack(ferry_cuda_device *device, const ferry_grap
     ferry_cuda_product_size size;
     ferry_cuda_source s = {.heap = device->base.heap};
     if (!ferry_cuda_product_sizes(&device->target, p, tile, &size))
-        return ferry_cuda_misfit(tactic, "a product beyond what kernels count in", err);
+        return ferry_misfit(tactic, "a product beyond what kernels count in", err);
     FERRY_TRY(write_text(g, p, tile, &size, &s, err));
     FERRY_TRY(ferry_cuda_source_compile(&s, package, err));
     char *constants = ferry_cuda_package_constants(package, size.constant_bytes);

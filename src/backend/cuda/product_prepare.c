@@ -31,7 +31,7 @@ static ferry_status launch_form(const ferry_region *region, const ferry_cuda_pro
     FERRY_TRY(ferry_cuda_kernel_launch(kernel, 0, "ferry_product_form", grid, (const unsigned[3]){256, 1, 1}, 0,
                                        &launch, err));
     launch->waits = true;
-    ferry_cuda_pass_in(launch, ferry_cuda_input_at(region, region->graph->nodes[region->nodes[0]].inputs[0]));
+    ferry_cuda_pass_in(launch, ferry_region_input(region, region->graph->nodes[region->nodes[0]].inputs[0]));
     ferry_cuda_pass_workspace(launch, 0);
     pass_ints(launch,
               (const int64_t[]){pixels, place->form_h, place->form_w, place->in_h, place->in_w, place->pad_h,
@@ -96,13 +96,13 @@ ferry_status ferry_cuda_product_prepare(ferry_cuda_device *device, const ferry_r
     ferry_cuda_product_place own = *given, *place = &own;
     size_t formed = 0;
     if (!ferry_cuda_product_sizes(&device->target, p, tile, &size) || !is_counted(p, place))
-        return ferry_cuda_misfit(tactic, "tensors beyond what kernels count in", err);
+        return ferry_misfit(tactic, "tensors beyond what kernels count in", err);
     if (ferry_cuda_kernel_constant_bytes(kernel) != size.constant_bytes)
-        return ferry_cuda_misfit(tactic, "packed weights of another size", err);
+        return ferry_misfit(tactic, "packed weights of another size", err);
     if (place->rows == 0) return FERRY_OK;
     if (p->form_channels > 0) FERRY_TRY(launch_form(region, p, place, kernel, &formed, err));
-    if (!is_counted(p, place)) return ferry_cuda_misfit(tactic, "tensors beyond what kernels count in", err);
-    if (!is_aligned(p, place)) return ferry_cuda_misfit(tactic, "rows that lie unaligned", err);
+    if (!is_counted(p, place)) return ferry_misfit(tactic, "tensors beyond what kernels count in", err);
+    if (!is_aligned(p, place)) return ferry_misfit(tactic, "rows that lie unaligned", err);
     const size_t partial_at = ferry_align_size(formed, 256);
     kernel->base.workspace_bytes = partial_at;
     const int64_t tiles_m = (place->rows + tile->m - 1) / tile->m, tiles_n = size.width / tile->n;
@@ -117,7 +117,7 @@ ferry_status ferry_cuda_product_prepare(ferry_cuda_device *device, const ferry_r
     if (formed > 0)
         ferry_cuda_pass_workspace(launch, 0);
     else
-        ferry_cuda_pass_in(launch, ferry_cuda_input_at(region, region->graph->nodes[region->nodes[0]].inputs[0]));
+        ferry_cuda_pass_in(launch, ferry_region_input(region, region->graph->nodes[region->nodes[0]].inputs[0]));
     ferry_cuda_pass_constants(launch, kernel, 0);
     ferry_cuda_pass_constants(launch, kernel, size.bias_at);
     ferry_cuda_pass_out(launch, 0);

@@ -3,9 +3,9 @@
 // strided copy.
 #include <string.h>
 
-#include "backend/cpu/conv_node.h"
 #include "backend/cuda/node.h"
 #include "backend/cuda/resident.h"
+#include "backend/reading/conv_shape.h"
 
 #define DIMS 6
 

@@ -2,8 +2,8 @@
 // Softmax, normalisations and reductions: a warp or a block for each line of a tensor, or a column of threads.
 #include <string.h>
 
-#include "backend/cpu/conv_node.h"
 #include "backend/cuda/rows_node.h"
+#include "backend/reading/conv_shape.h"
 #include "ops/element.h"
 
 static const char *const tactics[] = {"rows_plain", "rows_channels_last"};
@@ -80,9 +80,9 @@ static ferry_status compile(ferry_cuda_device *device, const ferry_cuda_rows *r,
 // At the graph's own shapes.
 static bool read_graph(const ferry_graph *g, const ferry_node *node, ferry_tensor_layout layout, ferry_cuda_rows *out)
 {
-    if (node->n_inputs < 1 || !ferry_cpu_value(g, node, 0) || ferry_cpu_is_constant(g, node, 0)) return false;
-    const ferry_tensor_desc x = ferry_cpu_describe(ferry_cpu_value(g, node, 0), layout);
-    const ferry_tensor_desc y = ferry_cpu_describe(ferry_cpu_result(g, node), layout);
+    if (node->n_inputs < 1 || !ferry_node_value(g, node, 0) || ferry_node_has_constant(g, node, 0)) return false;
+    const ferry_tensor_desc x = ferry_value_describe(ferry_node_value(g, node, 0), layout);
+    const ferry_tensor_desc y = ferry_value_describe(ferry_node_result(g, node), layout);
     return ferry_cuda_rows_read(g, node, &x, &y, out);
 }
 
@@ -93,8 +93,9 @@ static ferry_status pack(ferry_cuda_device *device, const ferry_region *region, 
     const ferry_node *node = &g->nodes[region->nodes[0]];
     ferry_cuda_rows r;
     if (region->n_nodes != 1 || !read_graph(g, node, layout_of(tactic), &r))
-        return ferry_cuda_misfit(tactic, "a node that it does not know", err);
-    FERRY_TRY(compile(device, &r, ferry_cpu_value(g, node, 0)->dtype, ferry_cpu_result(g, node)->dtype, package, err));
+        return ferry_misfit(tactic, "a node that it does not know", err);
+    FERRY_TRY(
+        compile(device, &r, ferry_node_value(g, node, 0)->dtype, ferry_node_result(g, node)->dtype, package, err));
     const size_t floats = constant_floats(&r);
     if (floats == 0) return FERRY_OK;
     float *constants = ferry_cuda_package_constants(package, 2 * floats * sizeof *constants);
@@ -156,19 +157,19 @@ static ferry_status prepare(ferry_cuda_device *device, const ferry_region *regio
                             const ferry_tensor_desc *in, const ferry_tensor_desc *out, ferry_cuda_kernel *kernel,
                             ferry_error *err)
 {
-    FERRY_TRY(ferry_cpu_check_region(region, tactic, in, out, err));
+    FERRY_TRY(ferry_region_check_single(region, tactic, in, out, err));
     const ferry_graph *g = region->graph;
     const ferry_node *node = &g->nodes[region->nodes[0]];
     ferry_cuda_rows r, packed;
     if (region->n_inputs < 1 || !read_graph(g, node, layout_of(tactic), &packed) ||
-        !ferry_cuda_rows_read(g, node, &in[0], &out[0], &r) || in[0].dtype != ferry_cpu_value(g, node, 0)->dtype ||
-        out[0].dtype != ferry_cpu_result(g, node)->dtype)
-        return ferry_cuda_misfit(tactic, "shapes or parameters that do not fit together", err);
+        !ferry_cuda_rows_read(g, node, &in[0], &out[0], &r) || in[0].dtype != ferry_node_value(g, node, 0)->dtype ||
+        out[0].dtype != ferry_node_result(g, node)->dtype)
+        return ferry_misfit(tactic, "shapes or parameters that do not fit together", err);
     const form f = form_of(&packed, in[0].dtype, out[0].dtype);
     if ((r.inner > 1 && !f.far) || constant_floats(&r) != constant_floats(&packed) ||
         (packed.plane == 1) != (r.plane == 1) ||
         ferry_cuda_kernel_constant_bytes(kernel) != 2 * constant_floats(&r) * sizeof(float))
-        return ferry_cuda_misfit(tactic, "shapes of another form than it was compiled for", err);
+        return ferry_misfit(tactic, "shapes of another form than it was compiled for", err);
     return f.far ? launch_columns(kernel, &r, err) : launch_rows(device, kernel, &r, &f, err);
 }
 
@@ -179,16 +180,16 @@ static ferry_status offer(ferry_cuda_device *device, const ferry_graph_view *vie
 {
     const ferry_graph *g = view->graph;
     const ferry_node *node = &g->nodes[root];
-    if (!ferry_cpu_is_plain_node(view, root)) return FERRY_OK;
+    if (!ferry_node_is_plain(view, root)) return FERRY_OK;
     for (int layout = 0; layout < 2; layout++) {
         ferry_cuda_rows r;
         if (!read_graph(g, node, (ferry_tensor_layout)layout, &r)) continue;
-        const ferry_value *x = ferry_cpu_value(g, node, 0), *y = ferry_cpu_result(g, node);
+        const ferry_value *x = ferry_node_value(g, node, 0), *y = ferry_node_result(g, node);
         if (layout && x->shape.rank < 3 && y->shape.rank < 3) continue;
-        const double macs = 8 * ferry_cpu_elements(x), bytes = ferry_cpu_bytes(x) + ferry_cpu_bytes(y);
-        FERRY_TRY(ferry_cpu_offer_node(sink, tactics[layout], root, (ferry_tensor_layout)layout,
-                                       (ferry_tensor_layout)layout, 0,
-                                       ferry_cuda_cost_us(device, FERRY_F32, macs, bytes) + 1, err));
+        const double macs = 8 * ferry_value_elements(x), bytes = ferry_value_bytes(x) + ferry_value_bytes(y);
+        FERRY_TRY(ferry_offer_node(sink, tactics[layout], root, (ferry_tensor_layout)layout,
+                                   (ferry_tensor_layout)layout, 0,
+                                   ferry_cuda_cost_us(device, FERRY_F32, macs, bytes) + 1, err));
     }
     return FERRY_OK;
 }

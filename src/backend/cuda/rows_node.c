@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "backend/cuda/rows_node.h"
 
-#include "backend/cpu/conv_node.h"
+#include "backend/reading/conv_shape.h"
 #include "ops/element.h"
 #include "ops/op.h"
 #include "ops/rules.h"
@@ -64,9 +64,10 @@ static bool read_axes(const ferry_graph *g, const ferry_node *node, int32_t rank
 {
     int64_t axes[FERRY_MAX_RANK];
     int32_t count = 0;
-    const ferry_value *value = ferry_cpu_value(g, node, 1);
+    const ferry_value *value = ferry_node_value(g, node, 1);
     if (value) {
-        if (!ferry_value_is_constant(value) || value->dtype != FERRY_S64 || ferry_cpu_elements(value) > FERRY_MAX_RANK)
+        if (!ferry_value_is_constant(value) || value->dtype != FERRY_S64 ||
+            ferry_value_elements(value) > FERRY_MAX_RANK)
             return false;
         const ferry_tensor t = ferry_value_tensor(value);
         count = (int32_t)ferry_tensor_elements(&t);
@@ -97,7 +98,8 @@ static bool read_reduce(const ferry_graph *g, const ferry_node *node, const ferr
 
 static bool is_vector(const ferry_value *v, int64_t elements)
 {
-    return ferry_value_is_constant(v) && ferry_cpu_is_float(v->dtype) && ferry_cpu_elements(v) == (double)elements;
+    return ferry_value_is_constant(v) && ferry_dtype_widens_to_f32(v->dtype) &&
+           ferry_value_elements(v) == (double)elements;
 }
 
 // LayerNormalization and RMSNormalization: an element of scale for each of the line.
@@ -127,15 +129,15 @@ static bool read_group_norm(const ferry_node *node, const ferry_tensor_desc *x, 
 static bool read_norm(const ferry_graph *g, const ferry_node *node, const ferry_tensor_desc *x, ferry_cuda_rows *out)
 {
     out->kind = FERRY_CUDA_NORM;
-    out->scale = ferry_cpu_value(g, node, 1);
-    out->bias = ferry_cpu_value(g, node, 2);
+    out->scale = ferry_node_value(g, node, 1);
+    out->bias = ferry_node_value(g, node, 2);
     out->centred = !ferry_node_is(node, "RMSNormalization");
     out->epsilon = ferry_node_float(node, "epsilon", 1e-5f);
     const bool layer = ferry_node_is(node, "LayerNormalization") || !out->centred;
     const int64_t groups = ferry_node_is(node, "GroupNormalization") ? ferry_node_int(node, "num_groups", 0)
                                                                      : (x->rank >= 2 ? x->dims[1] : 0);
     if (!(layer ? read_layer_norm(node, x, out) : read_group_norm(node, x, groups, out))) return false;
-    return !out->bias || is_vector(out->bias, (int64_t)ferry_cpu_elements(out->scale));
+    return !out->bias || is_vector(out->bias, (int64_t)ferry_value_elements(out->scale));
 }
 
 bool ferry_cuda_rows_read(const ferry_graph *g, const ferry_node *node, const ferry_tensor_desc *x,
@@ -143,8 +145,9 @@ bool ferry_cuda_rows_read(const ferry_graph *g, const ferry_node *node, const fe
 {
     *out = (ferry_cuda_rows){.groups = 1, .plane = 1};
     int64_t elements = 0;
-    if (!ferry_cpu_is_float(x->dtype) || !ferry_cpu_is_float(y->dtype) || !ferry_cuda_elements(x, &elements) ||
-        elements == 0 || !ferry_tensor_desc_is_dense(x, x->layout) || !ferry_tensor_desc_is_dense(y, y->layout))
+    if (!ferry_dtype_widens_to_f32(x->dtype) || !ferry_dtype_widens_to_f32(y->dtype) ||
+        !ferry_cuda_elements(x, &elements) || elements == 0 || !ferry_tensor_desc_is_dense(x, x->layout) ||
+        !ferry_tensor_desc_is_dense(y, y->layout))
         return false;
     bool fits = false;
     if (ferry_node_is(node, "Softmax") || ferry_node_is(node, "LogSoftmax")) {

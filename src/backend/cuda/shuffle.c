@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Channel shuffles as one kernel, channels last.
-#include "backend/cpu/shuffle.h"
+#include "backend/reading/shuffle_node.h"
 
 #include <string.h>
 
@@ -31,7 +31,7 @@ static ferry_status pack(ferry_cuda_device *device, const ferry_region *region, 
                          ferry_cuda_package *package, ferry_error *err)
 {
     if (region->n_outputs < 1 || !ferry_shuffle_is(region->graph, region->nodes, region->n_nodes))
-        return ferry_cuda_misfit(tactic, "not a shuffle of channels", err);
+        return ferry_misfit(tactic, "not a shuffle of channels", err);
     const int32_t parts = region->graph->nodes[region->nodes[0]].n_inputs;
     ferry_cuda_source s = {.heap = device->base.heap};
     ferry_cuda_source_add(&s, "#define ELEMENT %s\n",
@@ -53,15 +53,15 @@ static ferry_status prepare(ferry_cuda_device *device, const ferry_region *regio
     FERRY_TRY(ferry_shuffle_check_border(region, tactic, in, out, err));
     if (!ferry_shuffle_read(region, in, out, &s) || is_too_wide(s.parts, s.outputs) ||
         __builtin_mul_overflow(s.positions, s.each * s.parts, &elements) || elements > INT32_MAX)
-        return ferry_cuda_misfit(tactic, "not a shuffle of channels", err);
+        return ferry_misfit(tactic, "not a shuffle of channels", err);
     ferry_cuda_launch *launch = NULL;
     FERRY_TRY(ferry_cuda_kernel_launch(kernel, 0, "ferry_channel_shuffle",
                                        (const uint64_t[3]){(uint64_t)(elements + 255) / 256, 1, 1},
                                        (const unsigned[3]){256, 1, 1}, 0, &launch, err));
     launch->waits = true;
     for (int32_t i = 0; i < s.parts; i++) {
-        const int32_t at = ferry_cpu_input(region, in, i).at;
-        if (at < 0) return ferry_cuda_misfit(tactic, "an input is not bound", err);
+        const int32_t at = ferry_operand_of(region, in, i).at;
+        if (at < 0) return ferry_misfit(tactic, "an input is not bound", err);
         ferry_cuda_pass_in(launch, at);
     }
     ferry_cuda_pass_int(launch, s.positions);

@@ -3,10 +3,10 @@
 // gate's function; two launches instead of four.
 #include <string.h>
 
-#include "backend/cpu/conv_node.h"
 #include "backend/cuda/pool_parts.h"
 #include "backend/cuda/tail.h"
 #include "backend/cuda/weights.h"
+#include "backend/reading/conv_shape.h"
 
 #define THREADS 256
 #define MOST_HIDDEN 64
@@ -40,9 +40,9 @@ static bool read_product(const ferry_graph *g, const ferry_cuda_tail *tail, cons
                          const ferry_value **bias)
 {
     const ferry_node *node = &g->nodes[tail->nodes[0]];
-    *w = ferry_cpu_value(g, node, 1);
-    *bias = ferry_cpu_value(g, node, 2);
-    if (!is_conv(node) || !*w || !ferry_value_is_constant(*w) || !ferry_cpu_is_float((*w)->dtype) ||
+    *w = ferry_node_value(g, node, 1);
+    *bias = ferry_node_value(g, node, 2);
+    if (!is_conv(node) || !*w || !ferry_value_is_constant(*w) || !ferry_dtype_widens_to_f32((*w)->dtype) ||
         (*bias && !ferry_value_is_constant(*bias)) || (*w)->shape.rank < 3 || tail->chain.n_operands > 0 ||
         ferry_node_int(node, "group", 1) != 1)
         return false;
@@ -77,7 +77,7 @@ static bool read(const ferry_cuda_device *device, const ferry_graph *g, const fe
         !read_product(g, &s->first, &s->w, &s->w_bias) || !read_product(g, &s->second, &s->v, &s->v_bias) ||
         !is_plain_window(a) || !is_plain_window(b))
         return false;
-    s->x = ferry_cpu_value(g, pool, 0);
+    s->x = ferry_node_value(g, pool, 0);
     s->y = &g->values[s->second.y];
     s->hidden = s->w->shape.dims[0];
     s->channels = s->w->shape.dims[1];
@@ -86,8 +86,8 @@ static bool read(const ferry_cuda_device *device, const ferry_graph *g, const fe
     if (s->channels < 1 || s->hidden < 1 || s->columns < 1 || s->hidden > MOST_HIDDEN || s->channels > MOST_CHANNELS)
         return false;
     while (s->channels % s->width != 0) s->width /= 2;
-    return s->v->shape.dims[1] == s->hidden && fits_registers(device, s) && ferry_cpu_is_float(s->x->dtype) &&
-           ferry_cpu_is_float(s->y->dtype) && s->x->shape.rank == s->y->shape.rank && s->x->shape.rank >= 3 &&
+    return s->v->shape.dims[1] == s->hidden && fits_registers(device, s) && ferry_dtype_widens_to_f32(s->x->dtype) &&
+           ferry_dtype_widens_to_f32(s->y->dtype) && s->x->shape.rank == s->y->shape.rank && s->x->shape.rank >= 3 &&
            s->x->shape.dims[1] == s->channels;
 }
 
@@ -145,7 +145,7 @@ static ferry_status pack(ferry_cuda_device *device, const ferry_region *region, 
                          ferry_cuda_package *package, ferry_error *err)
 {
     squeeze s;
-    if (!read_region(device, region, &s)) return ferry_cuda_misfit(tactic, "nodes of another kind", err);
+    if (!read_region(device, region, &s)) return ferry_misfit(tactic, "nodes of another kind", err);
     FERRY_TRY(ferry_cuda_pool_compile(s.x, false, true, package, err));
     ferry_cuda_source text = {.heap = device->base.heap};
     write_text(region->graph, &s, &text);
@@ -158,7 +158,7 @@ static ferry_status pack(ferry_cuda_device *device, const ferry_region *region, 
                                (const int[4]){0, 1, 3, 2}, constants + at.v);
     if (!ferry_cuda_weights_floats(s.w_bias, s.hidden, (float *)(void *)(constants + at.w_bias)) ||
         !ferry_cuda_weights_floats(s.v_bias, s.columns, (float *)(void *)(constants + at.v_bias)))
-        return ferry_cuda_misfit(tactic, "a constant of another size", err);
+        return ferry_misfit(tactic, "a constant of another size", err);
     return FERRY_OK;
 }
 
@@ -173,13 +173,13 @@ static ferry_status prepare(ferry_cuda_device *device, const ferry_region *regio
                             const ferry_tensor_desc *in, const ferry_tensor_desc *out, ferry_cuda_kernel *kernel,
                             ferry_error *err)
 {
-    FERRY_TRY(ferry_cpu_check_border(region, tactic, in, out, err));
+    FERRY_TRY(ferry_region_check_border(region, tactic, in, out, err));
     squeeze s;
-    if (!read_region(device, region, &s)) return ferry_cuda_misfit(tactic, "nodes of another kind", err);
+    if (!read_region(device, region, &s)) return ferry_misfit(tactic, "nodes of another kind", err);
     const int width = ferry_cuda_pool_width(s.channels, s.x->dtype);
     const places at = place(&s);
     if (!tensors_fit(&s, &in[0], &out[0], width) || ferry_cuda_kernel_constant_bytes(kernel) != at.all)
-        return ferry_cuda_misfit(tactic, "tensors that do not fit together", err);
+        return ferry_misfit(tactic, "tensors that do not fit together", err);
     int64_t parts = 0;
     FERRY_TRY(ferry_cuda_pool_parts(device, kernel, 0, &in[0], NULL, width, &parts, err));
     ferry_cuda_launch *l = NULL;
@@ -206,11 +206,10 @@ static bool find(const ferry_cuda_device *device, const ferry_graph_view *view, 
     const ferry_graph *g = view->graph;
     *s = (squeeze){0};
     if (!ferry_cuda_tail_find(view, root, 0, is_conv, &s->second)) return false;
-    const ferry_node_id before = ferry_cpu_maker_for_one(view, g->nodes[s->second.nodes[0]].inputs[0]);
+    const ferry_node_id before = ferry_maker_for_one(view, g->nodes[s->second.nodes[0]].inputs[0]);
     if (before == FERRY_NO_NODE || !ferry_cuda_tail_find(view, before, 0, is_conv, &s->first)) return false;
-    const ferry_node_id pool = ferry_cpu_maker_for_one(view, g->nodes[s->first.nodes[0]].inputs[0]);
-    if (pool == FERRY_NO_NODE || !ferry_cpu_is_plain_node(view, pool) || !read(device, g, &g->nodes[pool], s))
-        return false;
+    const ferry_node_id pool = ferry_maker_for_one(view, g->nodes[s->first.nodes[0]].inputs[0]);
+    if (pool == FERRY_NO_NODE || !ferry_node_is_plain(view, pool) || !read(device, g, &g->nodes[pool], s)) return false;
     s->nodes[s->n_nodes++] = pool;
     for (int32_t i = 0; i < s->first.n_nodes; i++) s->nodes[s->n_nodes++] = s->first.nodes[i];
     for (int32_t i = 0; i < s->second.n_nodes; i++) s->nodes[s->n_nodes++] = s->second.nodes[i];
@@ -221,12 +220,12 @@ static ferry_status offer(ferry_cuda_device *device, const ferry_graph_view *vie
                           const ferry_offer_sink *sink, ferry_error *err)
 {
     squeeze s;
-    if (!find(device, view, root, &s) || ferry_value_is_constant(s.x) || ferry_cpu_elements(s.x) > INT32_MAX)
+    if (!find(device, view, root, &s) || ferry_value_is_constant(s.x) || ferry_value_elements(s.x) > INT32_MAX)
         return FERRY_OK;
     const double blocks = (double)(s.x->shape.dims[0] * ((s.columns + THREADS - 1) / THREADS));
-    const double pooled = ferry_cuda_cost_us(device, FERRY_F32, 2 * ferry_cpu_elements(s.x), ferry_cpu_bytes(s.x));
+    const double pooled = ferry_cuda_cost_us(device, FERRY_F32, 2 * ferry_value_elements(s.x), ferry_value_bytes(s.x));
     const double products =
-        1 + ferry_cuda_cost_us(device, FERRY_F32, blocks * (double)(s.channels * s.hidden), ferry_cpu_bytes(s.y));
+        1 + ferry_cuda_cost_us(device, FERRY_F32, blocks * (double)(s.channels * s.hidden), ferry_value_bytes(s.y));
     const ferry_offer offer = {.tactic = tactic_name,
                                .nodes = s.nodes,
                                .n_nodes = s.n_nodes,

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "backend/cpu/conv_node.h" // dense, same dims
+#include "backend/reading/conv_shape.h"
 #include "ops/epilogue.h"
 
 static bool is_fused(const ferry_node *node)
@@ -49,11 +49,11 @@ static bool take_epilogue(const ferry_graph *g, ferry_cuda_tail *p)
     if (!is_fused(node)) return true;
     if (ferry_epilogue_read(node, &e, NULL) != FERRY_OK) return false;
     write_act(&e, act, sizeof act);
-    const ferry_value *r = ferry_cpu_value(g, node, 3);
+    const ferry_value *r = ferry_node_value(g, node, 3);
     if (r) {
         const int32_t at = p->chain.n_operands;
         uint32_t mult = 0;
-        if (at == FERRY_CUDA_CHAIN_OPERANDS || !ferry_cpu_is_float(r->dtype) || ferry_value_is_constant(r))
+        if (at == FERRY_CUDA_CHAIN_OPERANDS || !ferry_dtype_widens_to_f32(r->dtype) || ferry_value_is_constant(r))
             return false;
         p->chain.operands[p->chain.n_operands++] =
             (ferry_cuda_operand){.kind = FERRY_CUDA_SAME, .value = node->inputs[3], .dtype = r->dtype};
@@ -73,7 +73,7 @@ bool ferry_cuda_tail_find(const ferry_graph_view *view, ferry_node_id root, int3
     if (!is_product(&g->nodes[root])) {
         ferry_cuda_chain_find(view, root, branch, &out->chain);
         if (out->chain.n_nodes == 0) return false;
-        first = ferry_cpu_maker_for_one(view, out->chain.from);
+        first = ferry_maker_for_one(view, out->chain.from);
         if (first == FERRY_NO_NODE || !is_product(&g->nodes[first])) return false;
     } else if (branch == 0) {
         out->chain.from = out->chain.to = g->nodes[root].outputs[0];
@@ -81,7 +81,7 @@ bool ferry_cuda_tail_find(const ferry_graph_view *view, ferry_node_id root, int3
         return false;
     }
     const ferry_node *node = &g->nodes[first];
-    if (!ferry_cpu_is_plain_node(view, first) || node->outputs[0] != out->chain.from) return false;
+    if (!ferry_node_is_plain(view, first) || node->outputs[0] != out->chain.from) return false;
     out->nodes[out->n_nodes++] = first;
     for (int32_t i = 0; i < out->chain.n_nodes; i++) out->nodes[out->n_nodes++] = out->chain.nodes[i];
     out->y = out->chain.to;
@@ -117,8 +117,9 @@ bool ferry_cuda_tail_read(const ferry_region *region, ferry_cuda_tail *out)
 
 double ferry_cuda_tail_bytes(const ferry_graph *g, const ferry_cuda_tail *p)
 {
-    double bytes = ferry_cpu_bytes(&g->values[p->y]);
-    for (int32_t i = 0; i < p->chain.n_operands; i++) bytes += ferry_cpu_bytes(&g->values[p->chain.operands[i].value]);
+    double bytes = ferry_value_bytes(&g->values[p->y]);
+    for (int32_t i = 0; i < p->chain.n_operands; i++)
+        bytes += ferry_value_bytes(&g->values[p->chain.operands[i].value]);
     return bytes;
 }
 
@@ -150,7 +151,7 @@ bool ferry_cuda_tail_operands_fit(const ferry_region *region, const ferry_cuda_t
             if (rows && out->rank != 2) return false; // dimension 1 is not that of the columns
             continue;
         }
-        const int32_t at = ferry_cuda_input_at(region, o->value);
+        const int32_t at = ferry_region_input(region, o->value);
         if (at < 0 || !operand_fits(o, &in[at], out, rows, width)) return false;
     }
     return true;
@@ -173,7 +174,7 @@ void ferry_cuda_tail_pass_operands(ferry_cuda_launch *launch, const ferry_cuda_k
             ferry_cuda_pass_int(launch, 0);
             constants_at += (size_t)channels * sizeof(float);
         } else {
-            const int32_t at = ferry_cuda_input_at(region, o->value);
+            const int32_t at = ferry_region_input(region, o->value);
             ferry_cuda_pass_in(launch, at);
             ferry_cuda_pass_int(launch, row_of(&in[at]));
         }

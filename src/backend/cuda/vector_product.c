@@ -3,9 +3,9 @@
 // matrix products, and 1x1 convolutions of a single position.
 #include <string.h>
 
-#include "backend/cpu/conv_node.h"
 #include "backend/cuda/tail.h"
 #include "backend/cuda/weights.h"
+#include "backend/reading/conv_shape.h"
 
 #define THREADS 128
 #define MOST_ROWS 8    // that it is offered for
@@ -38,8 +38,9 @@ typedef struct vector {
 // What the node's weights say of the product; false when it is none of this kind.
 static bool read_weights(const ferry_graph *g, const ferry_node *node, ferry_dtype x, vector *out)
 {
-    const ferry_value *w = ferry_cpu_value(g, node, 1);
-    if (!is_product(node) || !w || !ferry_value_is_constant(w) || !ferry_cpu_is_float(w->dtype) || w->shape.rank < 2)
+    const ferry_value *w = ferry_node_value(g, node, 1);
+    if (!is_product(node) || !w || !ferry_value_is_constant(w) || !ferry_dtype_widens_to_f32(w->dtype) ||
+        w->shape.rank < 2)
         return false;
     out->by_column = is_conv(node) || ferry_node_int(node, "transB", 0) != 0;
     out->columns = w->shape.dims[out->by_column ? 0 : 1];
@@ -77,7 +78,7 @@ static size_t bias_bytes(const vector *v)
 
 static int rows_at_once(const ferry_value *y, const vector *v)
 {
-    const double rows = ferry_cpu_elements(y) / (double)v->columns;
+    const double rows = ferry_value_elements(y) / (double)v->columns;
     int n = 1;
     while (n < rows && n < MOST_ROWS) n *= 2;
     return n;
@@ -89,10 +90,10 @@ static ferry_status pack(ferry_cuda_device *device, const ferry_region *region, 
     const ferry_graph *g = region->graph;
     ferry_cuda_tail p;
     vector v;
-    if (!ferry_cuda_tail_read(region, &p)) return ferry_cuda_misfit(tactic, "nodes that are no product", err);
+    if (!ferry_cuda_tail_read(region, &p)) return ferry_misfit(tactic, "nodes that are no product", err);
     const ferry_node *node = &g->nodes[p.nodes[0]];
-    const ferry_value *x = ferry_cpu_value(g, node, 0), *w = ferry_cpu_value(g, node, 1), *y = &g->values[p.y];
-    if (!read_weights(g, node, x->dtype, &v)) return ferry_cuda_misfit(tactic, "weights of another kind", err);
+    const ferry_value *x = ferry_node_value(g, node, 0), *w = ferry_node_value(g, node, 1), *y = &g->values[p.y];
+    if (!read_weights(g, node, x->dtype, &v)) return ferry_misfit(tactic, "weights of another kind", err);
     ferry_cuda_source s = {.heap = device->base.heap};
     ferry_cuda_source_add(&s, "#include \"types.cuh\"\n#include \"functions.cuh\"\n");
     ferry_cuda_source_add(&s, "#define X_TYPE %s\n#define W_TYPE %s\n#define Y_TYPE %s\n",
@@ -111,9 +112,9 @@ static ferry_status pack(ferry_cuda_device *device, const ferry_region *region, 
     const int64_t dims[4] = {1, 1, v.by_column ? v.columns : v.k, v.by_column ? v.k : v.columns};
     ferry_cuda_weights_permute(w->data, ferry_dtype_bytes(w->dtype), dims,
                                v.by_column ? (const int[4]){0, 1, 2, 3} : (const int[4]){0, 1, 3, 2}, constants);
-    if (!ferry_cuda_weights_floats(ferry_cpu_value(g, node, 2), v.columns, (float *)(void *)(constants + bias)) ||
+    if (!ferry_cuda_weights_floats(ferry_node_value(g, node, 2), v.columns, (float *)(void *)(constants + bias)) ||
         !ferry_cuda_chain_pack(g, &p.chain, v.columns, (float *)(void *)(constants + operands)))
-        return ferry_cuda_misfit(tactic, "a constant of another size", err);
+        return ferry_misfit(tactic, "a constant of another size", err);
     return FERRY_OK;
 }
 
@@ -159,21 +160,21 @@ static ferry_status prepare(ferry_cuda_device *device, const ferry_region *regio
                             ferry_error *err)
 {
     (void)device;
-    FERRY_TRY(ferry_cpu_check_border(region, tactic, in, out, err));
+    FERRY_TRY(ferry_region_check_border(region, tactic, in, out, err));
     const ferry_graph *g = region->graph;
     ferry_cuda_tail p;
     vector v;
     places at;
-    if (!ferry_cuda_tail_read(region, &p)) return ferry_cuda_misfit(tactic, "nodes that are no product", err);
+    if (!ferry_cuda_tail_read(region, &p)) return ferry_misfit(tactic, "nodes that are no product", err);
     const ferry_node *node = &g->nodes[p.nodes[0]];
-    const ferry_cpu_operand x = ferry_cpu_input(region, in, 0);
+    const ferry_operand x = ferry_operand_of(region, in, 0);
     if (x.at < 0 || x.desc.dtype != g->values[region->inputs[x.at]].dtype || out[0].dtype != g->values[p.y].dtype ||
         !read_weights(g, node, x.desc.dtype, &v) || !read_places(node, &v, &x.desc, &out[0], &at) ||
         !ferry_cuda_tail_operands_fit(region, &p, in, &out[0], !is_conv(node), 1))
-        return ferry_cuda_misfit(tactic, "tensors that do not fit together", err);
+        return ferry_misfit(tactic, "tensors that do not fit together", err);
     const size_t bias = weight_bytes(&v, g->values[node->inputs[1]].dtype), operands = bias + bias_bytes(&v);
     if (ferry_cuda_kernel_constant_bytes(kernel) != operands + ferry_cuda_tail_constant_bytes(&p, v.columns))
-        return ferry_cuda_misfit(tactic, "packed weights of another size", err);
+        return ferry_misfit(tactic, "packed weights of another size", err);
     const int each = THREADS / v.group, rows = rows_at_once(&g->values[p.y], &v);
     ferry_cuda_launch *l = NULL;
     FERRY_TRY(ferry_cuda_kernel_launch(
@@ -198,12 +199,12 @@ static ferry_status offer_tail(ferry_cuda_device *device, const ferry_graph_view
 {
     const ferry_graph *g = view->graph;
     const ferry_node *node = &g->nodes[p->nodes[0]];
-    const ferry_value *x = ferry_cpu_value(g, node, 0), *y = &g->values[p->y], *bias = ferry_cpu_value(g, node, 2);
+    const ferry_value *x = ferry_node_value(g, node, 0), *y = &g->values[p->y], *bias = ferry_node_value(g, node, 2);
     const ferry_tensor_layout layout = is_conv(node) ? FERRY_LAYOUT_CHANNELS_LAST : FERRY_LAYOUT_PLAIN;
-    const ferry_tensor_desc in = ferry_cpu_describe(x, layout), out = ferry_cpu_describe(y, layout);
+    const ferry_tensor_desc in = ferry_value_describe(x, layout), out = ferry_value_describe(y, layout);
     vector v;
     places at;
-    if (!ferry_cpu_is_float(x->dtype) || !ferry_cpu_is_float(y->dtype) || ferry_value_is_constant(x) ||
+    if (!ferry_dtype_widens_to_f32(x->dtype) || !ferry_dtype_widens_to_f32(y->dtype) || ferry_value_is_constant(x) ||
         (bias && !ferry_value_is_constant(bias)) || !read_weights(g, node, x->dtype, &v) ||
         !read_places(node, &v, &in, &out, &at) || at.rows < 1 || at.rows > MOST_ROWS)
         return FERRY_OK;
@@ -212,7 +213,7 @@ static ferry_status offer_tail(ferry_cuda_device *device, const ferry_graph_view
         return FERRY_OK; // dimension 1 is not that of the columns
     const double macs = (double)(at.rows * v.k * v.columns);
     const double bytes =
-        ferry_cpu_bytes(&g->values[node->inputs[1]]) + ferry_cpu_bytes(x) + ferry_cuda_tail_bytes(g, p);
+        ferry_value_bytes(&g->values[node->inputs[1]]) + ferry_value_bytes(x) + ferry_cuda_tail_bytes(g, p);
     const ferry_offer offer = {.tactic = tactic_name,
                                .nodes = p->nodes,
                                .n_nodes = p->n_nodes,

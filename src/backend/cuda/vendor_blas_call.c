@@ -224,7 +224,7 @@ ferry_status ferry_blas_product_prepare(ferry_cuda_device *device, const ferry_r
     ferry_blas_packed packed;
     size_t bias_at = 0, bytes = 0;
     if (!ferry_blas_product_sizes(p, &bias_at, &bytes) || ferry_cuda_kernel_constant_bytes(kernel) != bytes)
-        return ferry_cuda_misfit(tactic->name, "packed weights of another size", err);
+        return ferry_misfit(tactic->name, "packed weights of another size", err);
     FERRY_TRY(ferry_cuda_package_read(kernel->resident->data, kernel->resident->bytes, &package, err));
     memcpy(&packed, package.constants, sizeof packed);
     if (place->rows == 0) return FERRY_OK;
@@ -241,9 +241,9 @@ ferry_status ferry_blas_product_prepare(ferry_cuda_device *device, const ferry_r
     ferry_cuda_launch *launch = NULL;
     FERRY_TRY(ferry_cuda_kernel_call(kernel, &c->base, &launch, err));
     kernel->base.workspace_bytes = c->workspace_bytes;
-    ferry_cuda_pass_in(launch, ferry_cuda_input_at(region, region->graph->nodes[region->nodes[0]].inputs[0]));
+    ferry_cuda_pass_in(launch, ferry_region_input(region, region->graph->nodes[region->nodes[0]].inputs[0]));
     ferry_cuda_pass_out(launch, 0);
-    ferry_cuda_pass_in(launch, p->residual == FERRY_NO_VALUE ? -1 : ferry_cuda_input_at(region, p->residual));
+    ferry_cuda_pass_in(launch, p->residual == FERRY_NO_VALUE ? -1 : ferry_region_input(region, p->residual));
     ferry_cuda_pass_workspace(launch, 0);
     return FERRY_OK;
 }

@@ -5,11 +5,11 @@
 #include <math.h>
 #include <string.h>
 
-#include "backend/cpu/conv_node.h" // the geometry is read alike on every device
-#include "backend/cpu/matrix_node.h"
 #include "backend/cuda/product.h"
 #include "backend/cuda/resident.h"
 #include "backend/cuda/vendor_blas_product.h"
+#include "backend/reading/conv_shape.h"
+#include "backend/reading/matrix_node.h"
 
 // What the library's kernels reach was not fitted: prices only say in which order they are timed.
 #define NEXT_BEST 1.1 // of an algorithm, over the one before it
@@ -33,7 +33,7 @@ static bool owns(const char *tactic)
 
 static int64_t rows_of(const ferry_graph *g, const ferry_region *region, const ferry_blas_product *p)
 {
-    const double rows = ferry_cpu_elements(&g->values[region->outputs[0]]) / (double)p->columns;
+    const double rows = ferry_value_elements(&g->values[region->outputs[0]]) / (double)p->columns;
     return rows >= 1 && rows <= INT32_MAX ? (int64_t)rows : 0;
 }
 
@@ -43,7 +43,7 @@ static ferry_status pack(ferry_cuda_device *device, const ferry_region *region, 
     const ferry_blas_tactic *tactic = find(name);
     ferry_blas_product p;
     ferry_blas_packed packed = {.rows = 0};
-    if (!ferry_blas_product_read(region, &p)) return ferry_cuda_misfit(name, "nodes that are no such product", err);
+    if (!ferry_blas_product_read(region, &p)) return ferry_misfit(name, "nodes that are no such product", err);
     const int64_t rows = rows_of(region->graph, region, &p);
     if (device->driver && rows > 0) {
         FERRY_TRY(ferry_cuda_enter(device, err));
@@ -98,17 +98,17 @@ static ferry_status prepare(ferry_cuda_device *device, const ferry_region *regio
                             const ferry_tensor_desc *in, const ferry_tensor_desc *out, ferry_cuda_kernel *kernel,
                             ferry_error *err)
 {
-    FERRY_TRY(ferry_cpu_check_border(region, name, in, out, err));
+    FERRY_TRY(ferry_region_check_border(region, name, in, out, err));
     ferry_blas_product p;
     ferry_blas_place place;
-    if (!ferry_blas_product_read(region, &p)) return ferry_cuda_misfit(name, "nodes that are no such product", err);
-    const int32_t x = ferry_cuda_input_at(region, region->graph->nodes[region->nodes[0]].inputs[0]);
-    const int32_t r = p.residual == FERRY_NO_VALUE ? -1 : ferry_cuda_input_at(region, p.residual);
+    if (!ferry_blas_product_read(region, &p)) return ferry_misfit(name, "nodes that are no such product", err);
+    const int32_t x = ferry_region_input(region, region->graph->nodes[region->nodes[0]].inputs[0]);
+    const int32_t r = p.residual == FERRY_NO_VALUE ? -1 : ferry_region_input(region, p.residual);
     bool fits = x >= 0 && in[x].dtype == p.x_type && out[0].dtype == p.y_type;
     if (p.residual != FERRY_NO_VALUE)
         fits &= r >= 0 && in[r].dtype == p.y_type && ferry_tensor_desc_same_dims(&in[r], &out[0]);
     fits = fits && (p.conv ? place_conv : place_matrix)(region, &p, &in[x], r >= 0 ? &in[r] : NULL, &out[0], &place);
-    if (!fits) return ferry_cuda_misfit(name, "tensors that do not fit together", err);
+    if (!fits) return ferry_misfit(name, "tensors that do not fit together", err);
     return ferry_blas_product_prepare(device, region, &p, find(name), &place, kernel, err);
 }
 
@@ -129,9 +129,9 @@ static ferry_status offer_region(ferry_cuda_device *device, const ferry_graph_vi
     ferry_blas_product p;
     if (!ferry_blas_product_read(region, &p)) return FERRY_OK;
     const ferry_value *y = &g->values[region->outputs[0]];
-    double bytes = ferry_cpu_bytes(y) + (double)(p.columns * p.channels) * (double)ferry_dtype_bytes(p.x_type);
-    for (int32_t i = 0; i < region->n_inputs; i++) bytes += ferry_cpu_bytes(&g->values[region->inputs[i]]);
-    const double us = ferry_cuda_cost_us(device, p.x_type, ferry_cpu_elements(y) * (double)p.channels, bytes);
+    double bytes = ferry_value_bytes(y) + (double)(p.columns * p.channels) * (double)ferry_dtype_bytes(p.x_type);
+    for (int32_t i = 0; i < region->n_inputs; i++) bytes += ferry_value_bytes(&g->values[region->inputs[i]]);
+    const double us = ferry_cuda_cost_us(device, p.x_type, ferry_value_elements(y) * (double)p.channels, bytes);
     for (size_t i = 0; i < FERRY_COUNT_OF(tactics); i++) {
         const bool tf32 = tactics[i].tf32;
         if (tf32 && (p.x_type != FERRY_F32 || !(view->permitted & FERRY_OFFER_TF32))) continue;
@@ -153,8 +153,8 @@ static bool is_offered(const ferry_graph_view *view, ferry_node_id node)
 {
     ferry_conv_shape shape;
     ferry_matrix m;
-    return ferry_cpu_is_plain_node(view, node) && (ferry_conv_node_is_offered(view, node, &shape) ||
-                                                   ferry_matrix_read(view->graph, &view->graph->nodes[node], &m));
+    return ferry_node_is_plain(view, node) && (ferry_conv_node_is_offered(view, node, &shape) ||
+                                               ferry_matrix_read(view->graph, &view->graph->nodes[node], &m));
 }
 
 static ferry_status offer(ferry_cuda_device *device, const ferry_graph_view *view, ferry_node_id root,

@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-#include "backend/cpu/matrix_node.h"
+#include "backend/reading/matrix_node.h"
 #include "base/f16.h"
 #include "ops/epilogue.h"
 #include "ops/window.h"
@@ -35,7 +35,7 @@ static bool take_own(const ferry_graph *g, const ferry_node *node, ferry_blas_pr
     if (!ferry_node_is(node, "FusedConv") && !ferry_node_is(node, "FusedGemm")) return true;
     ferry_epilogue e;
     if (ferry_epilogue_read(node, &e, NULL) != FERRY_OK) return false;
-    const bool adds = ferry_cpu_value(g, node, 3) != NULL;
+    const bool adds = ferry_node_value(g, node, 3) != NULL;
     if (adds && e.act_first && e.act != FERRY_ACT_NONE) return false;
     if (adds && !take_residual(g, node->inputs[3], e.r_mult, p)) return false;
     return e.act == FERRY_ACT_NONE || (e.act == FERRY_ACT_RELU && take_activation(FERRY_CUBLASLT_RELU, p));
@@ -76,7 +76,7 @@ static bool read_matrix(const ferry_graph *g, const ferry_node *node, ferry_blas
     if (!ferry_matrix_read(g, node, &m)) return false;
     p->columns = (int64_t)m.n;
     p->channels = (int64_t)m.k;
-    p->b = ferry_node_is(node, "MatMul") ? NULL : ferry_cpu_value(g, node, 2);
+    p->b = ferry_node_is(node, "MatMul") ? NULL : ferry_node_value(g, node, 2);
     p->column_stride = (int64_t)m.n_stride;
     p->channel_stride = (int64_t)m.k_stride;
     p->bias_stride = m.bias_step;
@@ -106,9 +106,9 @@ static bool read_conv(const ferry_graph *g, const ferry_node *node, ferry_blas_p
     p->columns = p->w->shape.dims[0];
     p->channels = p->column_stride = p->w->shape.dims[1];
     p->channel_stride = 1;
-    p->b = ferry_cpu_value(g, node, 2);
+    p->b = ferry_node_value(g, node, 2);
     p->bias_stride = 1;
-    return !p->b || (p->b->data && ferry_cpu_is_float(p->b->dtype) && ferry_shape_elements(&p->b->shape, &n) &&
+    return !p->b || (p->b->data && ferry_dtype_widens_to_f32(p->b->dtype) && ferry_shape_elements(&p->b->shape, &n) &&
                      (int64_t)n == p->columns);
 }
 
@@ -117,9 +117,9 @@ bool ferry_blas_product_read(const ferry_region *region, ferry_blas_product *p)
     const ferry_graph *g = region->graph;
     if (region->n_nodes < 1 || region->n_outputs != 1) return false;
     const ferry_node *node = &g->nodes[region->nodes[0]];
-    const ferry_value *x = ferry_cpu_value(g, node, 0), *w = ferry_cpu_value(g, node, 1);
-    if (!x || !w || ferry_value_is_constant(x) || !ferry_cpu_is_float(x->dtype) || !w->data ||
-        !ferry_cpu_is_float(w->dtype))
+    const ferry_value *x = ferry_node_value(g, node, 0), *w = ferry_node_value(g, node, 1);
+    if (!x || !w || ferry_value_is_constant(x) || !ferry_dtype_widens_to_f32(x->dtype) || !w->data ||
+        !ferry_dtype_widens_to_f32(w->dtype))
         return false;
     *p = (ferry_blas_product){.x_type = x->dtype,
                               .y_type = g->values[region->outputs[0]].dtype,
@@ -160,18 +160,18 @@ ferry_status ferry_blas_product_pack(const ferry_blas_product *p, const char *ta
     const ferry_heap *heap = package->device->base.heap;
     const float *w = NULL, *b = NULL;
     size_t w_owned = 0, b_owned = 0, bias_at = 0, bytes = 0;
-    if (!ferry_blas_product_sizes(p, &bias_at, &bytes)) return ferry_cuda_misfit(tactic, "too many weights", err);
+    if (!ferry_blas_product_sizes(p, &bias_at, &bytes)) return ferry_misfit(tactic, "too many weights", err);
     char *to = ferry_cuda_package_constants(package, bytes);
     if (!to) return ferry_fail_memory(err, "packed weights");
-    ferry_status s = ferry_cpu_constant_f32(heap, p->w, &w, &w_owned, err);
-    if (s == FERRY_OK && p->b) s = ferry_cpu_constant_f32(heap, p->b, &b, &b_owned, err);
+    ferry_status s = ferry_constant_f32(heap, p->w, &w, &w_owned, err);
+    if (s == FERRY_OK && p->b) s = ferry_constant_f32(heap, p->b, &b, &b_owned, err);
     for (int64_t n = 0; s == FERRY_OK && n < p->columns; n++) {
         for (int64_t c = 0; c < p->channels; c++)
             put(p->x_type, to + FERRY_BLAS_WEIGHTS_AT, n * p->channels + c,
                 w[n * p->column_stride + c * p->channel_stride] * p->alpha);
         if (b) put(p->y_type, to + bias_at, n, b[n * p->bias_stride] * p->beta);
     }
-    ferry_cpu_constant_free(heap, w, w_owned);
-    ferry_cpu_constant_free(heap, b, b_owned);
+    ferry_constant_free(heap, w, w_owned);
+    ferry_constant_free(heap, b, b_owned);
     return s;
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Concat, Split, Slice, Pad with a constant, Transpose, Expand, Tile, DepthToSpace and SpaceToDepth as strided copies.
 // Shapes and parameters may come from a hostile file: every copy is checked to lie inside both of its tensors.
-#include "backend/cpu/move_plan.h"
+#include "backend/reading/move_plan.h"
 
 #include <string.h>
 
@@ -28,8 +28,8 @@ static void add(making *m, int32_t input, int32_t output, int32_t rank, const in
 // The elements of a small constant input of integers. False when it is something else.
 static bool read_ints(const ferry_move_node *n, int32_t i, int32_t most, int64_t *out, int32_t *out_count)
 {
-    const ferry_value *value = ferry_cpu_value(n->graph, n->node, i);
-    if (!value || !ferry_value_is_constant(value) || ferry_cpu_elements(value) > (double)most ||
+    const ferry_value *value = ferry_node_value(n->graph, n->node, i);
+    if (!value || !ferry_value_is_constant(value) || ferry_value_elements(value) > (double)most ||
         (value->dtype != FERRY_S64 && value->dtype != FERRY_S32))
         return false;
     const ferry_tensor t = ferry_value_tensor(value);
@@ -77,7 +77,7 @@ static bool plan_split(making *m)
     const int64_t named = ferry_node_int(node, "num_outputs", node->n_outputs);
     const int64_t parts = named > node->n_outputs ? named : node->n_outputs;
     if (!axis_of(ferry_node_int(node, "axis", 0), x->rank, &axis) || parts > 64) return false;
-    const bool given = ferry_cpu_value(m->n->graph, node, 1) != NULL;
+    const bool given = ferry_node_value(m->n->graph, node, 1) != NULL;
     if (given && (!read_ints(m->n, 1, 64, sizes, &count) || count < node->n_outputs)) return false;
     const int64_t each = (x->dims[axis] + parts - 1) / parts;
     for (int32_t o = 0; o < node->n_outputs; o++) {
@@ -104,9 +104,9 @@ static bool plan_slice(making *m)
     bool seen[FERRY_MAX_RANK] = {false};
     if (x->rank != y->rank || x->dtype != y->dtype || !read_ints(m->n, 1, x->rank, starts, &count)) return false;
     for (int32_t i = 0; i < FERRY_MAX_RANK; i++) axes[i] = i, steps[i] = 1;
-    if (ferry_cpu_value(m->n->graph, m->n->node, 3) && (!read_ints(m->n, 3, x->rank, axes, &n) || n != count))
+    if (ferry_node_value(m->n->graph, m->n->node, 3) && (!read_ints(m->n, 3, x->rank, axes, &n) || n != count))
         return false;
-    if (ferry_cpu_value(m->n->graph, m->n->node, 4) && (!read_ints(m->n, 4, x->rank, steps, &n) || n != count))
+    if (ferry_node_value(m->n->graph, m->n->node, 4) && (!read_ints(m->n, 4, x->rank, steps, &n) || n != count))
         return false;
     memcpy(from, x->strides, sizeof from);
     for (int32_t i = 0; i < count; i++) {
@@ -132,10 +132,10 @@ static bool plan_slice(making *m)
 
 static bool read_fill(making *m)
 {
-    const ferry_value *value = ferry_cpu_value(m->n->graph, m->n->node, 2);
+    const ferry_value *value = ferry_node_value(m->n->graph, m->n->node, 2);
     m->value = 0;
     if (!value) return true;
-    if (!ferry_value_is_constant(value) || value->dtype != m->n->x[0].dtype || ferry_cpu_elements(value) != 1)
+    if (!ferry_value_is_constant(value) || value->dtype != m->n->x[0].dtype || ferry_value_elements(value) != 1)
         return false;
     memcpy(&m->value, value->data, ferry_dtype_bytes(value->dtype));
     return true;
@@ -151,7 +151,7 @@ static bool plan_pad(making *m)
         x->dtype != y->dtype || !read_fill(m) || !read_ints(m->n, 1, 2 * x->rank, pads, &count))
         return false;
     for (int32_t i = 0; i < FERRY_MAX_RANK; i++) axes[i] = i;
-    if (ferry_cpu_value(m->n->graph, m->n->node, 3) && !read_ints(m->n, 3, x->rank, axes, &n_axes)) return false;
+    if (ferry_node_value(m->n->graph, m->n->node, 3) && !read_ints(m->n, 3, x->rank, axes, &n_axes)) return false;
     if (count != 2 * n_axes) return false;
     memcpy(dims, x->dims, sizeof dims);
     for (int32_t i = 0; i < n_axes; i++) {

@@ -1,18 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "backend/cpu/conv_stages.h"
+#include "backend/reading/conv_stages.h"
 
+#include "backend/reading/node.h"
 #include "ops/op.h"
 
 static bool is_conv(const ferry_node *node)
 {
     return ferry_node_is(node, "Conv") || ferry_node_is(node, "FusedConv");
-}
-
-int32_t ferry_region_input(const ferry_region *region, ferry_value_id value)
-{
-    for (int32_t i = 0; i < region->n_inputs; i++)
-        if (region->inputs[i] == value) return i;
-    return -1;
 }
 
 ferry_region ferry_conv_stage_region(const ferry_graph *graph, const ferry_conv_stage *stage)

@@ -1,14 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "backend/cpu/matrix_node.h"
-
-#include "backend/cpu/conv_node.h"
+#include "backend/reading/matrix_node.h"
 
 bool ferry_matrix_read(const ferry_graph *g, const ferry_node *node, ferry_matrix *out)
 {
     const bool matmul = ferry_node_is(node, "MatMul"), fused = ferry_node_is(node, "FusedGemm");
     if (!matmul && !fused && !ferry_node_is(node, "Gemm")) return false;
-    const ferry_value *w = ferry_cpu_value(g, node, 1), *bias = matmul ? NULL : ferry_cpu_value(g, node, 2);
-    if (!w || !w->data || w->shape.rank != 2 || !ferry_cpu_is_float(w->dtype)) return false;
+    const ferry_value *w = ferry_node_value(g, node, 1), *bias = matmul ? NULL : ferry_node_value(g, node, 2);
+    if (!w || !w->data || w->shape.rank != 2 || !ferry_dtype_widens_to_f32(w->dtype)) return false;
     if (!matmul && ferry_node_int(node, "transA", 0) != 0) return false;
     const bool trans_b = !matmul && ferry_node_int(node, "transB", 0) != 0;
     const size_t rows = (size_t)w->shape.dims[0], columns = (size_t)w->shape.dims[1];
@@ -20,16 +18,16 @@ bool ferry_matrix_read(const ferry_graph *g, const ferry_node *node, ferry_matri
                           .alpha = 1,
                           .beta = 1};
     if (out->k < 1 || out->n < 1) return false;
-    ferry_epilogue epilogue = {.r_mult = 1};
-    if (fused && ferry_epilogue_read(node, &epilogue, NULL) != FERRY_OK) return false;
-    out->finish = ferry_finish_of(&epilogue);
+    out->epilogue = (ferry_epilogue){.r_mult = 1};
+    if (fused && ferry_epilogue_read(node, &out->epilogue, NULL) != FERRY_OK) return false;
     if (!matmul && !fused) {
         out->alpha = ferry_node_float(node, "alpha", 1);
         out->beta = ferry_node_float(node, "beta", 1);
     }
     if (!bias) return true;
     size_t count = 0;
-    if (!bias->data || !ferry_cpu_is_float(bias->dtype) || !ferry_shape_elements(&bias->shape, &count)) return false;
+    if (!bias->data || !ferry_dtype_widens_to_f32(bias->dtype) || !ferry_shape_elements(&bias->shape, &count))
+        return false;
     const ferry_shape *s = &bias->shape;
     if (s->rank > 0 && count == out->n && s->dims[s->rank - 1] == (int64_t)out->n) return true;
     out->bias_step = 0;

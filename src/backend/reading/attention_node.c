@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Reads a region of attention: from its output back over both products to q, k and v.
-#include "backend/cpu/attention_node.h"
+#include "backend/reading/attention_node.h"
 
 #include <math.h>
 #include <string.h>
 
-#include "backend/cpu/conv_node.h"
-#include "backend/cpu/conv_stages.h"
+#include "backend/reading/conv_stages.h"
 #include "ops/element.h"
 #include "ops/op.h"
 
@@ -31,10 +30,10 @@ bool ferry_attention_factor(const ferry_graph *g, const ferry_node *node, int32_
 {
     const bool divides = ferry_node_is(node, "Div");
     if ((!divides && !ferry_node_is(node, "Mul")) || node->n_inputs != 2) return false;
-    *input = !divides && ferry_cpu_is_constant(g, node, 0) ? 1 : 0;
-    const ferry_value *number = ferry_cpu_value(g, node, 1 - *input), *x = ferry_cpu_value(g, node, *input);
-    if (!x || !number || !ferry_value_is_constant(number) || !ferry_cpu_is_float(number->dtype) ||
-        ferry_cpu_elements(number) != 1 || number->shape.rank > x->shape.rank)
+    *input = !divides && ferry_node_has_constant(g, node, 0) ? 1 : 0;
+    const ferry_value *number = ferry_node_value(g, node, 1 - *input), *x = ferry_node_value(g, node, *input);
+    if (!x || !number || !ferry_value_is_constant(number) || !ferry_dtype_widens_to_f32(number->dtype) ||
+        ferry_value_elements(number) != 1 || number->shape.rank > x->shape.rank)
         return false;
     const ferry_tensor t = ferry_value_tensor(number);
     *factor = divides ? 1 / ferry_load_f64(&t, 0) : ferry_load_f64(&t, 0);

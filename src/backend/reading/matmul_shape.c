@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "backend/cpu/matmul_shape.h"
-
-#include "backend/cpu/conv_node.h"
+#include "backend/reading/matmul_shape.h"
 
 static bool batch_steps(const ferry_tensor_desc *operand, const ferry_matmul_shape *s, int64_t *steps)
 {

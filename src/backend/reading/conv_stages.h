@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // A chain of convolutions taken as one region, cut into stages that the families of single convolutions can read and
 // pack: each stage is a region of its own.
-#ifndef FERRY_SRC_BACKEND_CPU_CONV_STAGES_H_
-#define FERRY_SRC_BACKEND_CPU_CONV_STAGES_H_
+#ifndef FERRY_SRC_BACKEND_READING_CONV_STAGES_H_
+#define FERRY_SRC_BACKEND_READING_CONV_STAGES_H_
 
 #include "backend/backend.h"
 
@@ -21,7 +21,4 @@ int32_t ferry_conv_stages(const ferry_region *region, ferry_conv_stage *stages, 
 /// Borrows from `stage`.
 ferry_region ferry_conv_stage_region(const ferry_graph *graph, const ferry_conv_stage *stage);
 
-/// The index of the value among the region's inputs; -1 when it is none.
-int32_t ferry_region_input(const ferry_region *region, ferry_value_id value);
-
-#endif // FERRY_SRC_BACKEND_CPU_CONV_STAGES_H_
+#endif // FERRY_SRC_BACKEND_READING_CONV_STAGES_H_

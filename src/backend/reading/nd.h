@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Walks over strided tensors in the order in which the output lies in memory: whatever the layouts, the innermost run
 // is as long as it can be, and runs can be shared among threads.
-#ifndef FERRY_SRC_BACKEND_CPU_ND_H_
-#define FERRY_SRC_BACKEND_CPU_ND_H_
+#ifndef FERRY_SRC_BACKEND_READING_ND_H_
+#define FERRY_SRC_BACKEND_READING_ND_H_
 
 #include "backend/backend.h"
 
@@ -30,4 +30,4 @@ typedef struct ferry_nd_cursor {
 void ferry_nd_seek(const ferry_nd *nd, size_t run, ferry_nd_cursor *out);
 void ferry_nd_next(const ferry_nd *nd, ferry_nd_cursor *cursor);
 
-#endif // FERRY_SRC_BACKEND_CPU_ND_H_
+#endif // FERRY_SRC_BACKEND_READING_ND_H_

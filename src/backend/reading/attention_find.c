@@ -3,7 +3,7 @@
 // move or scale as nothing else reads and strides can stand for.
 #include <string.h>
 
-#include "backend/cpu/attention_node.h"
+#include "backend/reading/attention_node.h"
 #include "ops/op.h"
 
 typedef struct set {
@@ -72,7 +72,7 @@ static bool add_way(set *s, ferry_node_id product, int32_t i, bool scales)
     for (ferry_node_id at = maker_of(g, product, i); at != FERRY_NO_NODE; at = maker_of(g, at, i)) {
         i = 0;
         if (!moves(&g->nodes[at]) && !(scales && ferry_attention_factor(g, &g->nodes[at], &i, &factor))) return true;
-        if (!ferry_cpu_is_plain_node(s->view, at)) return true;
+        if (!ferry_node_is_plain(s->view, at)) return true;
         if (!add(s, at, false)) return false;
     }
     return true;
@@ -142,7 +142,7 @@ static bool read_set(const set *s, ferry_node_id root, ferry_attention_node *out
             while (known < n && inputs[known] != v) known++;
             if (known < n) continue;
             if (n == FERRY_ATTENTION_INPUTS || !ferry_shape_is_known(&g->values[v].shape)) return false;
-            in[n] = ferry_cpu_describe(&g->values[v], FERRY_LAYOUT_PLAIN);
+            in[n] = ferry_value_describe(&g->values[v], FERRY_LAYOUT_PLAIN);
             inputs[n++] = v;
         }
     }
@@ -153,7 +153,7 @@ static bool read_set(const set *s, ferry_node_id root, ferry_attention_node *out
                                  .outputs = g->nodes[root].outputs,
                                  .n_inputs = n,
                                  .n_outputs = 1};
-    const ferry_tensor_desc y = ferry_cpu_describe(ferry_cpu_result(g, &g->nodes[root]), FERRY_LAYOUT_PLAIN);
+    const ferry_tensor_desc y = ferry_value_describe(ferry_node_result(g, &g->nodes[root]), FERRY_LAYOUT_PLAIN);
     return ferry_attention_read(&region, in, &y, out);
 }
 
@@ -162,9 +162,9 @@ bool ferry_attention_find(const ferry_graph_view *view, ferry_node_id root, ferr
 {
     set s = {.view = view};
     ferry_node_id mix = FERRY_NO_NODE, product = FERRY_NO_NODE;
-    if (!ferry_cpu_is_plain_node(view, root) || !add_core(&s, root, &mix, &product)) return false;
+    if (!ferry_node_is_plain(view, root) || !add_core(&s, root, &mix, &product)) return false;
     for (int32_t i = 0; i < s.n; i++)
-        if (!ferry_cpu_is_plain_node(view, s.nodes[i])) return false;
+        if (!ferry_node_is_plain(view, s.nodes[i])) return false;
     if (!add_way(&s, product, 0, true) || !add_way(&s, product, 1, true) || !add_way(&s, mix, 1, false)) return false;
     trim(&s);
     // Where strides cannot stand for a move, it is made as before: the region begins behind it.

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Recognises a channel shuffle in a graph.
-#include "backend/cpu/shuffle.h"
+#include "backend/reading/shuffle_node.h"
 
 #include <string.h>
 
-#include "backend/cpu/conv_node.h"
 #include "ops/element.h"
 #include "ops/op.h"
 
@@ -18,7 +17,7 @@ static bool is_cut(const ferry_node *node)
 // Dimension d of the constant shape that a Reshape is given; -1 when it is not written there.
 static int64_t target_dim(const ferry_graph *g, const ferry_node *reshape, int32_t d)
 {
-    const ferry_value *shape = ferry_cpu_value(g, reshape, 1);
+    const ferry_value *shape = ferry_node_value(g, reshape, 1);
     if (!shape || !shape->data || shape->dtype != FERRY_S64 || shape->shape.rank != 1 || d >= shape->shape.dims[0])
         return -1;
     const int64_t dim = ((const int64_t *)shape->data)[d];
@@ -61,7 +60,7 @@ bool ferry_shuffle_is(const ferry_graph *g, const ferry_node_id *nodes, int32_t 
 // The only element of a constant input of integers; false when it is something else.
 static bool only_int(const ferry_graph *g, const ferry_node *node, int32_t i, int64_t *out)
 {
-    const ferry_value *value = ferry_cpu_value(g, node, i);
+    const ferry_value *value = ferry_node_value(g, node, i);
     if (!value || !value->data || (value->dtype != FERRY_S64 && value->dtype != FERRY_S32)) return false;
     const ferry_tensor t = ferry_value_tensor(value);
     if (ferry_tensor_elements(&t) != 1) return false;
@@ -73,7 +72,7 @@ static bool starts_at(const ferry_graph *g, const ferry_node *slice, int32_t ran
 {
     int64_t axis = 0, step = 1;
     if (!only_int(g, slice, 1, out) || !only_int(g, slice, 3, &axis) || (axis != 1 && axis != 1 - rank)) return false;
-    if (ferry_cpu_value(g, slice, 4) && (!only_int(g, slice, 4, &step) || step != 1)) return false;
+    if (ferry_node_value(g, slice, 4) && (!only_int(g, slice, 4, &step) || step != 1)) return false;
     if (*out < 0) *out += channels;
     return *out >= 0;
 }
@@ -201,7 +200,7 @@ ferry_status ferry_shuffle_check_border(const ferry_region *region, const char *
         const ferry_tensor_desc *desc = i < region->n_inputs ? &in[i] : &out[i - region->n_inputs];
         size_t bytes = 0;
         if (desc->bounded || desc->rank < 3 || desc->rank > FERRY_MAX_RANK || !ferry_tensor_desc_bytes(desc, &bytes))
-            return ferry_cpu_misfit(tactic, "a tensor without a size", err);
+            return ferry_misfit(tactic, "a tensor without a size", err);
     }
     return FERRY_OK;
 }
@@ -216,18 +215,18 @@ ferry_status ferry_shuffle_offered(const ferry_graph_view *view, ferry_node_id r
     *out_found = false;
     if (!ferry_shuffle_find(view, root, nodes, n_nodes)) return FERRY_OK;
     for (int32_t i = 0; i < *n_nodes; i++)
-        if (!ferry_cpu_is_plain_node(view, nodes[i])) return FERRY_OK;
+        if (!ferry_node_is_plain(view, nodes[i])) return FERRY_OK;
     ferry_arena_init(&arena, heap);
     const ferry_status s = ferry_region_make(g, view->user_offsets, view->users, nodes, *n_nodes, &arena, &region, err);
     ferry_tensor_desc x[FERRY_SHUFFLE_PARTS], y[FERRY_SHUFFLE_PARTS];
     bool fits = s == FERRY_OK && region.n_inputs <= FERRY_SHUFFLE_PARTS && region.n_outputs <= FERRY_SHUFFLE_PARTS;
     for (int32_t i = 0; fits && i < region.n_inputs; i++)
-        x[i] = ferry_cpu_describe(&g->values[region.inputs[i]], FERRY_LAYOUT_CHANNELS_LAST);
+        x[i] = ferry_value_describe(&g->values[region.inputs[i]], FERRY_LAYOUT_CHANNELS_LAST);
     for (int32_t i = 0; fits && i < region.n_outputs; i++)
-        y[i] = ferry_cpu_describe(&g->values[region.outputs[i]], FERRY_LAYOUT_CHANNELS_LAST);
+        y[i] = ferry_value_describe(&g->values[region.outputs[i]], FERRY_LAYOUT_CHANNELS_LAST);
     // A constant part is no input of the region.
     for (int32_t i = 0; fits && i < g->nodes[nodes[0]].n_inputs; i++)
-        fits = !ferry_cpu_is_constant(g, &g->nodes[nodes[0]], i);
+        fits = !ferry_node_has_constant(g, &g->nodes[nodes[0]], i);
     *out_found = fits && ferry_shuffle_read(&region, x, y, out);
     ferry_arena_deinit(&arena);
     return s;

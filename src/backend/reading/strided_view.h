@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // What nodes that only move data come to, as seen from a tensor that lies elsewhere: dims and strides instead of
 // copies, for regions whose kernels can read and write in steps.
-#ifndef FERRY_SRC_BACKEND_CPU_STRIDED_VIEW_H_
-#define FERRY_SRC_BACKEND_CPU_STRIDED_VIEW_H_
+#ifndef FERRY_SRC_BACKEND_READING_STRIDED_VIEW_H_
+#define FERRY_SRC_BACKEND_READING_STRIDED_VIEW_H_
 
 #include "backend/backend.h"
 
@@ -26,4 +26,4 @@ bool ferry_strided_view_through(const ferry_graph *graph, const ferry_node *node
 /// Transpose, and Reshape and its kin.
 bool ferry_strided_view_back(const ferry_node *node, const ferry_strided_view *y, ferry_strided_view *x);
 
-#endif // FERRY_SRC_BACKEND_CPU_STRIDED_VIEW_H_
+#endif // FERRY_SRC_BACKEND_READING_STRIDED_VIEW_H_

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "backend/cpu/strided_view.h"
+#include "backend/reading/strided_view.h"
 
 #include <string.h>
 
-#include "backend/cpu/node.h"
+#include "backend/reading/node.h"
 #include "ops/element.h"
 #include "ops/op.h"
 
@@ -27,7 +27,7 @@ static bool infer_shapes(const ferry_graph *g, const ferry_node *node, const fer
     const bool *const known[MOST_INPUTS] = {0};
     if (node->n_inputs < 1 || node->n_inputs > MOST_INPUTS || node->n_outputs > MOST_OUTPUTS) return false;
     for (int32_t i = 0; i < node->n_inputs; i++) {
-        const ferry_value *value = ferry_cpu_value(g, node, i);
+        const ferry_value *value = ferry_node_value(g, node, i);
         if (i > 0 && value && !ferry_value_is_constant(value)) return false;
         in[i] = i == 0 ? ferry_shape_of(x->rank, x->dims) : value ? value->shape : ferry_shape_of(0, NULL);
         in_dtypes[i] = value ? value->dtype : FERRY_DTYPE_NONE;
@@ -149,21 +149,21 @@ static bool split(const ferry_node *node, int32_t o, const ferry_shape *shapes, 
 // Element `at` of a constant input of integers.
 static int64_t integer(const ferry_graph *g, const ferry_node *node, int32_t i, size_t at)
 {
-    const ferry_tensor t = ferry_value_tensor(ferry_cpu_value(g, node, i));
+    const ferry_tensor t = ferry_value_tensor(ferry_node_value(g, node, i));
     return ferry_load_s64(&t, at);
 }
 
 static bool slice(const ferry_graph *g, const ferry_node *node, const ferry_strided_view *x, ferry_strided_view *y)
 {
-    const ferry_value *starts = ferry_cpu_value(g, node, 1);
+    const ferry_value *starts = ferry_node_value(g, node, 1);
     memcpy(y->strides, x->strides, sizeof y->strides);
     y->first = x->first;
     if (!starts) return false;
-    for (size_t i = 0; i < (size_t)ferry_cpu_elements(starts); i++) {
+    for (size_t i = 0; i < (size_t)ferry_value_elements(starts); i++) {
         int32_t d = (int32_t)i;
-        const int64_t axis = ferry_cpu_value(g, node, 3) ? integer(g, node, 3, i) : (int64_t)i;
+        const int64_t axis = ferry_node_value(g, node, 3) ? integer(g, node, 3, i) : (int64_t)i;
         if (ferry_axis(axis, x->rank, &d, NULL) != FERRY_OK) return false;
-        if (ferry_cpu_value(g, node, 4) && integer(g, node, 4, i) != 1) return false;
+        if (ferry_node_value(g, node, 4) && integer(g, node, 4, i) != 1) return false;
         int64_t start = integer(g, node, 1, i);
         if (start < 0) start = start < -x->dims[d] ? 0 : start + x->dims[d];
         if (start > x->dims[d] - y->dims[d]) return false;
@@ -174,10 +174,10 @@ static bool slice(const ferry_graph *g, const ferry_node *node, const ferry_stri
 
 static bool gather(const ferry_graph *g, const ferry_node *node, const ferry_strided_view *x, ferry_strided_view *y)
 {
-    const ferry_value *index = ferry_cpu_value(g, node, 1);
+    const ferry_value *index = ferry_node_value(g, node, 1);
     int32_t axis = 0;
     if (ferry_axis(ferry_node_int(node, "axis", 0), x->rank, &axis, NULL) != FERRY_OK || !index ||
-        ferry_cpu_elements(index) != 1 || index->shape.rank > 1)
+        ferry_value_elements(index) != 1 || index->shape.rank > 1)
         return false;
     int64_t at = integer(g, node, 1, 0);
     if (at < 0) at += x->dims[axis];

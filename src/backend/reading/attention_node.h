@@ -3,11 +3,11 @@
 //
 // What only moves q, k and v (packed in one tensor or apart, in whatever order of dimensions) and the result becomes
 // strides; factors on q, on k and on the scores become one scale. In INT8 engines the result may be quantised.
-#ifndef FERRY_SRC_BACKEND_CPU_ATTENTION_NODE_H_
-#define FERRY_SRC_BACKEND_CPU_ATTENTION_NODE_H_
+#ifndef FERRY_SRC_BACKEND_READING_ATTENTION_NODE_H_
+#define FERRY_SRC_BACKEND_READING_ATTENTION_NODE_H_
 
-#include "backend/cpu/node.h"
-#include "backend/cpu/strided_view.h"
+#include "backend/reading/node.h"
+#include "backend/reading/strided_view.h"
 
 #define FERRY_ATTENTION_NODES 32
 #define FERRY_ATTENTION_INPUTS 3
@@ -47,4 +47,4 @@ bool ferry_attention_find(const ferry_graph_view *view, ferry_node_id root, ferr
 bool ferry_attention_read(const ferry_region *region, const ferry_tensor_desc *in, const ferry_tensor_desc *out,
                           ferry_attention_node *node);
 
-#endif // FERRY_SRC_BACKEND_CPU_ATTENTION_NODE_H_
+#endif // FERRY_SRC_BACKEND_READING_ATTENTION_NODE_H_

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // What data movers copy: each operator as a list of strided copies.
-#ifndef FERRY_SRC_BACKEND_CPU_MOVE_PLAN_H_
-#define FERRY_SRC_BACKEND_CPU_MOVE_PLAN_H_
+#ifndef FERRY_SRC_BACKEND_READING_MOVE_PLAN_H_
+#define FERRY_SRC_BACKEND_READING_MOVE_PLAN_H_
 
-#include "backend/cpu/node.h"
-#include "backend/cpu/strided_copy.h"
+#include "backend/reading/node.h"
+#include "backend/reading/strided_copy.h"
 
 /// One copy between an input and an output of the node.
 typedef struct ferry_move {
@@ -26,4 +26,4 @@ int32_t ferry_move_most(const ferry_node *node);
 bool ferry_move_plan(const ferry_move_node *node, ferry_move *out, int32_t *out_count, bool *out_fills,
                      uint64_t *out_value);
 
-#endif // FERRY_SRC_BACKEND_CPU_MOVE_PLAN_H_
+#endif // FERRY_SRC_BACKEND_READING_MOVE_PLAN_H_

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Batched matrix products: dims and where each batch's matrices begin, with numpy's broadcasting.
-#ifndef FERRY_SRC_BACKEND_CPU_MATMUL_SHAPE_H_
-#define FERRY_SRC_BACKEND_CPU_MATMUL_SHAPE_H_
+#ifndef FERRY_SRC_BACKEND_READING_MATMUL_SHAPE_H_
+#define FERRY_SRC_BACKEND_READING_MATMUL_SHAPE_H_
 
 #include "backend/backend.h"
 
@@ -20,4 +20,4 @@ bool ferry_matmul_shape_read(const ferry_tensor_desc *a, const ferry_tensor_desc
 int64_t ferry_matmul_offset_a(const ferry_matmul_shape *shape, size_t batch);
 int64_t ferry_matmul_offset_b(const ferry_matmul_shape *shape, size_t batch);
 
-#endif // FERRY_SRC_BACKEND_CPU_MATMUL_SHAPE_H_
+#endif // FERRY_SRC_BACKEND_READING_MATMUL_SHAPE_H_

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// The geometry of a convolution, read from node and shapes and checked, for float and integer kernels alike; and where
-// the input elements of an output position lie.
-#ifndef FERRY_SRC_BACKEND_CPU_CONV_SHAPE_H_
-#define FERRY_SRC_BACKEND_CPU_CONV_SHAPE_H_
+// The geometry of a convolution, read from node and shapes and checked, for float and integer kernels alike.
+#ifndef FERRY_SRC_BACKEND_READING_CONV_SHAPE_H_
+#define FERRY_SRC_BACKEND_READING_CONV_SHAPE_H_
 
-#include "backend/backend.h"
+#include "backend/reading/node.h"
 #include "ops/window.h"
 
 typedef struct ferry_conv_shape {
@@ -31,13 +30,11 @@ ferry_status ferry_conv_shape_read_grouped(const ferry_node *node, const ferry_t
 /// A 1x1 window without strides or pads: output positions are input positions.
 bool ferry_conv_shape_is_pointwise(const ferry_conv_shape *shape);
 
-/// Most rows that pointers are asked for at a time: those of the tallest tile.
-#define FERRY_CONV_POINTERS_ROWS 32
+/// For offers: the node's shapes are known, weights, biases and multipliers constant, a residual is not. Fills in the
+/// geometry for inputs with channels last.
+bool ferry_conv_node_is_offered(const ferry_graph_view *view, ferry_node_id root, ferry_conv_shape *shape);
 
-/// For output positions [row, row + rows) of all pictures, and channels of `group` on: out[t * stride + i] points to
-/// the c_each neighbouring input elements under tap t of position row + i, or to `zeros` where that is padding. The
-/// input has its channels last.
-void ferry_conv_pointers(const ferry_conv_shape *shape, const void *x, size_t elem_bytes, const void *zeros,
-                         size_t group, size_t row, size_t rows, size_t stride, const void **out);
+/// The input that is the residual: 4 for QConv, 3 for FusedConv, none (-1) for Conv.
+int32_t ferry_conv_residual_index(const ferry_node *node);
 
-#endif // FERRY_SRC_BACKEND_CPU_CONV_SHAPE_H_
+#endif // FERRY_SRC_BACKEND_READING_CONV_SHAPE_H_

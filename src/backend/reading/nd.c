@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "backend/cpu/nd.h"
+#include "backend/reading/nd.h"
 
 static bool behind(const ferry_nd *nd, int32_t d)
 {
