@@ -50,8 +50,17 @@ def make_inputs(batch):
 
 
 def export(model, path):
-    if hasattr(torch.backends, "mha"):
+    has_fastpath = hasattr(torch.backends, "mha")
+    if has_fastpath:
         torch.backends.mha.set_fastpath_enabled(False)  # one operator that ONNX does not have
+    try:
+        export_to(model, path)
+    finally:
+        if has_fastpath:
+            torch.backends.mha.set_fastpath_enabled(True)  # what PyTorch's own times are to have
+
+
+def export_to(model, path):
     arguments = {"input_names": ["input"], "output_names": ["output"], "opset_version": 16}
     older = {"dynamo": False} if "dynamo" in inspect.signature(torch.onnx.export).parameters else {}
     x = torch.randn(2, 3, 224, 224, device="cuda")

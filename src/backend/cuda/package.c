@@ -5,7 +5,7 @@
 
 #include "backend/cuda/compile.h"
 
-#define MAGIC 0x4B505546u // "FUPK", little-endian
+#define MAGIC 0x32505546u // "FUP2", little-endian
 #define ALIGN 256u        // of the constants, counted from the beginning of the bytes
 
 // What the bytes begin with; integers little-endian, as on every machine that CUDA runs on.

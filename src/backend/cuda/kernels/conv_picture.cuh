@@ -147,7 +147,7 @@ FERRY_INLINE void put(X_TYPE *to, const run &v, int left, bool even)
 #define CONSTANT(i, kind, type) , channel + e < channels ? o##i[channel + e] : 0.0f
 
 extern "C" __global__ void __launch_bounds__(threads, RESIDENT)
-    ferry_conv_picture(const PICTURE_TYPE *__restrict__ x, const uint4 *__restrict__ w, const float *__restrict__ bias,
+    ferry_conv_picture(const PICTURE_TYPE *x, const uint4 *__restrict__ w, const float *__restrict__ bias,
                        X_TYPE *y, int tiles, int tiles_h, int tiles_w, int lines, int columns, int in_h, int in_w,
                        int out_h, int out_w, int channels, int pad_h, int pad_w, int x_picture, int x_line, int x_pitch,
                        int x_channel_step, int y_pitch OPERAND_PARAMETERS)

@@ -64,7 +64,7 @@ FERRY_INLINE grid_taps find_taps(double position, int size)
 // A thread makes EACH channels of a position.
 #define EACH 8
 extern "C" __global__ void __launch_bounds__(128)
-    ferry_grid_sample(const TYPE *__restrict__ x, const GRID_TYPE *__restrict__ grid, TYPE *__restrict__ y,
+    ferry_grid_sample(const TYPE *x, const GRID_TYPE *grid, TYPE *y,
                       unsigned positions, int channels, int in_h, int in_w, unsigned out_plane)
 {
     grid_dependency_launch();

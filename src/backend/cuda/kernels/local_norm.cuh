@@ -5,7 +5,7 @@
 
 // `step` elements from channel to channel: 1 with channels last, else the plane's.
 extern "C" __global__ void __launch_bounds__(256)
-    ferry_local_norm(const TYPE *__restrict__ x, TYPE *__restrict__ y, unsigned elements, int channels, unsigned step,
+    ferry_local_norm(const TYPE *x, TYPE *y, unsigned elements, int channels, unsigned step,
                      int before, int after, float bias, float alpha, float beta)
 {
     grid_dependency_launch();

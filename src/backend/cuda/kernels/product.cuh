@@ -81,7 +81,7 @@ FERRY_INLINE void add_slices(sum_type *tile)
 }
 
 extern "C" __global__ void __launch_bounds__(threads) SHARE_A_TILE
-    ferry_product(const X_TYPE *__restrict__ x, const X_TYPE *__restrict__ w, const float *__restrict__ bias, Y_TYPE *y,
+    ferry_product(const X_TYPE *x, const X_TYPE *__restrict__ w, const float *__restrict__ bias, Y_TYPE *y,
                   sum_type *partial, int rows, int columns, int steps, int channels, int depth, int x_pitch,
                   int x_channel_step, int x_picture, int x_line, int in_h, int in_w, int out_w, int plane, int pad_h,
                   int pad_w, int y_pitch FERRY_EACH_OPERAND(PARAMETER) FERRY_EACH_OPERAND(PITCH_PARAMETER))
@@ -146,7 +146,7 @@ extern "C" __global__ void __launch_bounds__(threads) SHARE_A_TILE
 #if SPLIT > 1 && !CLUSTER
 // Adds up what the blocks of each tile have left in `partial`, always in the same order.
 extern "C" __global__ void __launch_bounds__(128)
-    ferry_product_finish(const sum_type *__restrict__ partial, const float *__restrict__ bias, Y_TYPE *y, int rows,
+    ferry_product_finish(const sum_type *partial, const float *__restrict__ bias, Y_TYPE *y, int rows,
                          int columns, int plane,
                          int y_pitch FERRY_EACH_OPERAND(PARAMETER) FERRY_EACH_OPERAND(PITCH_PARAMETER))
 {

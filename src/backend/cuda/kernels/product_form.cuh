@@ -6,7 +6,7 @@
 #include "types.cuh"
 
 extern "C" __global__ void __launch_bounds__(256)
-    ferry_product_form(const X_TYPE *__restrict__ x, X_TYPE *__restrict__ to, int pixels, int height, int width,
+    ferry_product_form(const X_TYPE *x, X_TYPE *to, int pixels, int height, int width,
                        int in_h, int in_w, int pad_h, int pad_w, int picture, int line, int pitch, int channel_step)
 {
     typedef typename word<4 * (int)sizeof(X_TYPE)>::type four;

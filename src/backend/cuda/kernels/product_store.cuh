@@ -4,7 +4,10 @@
 #pragma once
 #include "integer.cuh"
 
-#define PARAMETER(i, kind, type) , const type *__restrict__ o##i
+#define PARAMETER(i, kind, type) , const type *QUALIFIER_##kind o##i
+#define QUALIFIER_0
+#define QUALIFIER_1 __restrict__ // constants stay what they are
+#define QUALIFIER_2
 #define PITCH_PARAMETER(i, kind, type) , int pitch##i
 #define GIVE(i, kind, type)                                                                                            \
     to.o##i = o##i;                                                                                                    \

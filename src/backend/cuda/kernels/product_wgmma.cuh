@@ -46,7 +46,7 @@ FERRY_INLINE int sum_at(int row, int column)
 }
 
 extern "C" __global__ void __launch_bounds__(threads, RESIDENT)
-    ferry_product(const X_TYPE *__restrict__ x, const X_TYPE *__restrict__ w, const float *__restrict__ bias, Y_TYPE *y,
+    ferry_product(const X_TYPE *x, const X_TYPE *__restrict__ w, const float *__restrict__ bias, Y_TYPE *y,
                   sum_type *, int rows, int columns, int steps, int channels, int depth, int x_pitch,
                   int x_channel_step, int x_picture, int x_line, int in_h, int in_w, int out_w, int plane, int pad_h,
                   int pad_w, int y_pitch FERRY_EACH_OPERAND(PARAMETER) FERRY_EACH_OPERAND(PITCH_PARAMETER))
