@@ -38,6 +38,11 @@ static void conv__of_windows(void **state)
         {CONV, .inputs = "s8:1x3x10x11 =s8:24x3x4x4 =f32:24@0.01 =f32:24", .attrs = "x_zero=-7"},
         {CONV, .inputs = "s8:1x3x20x21 =s8:24x3x3x3 =f32:24@0.01 =f32:24",
          .attrs = "pads=1,1,1,1 strides=2,2 x_zero=127"},
+        {CONV, .inputs = "s8:2x3x19x21 =s8:65x3x7x7 =f32:65@0.002 =f32:65@9",
+         .attrs = "pads=3,3,3,3 strides=2,2 x_zero=-128"},
+        {CONV, .inputs = "s8:1x4x11x12 =s8:24x4x5x2 =f32:24@0.01 =f32:24",
+         .attrs = "pads=1,2,0,1 strides=1,2 x_zero=9"},
+        {CONV, .inputs = "s8:1x1x9x9 =s8:24x1x3x7 =f32:24@0.01 =f32:24", .attrs = "pads=1,3,1,3"},
         {CONV, .inputs = "s8:1x10x37 =s8:20x10x5 =f32:20@0.01 =f32:20", .attrs = "pads=2,2 x_zero=5"},
         {CONV, .inputs = "s8:1x260x5x5 =s8:70x260x3x3 =f32:70@0.0003 =f32:70", .attrs = "pads=1,1,1,1"},
     };
@@ -110,6 +115,7 @@ static void pools(void **state)
 #define POOL .tactics = "integer_pool"
     static const kernel_case cases[] = {
         {"", "MaxPool", "s8:1x16x13x11", "kernel_shape=3,3 strides=2,2 pads=1,1,1,1", POOL},
+        {"", "MaxPool", "s8:2x48x9x8", "kernel_shape=3,3 strides=2,2 pads=1,1,1,1", POOL},
         {"", "MaxPool", "s8:2x7x9x8", "kernel_shape=2,3 ceil_mode=1 strides=2,2", POOL},
         {"", "MaxPool", "s8:1x36x9x9", "kernel_shape=5,5 pads=2,2,2,2", POOL},
         {"ferry", "QAveragePool", "s8:1x20x9x9", "kernel_shape=3,3 pads=1,1,1,1 mult=0.7 shift=-3.5", POOL},

@@ -63,7 +63,11 @@ static bool read_product(const ferry_region *region, ferry_cuda_product *p)
     }
     p->column_stride = p->channels * p->taps;
     p->channel_stride = p->taps;
-    if (integer) return ferry_cuda_product_read_integer(region, p);
+    if (integer) {
+        if (!ferry_cuda_product_read_integer(region, p)) return false;
+        ferry_cuda_product_form(p);
+        return true;
+    }
     ferry_cuda_product_form(p);
     if (!ferry_cuda_product_read_chain(region, p)) return false;
     p->y_type = g->values[region->outputs[0]].dtype;

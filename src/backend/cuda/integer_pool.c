@@ -8,6 +8,7 @@
 
 #define PARTS 8 // threads that share a window of many taps
 #define MANY 16
+#define THREADS 128 // of a block, where none share a window
 
 static const char name[] = "integer_pool";
 
@@ -81,15 +82,17 @@ static bool read_node(const ferry_graph *g, const ferry_node *node, ferry_conv_s
            read_shape(node, &in, &out, s);
 }
 
-static int run_of(const ferry_conv_shape *s)
-{
-    return s->c_in % 4 == 0 ? 4 : 1;
-}
-
 // Of the model's shape: what a package was compiled for.
 static int parts_of(const ferry_conv_shape *s)
 {
     return s->taps >= MANY ? PARTS : 1;
+}
+
+// Channels that a thread makes.
+static int run_of(const ferry_conv_shape *s)
+{
+    if (s->c_in % 16 == 0 && parts_of(s) == 1) return 16;
+    return s->c_in % 4 == 0 ? 4 : 1;
 }
 
 static ferry_status pack(ferry_cuda_device *device, const ferry_region *region, const char *tactic,
@@ -126,15 +129,17 @@ static ferry_status prepare(ferry_cuda_device *device, const ferry_region *regio
         !read_shape(node, &x.desc, &out[0], &s) || s.c_in != built.c_in || x_row < 1 || x_row > INT32_MAX ||
         y_row < 1 || y_row > INT32_MAX)
         return ferry_misfit(tactic, "tensors that do not fit together", err);
-    const int64_t runs = s.c_in / run_of(&s);
+    const int64_t runs = s.c_in / run_of(&built), positions = s.batch * s.out_plane;
+    const bool shared = parts_of(&built) > 1;
+    const uint64_t each = (uint64_t)(positions * runs + THREADS - 1) / THREADS;
+    const uint64_t grid[3] = {shared ? (uint64_t)positions : each, shared ? (uint64_t)(runs + 31) / 32 : 1, 1};
+    const unsigned block[3] = {shared ? 32u * PARTS : THREADS, 1, 1};
     ferry_cuda_launch *l = NULL;
-    FERRY_TRY(
-        ferry_cuda_kernel_launch(kernel, 0, "ferry_integer_pool",
-                                 (const uint64_t[3]){(uint64_t)(s.batch * s.out_plane), (uint64_t)(runs + 31) / 32, 1},
-                                 (const unsigned[3]){32u * (unsigned)parts_of(&built), 1, 1}, 0, &l, err));
+    FERRY_TRY(ferry_cuda_kernel_launch(kernel, 0, "ferry_integer_pool", grid, block, 0, &l, err));
     l->waits = true;
     ferry_cuda_pass_in(l, x.at);
     ferry_cuda_pass_out(l, 0);
+    ferry_cuda_pass_int(l, positions);
     ferry_cuda_pass_int(l, s.c_in);
     ferry_cuda_pass_float(l, ferry_node_float(node, "mult", 1.0f));
     ferry_cuda_pass_float(l, ferry_node_float(node, "shift", 0.0f));

@@ -225,11 +225,14 @@ static void round_to_tf32(float *values, size_t count)
 static void pack_integers(const ferry_cuda_product *p, const ferry_cuda_product_size *size, char *to)
 {
     const int8_t *w = p->w->data;
+    const bool formed = p->form_channels > 0;
+    const int64_t positions = formed ? p->form_width : 1, channels = formed ? p->form_channels : p->channels;
     for (int64_t n = 0; n < p->columns; n++)
         for (int64_t t = 0; t < p->taps; t++)
-            for (int64_t c = 0; c < p->channels; c++)
-                to[n * size->length + t * size->depth + c] =
-                    (char)w[n * p->column_stride + t * p->tap_stride + c * p->channel_stride];
+            for (int64_t s = 0; s < positions; s++)
+                for (int64_t c = 0; c < channels; c++)
+                    to[n * size->length + t * size->depth + 4 * s + c] =
+                        (char)w[n * p->column_stride + t * p->tap_stride + c * p->channel_stride + s];
     float *bias = (float *)(to + size->bias_at);
     memcpy(bias, p->b->data, (size_t)p->columns * sizeof *bias);
     memcpy(bias + size->width, p->mult->data, (size_t)p->columns * sizeof *bias);

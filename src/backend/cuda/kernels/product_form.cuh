@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// An input of up to four channels as a product's windows read it: four channels together, zeros where the window
-// reaches beyond the picture, so that a line of a window is one run of memory.
-// Set before: X_TYPE, FORM_CHANNELS.
+// An input of up to four channels as a product's windows read it: four channels together, zeros (of int8, X_ZERO) where
+// the window reaches beyond the picture, so that a line of a window is one run of memory.
+// Set before: X_TYPE, X_ZERO, FORM_CHANNELS.
 #pragma once
 #include "types.cuh"
 
@@ -20,6 +20,10 @@ extern "C" __global__ void __launch_bounds__(256)
         X_TYPE elements[4];
     } u;
     u.all = four();
+#if X_ZERO
+#pragma unroll
+    for (int c = 0; c < 4; c++) u.elements[c] = X_ZERO;
+#endif
     if ((unsigned)h < (unsigned)in_h && (unsigned)w < (unsigned)in_w) {
         const X_TYPE *from = x + ((long long)n * picture + h * line + w * pitch);
 #pragma unroll
