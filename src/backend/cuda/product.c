@@ -118,8 +118,8 @@ void ferry_cuda_product_form(ferry_cuda_product *p)
     p->form_channels = p->channels;
     p->form_width = width;
     p->form_stride = p->window.stride[2];
-    // Where windows begin at every second position, two are read in one copy: weights of nothing meet the position behind
-    // the window.
+    // Where windows begin at every second position, two are read in one copy: weights of nothing meet the position
+    // behind the window.
     const bool even = ferry_dtype_bytes(p->x_type) <= 2 && p->form_stride % 2 == 0;
     p->channels = even ? (width + 1) / 2 * 8 : 4 * width;
     p->taps = p->window.kernel[1];
