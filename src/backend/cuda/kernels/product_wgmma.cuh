@@ -3,8 +3,8 @@
 // one is multiplied while the one before is done with and others are filled, so that the matrix units never wait for a
 // barrier. Each warp stores its own rows, by way of its own part of shared memory. A block makes one tile or, as a
 // stream, one after another: the next one's sides are on their way while the sums of this one are stored.
-// Set before: what product_rows.cuh and product_store.cuh ask for, STAGES, STREAM (0 or 1), RESIDENT
-// (blocks of a multiprocessor); WARPS_M is a multiple of 4.
+// Set before: what product_rows.cuh and product_store.cuh ask for, STAGES, STREAM (0 or 1), RESIDENT (blocks
+// of a multiprocessor); WARPS_M is a multiple of 4.
 #pragma once
 #include "product_warpgroup.cuh"
 #include "product_store.cuh"
@@ -28,7 +28,7 @@ struct source {
 // What the chain reads of a tile is in the second-level cache when its sums are there.
 #define FETCH_AHEAD(i, kind, type)                                                                                     \
     if (kind == 0) {                                                                                                   \
-        constexpr int lines = TILE_N * (int)sizeof(type) / 128;                                                        \
+        constexpr int lines = (TILE_N * (int)sizeof(type) + 127) / 128;                                                \
         for (int at = threadIdx.x; at < TILE_M * lines; at += threads) {                                               \
             const int row = m + at / lines, column = n + at % lines * (128 / (int)sizeof(type));                       \
             if (row < rows && column < columns) prefetch_l2(o##i + (long long)row * pitch##i + column);                \
