@@ -11,12 +11,13 @@
 #include "product_store.cuh"
 #if MMA == 2
 #include "product_warpgroup_ring.cuh"
-#elif MMA
+#else
+#if MMA
 #include "product_mma.cuh"
-#include "product_ring.cuh"
 #else
 #include "product_simt.cuh"
-#include "product_ring.cuh"
+#endif
+#include "product_ring.cuh" // in one place: a text that is carried has each header once
 #endif
 
 FERRY_INLINE void add_eight(const sum_type *from, sum_type (&to)[8])
