@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Plans of real models for a Jetson that is not here: built by an NVRTC alone, then inspected. What runs on the GPU is all
-but the operators listed here. Needs an NVRTC of CUDA 12 (FERRY_LIBNVRTC); tools/ci/cuda.sh brings one."""
+but, at most, the operators listed here. Needs an NVRTC of CUDA 12 (FERRY_LIBNVRTC); tools/ci/cuda.sh brings one."""
 import os
 import sys
 import tempfile
@@ -51,8 +51,8 @@ class CudaModels(unittest.TestCase):
                     on_gpu = [layer for layer in layers if layer["device"] == "cuda"]
                     self.assertGreater(len(on_gpu), 10)
                     self.assertTrue(all(layer["tactic"] for layer in on_gpu))
-                    self.assertEqual({op for layer in layers if layer["device"] != "cuda" for op in layer["ops"]},
-                                     on_host)
+                    left = {op for layer in layers if layer["device"] != "cuda" for op in layer["ops"]}
+                    self.assertLessEqual(left, on_host)
 
     def test_models_of_pypis_packages(self):
         self.check(MODELS, WHEELS)
